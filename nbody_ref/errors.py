@@ -1,0 +1,48 @@
+"""Exceptions of the package: one base class, one subclass for each thing that a caller can get wrong.
+
+A message names the function, the argument in quotes, what must hold and what came, for example
+``cg_product: 'a' must have 5 components (l=2), got shape (4, 3)``.
+"""
+
+__all__ = [
+    "DTypeError",
+    "DataError",
+    "FileError",
+    "GeometryError",
+    "IrrepsError",
+    "NBodyRefError",
+    "SchemeError",
+    "ShapeError",
+]
+
+
+class NBodyRefError(Exception):
+    """Base class of every error that the package raises on purpose."""
+
+
+class IrrepsError(NBodyRefError, ValueError):
+    """A type tau is malformed, or an irrep cannot occur where it was asked for."""
+
+
+class SchemeError(NBodyRefError, ValueError):
+    """A composition scheme violates Definition 1 of the N-body paper."""
+
+
+class ShapeError(NBodyRefError, ValueError):
+    """An array has the wrong shape."""
+
+
+class DTypeError(NBodyRefError, TypeError):
+    """An array has a dtype that the function does not compute in."""
+
+
+class GeometryError(NBodyRefError, ValueError):
+    """Positions at which a quantity does not exist: coincident points, NaN, infinity."""
+
+
+class DataError(NBodyRefError, ValueError):
+    """Training or test data that cannot be what it is said to be."""
+
+
+class FileError(NBodyRefError, ValueError):
+    """A file that is truncated, foreign, or inconsistent with its own header."""

@@ -1,0 +1,45 @@
+"""The one decorator of every kernel: lazy Numba compilation, cached on disk, NumPy error model.
+
+Where Numba cannot be imported (a browser, say) the decorator returns the plain Python function, which computes the
+same thing slowly. A cached kernel calls only kernels of its own file, since Numba's cache does not notice a change in
+a callee elsewhere and would go on returning the old numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["kernel", "parallel_range"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+try:
+    import numba
+except ImportError:  # lessons run without Numba; nothing but speed depends on it
+    numba = None
+
+parallel_range: Any = range if numba is None else numba.prange
+
+
+def kernel(*, parallel: bool = False, contract: bool = False, inline: str = "never") -> Callable[[F], F]:
+    """Return the decorator that compiles a kernel at its first call.
+
+    Parameters
+    ----------
+    parallel : bool
+        Let `parallel_range` loops run on several threads. Only for loops over independent outputs, so that results
+        are identical for any number of threads.
+    contract : bool
+        Allow the compiler to fuse a*b + c into one rounding (FMA). Never in double-double code.
+    inline : {"never", "always"}
+        Numba's inlining at the level of its own representation.
+    """
+
+    def decorate(function: F) -> F:
+        if numba is None:
+            return function
+        fastmath: Any = {"contract"} if contract else False
+        return numba.njit(cache=True, error_model="numpy", parallel=parallel, fastmath=fastmath, inline=inline)(function)
+
+    return decorate
