@@ -1,0 +1,193 @@
+"""Tables: the only bridge from the exact definition to floating point.
+
+Every entry is the exact number of `nbody_ref.exact`, rounded once and correctly (error at most half a unit in the last
+place). Tables are computed when first asked for, kept, and read-only, so that everybody shares one copy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nbody_ref.errors import DTypeError, IrrepsError
+
+__all__ = ["CGTable", "cg_coo", "clebsch_gordan", "real_to_complex"]
+
+IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
+RealArray = np.ndarray[Any, np.dtype[Any]]
+ComplexArray = np.ndarray[Any, np.dtype[np.complex128]]
+
+_BASES = ("real", "complex")
+
+
+class CGTable(NamedTuple):
+    """Non-zero Clebsch-Gordan coefficients ``C[m1, m2, m] = value``, ordered by (m, m1, m2); indices count from 0."""
+
+    m1: IndexArray
+    m2: IndexArray
+    m: IndexArray
+    value: RealArray
+
+
+def clebsch_gordan(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = np.float64) -> RealArray:
+    r"""Clebsch-Gordan coefficients C[m1, m2, m] of the product of degrees l1 and l2, sec. 4.1 of the N-body paper.
+
+    .. math:: [a \times b]^l_m = \sum_{m_1 m_2} C_{m_1 m_2 m}\, a_{m_1} b_{m_2}, \qquad
+              \sum_{m_1 m_2} C_{m_1 m_2 m} C_{m_1 m_2 m'} = \delta_{m m'}
+
+    Parameters
+    ----------
+    l1, l2, l : int
+        Degrees; a triple that violates |l1 - l2| <= l <= l1 + l2 is an error.
+    basis : {"real", "complex"}
+        Gauge of all three legs. "complex" is <l1 m1 l2 m2|l m> with Condon-Shortley phases; "real" belongs to the real
+        harmonics without them. The table is real in both.
+    dtype : numpy.float64 or numpy.float32
+
+    Returns
+    -------
+    (2*l1 + 1, 2*l2 + 1, 2*l + 1) `dtype`
+        Components ascending, m = -l..l. Correctly rounded and read-only; copy it to change it.
+
+    Raises
+    ------
+    IrrepsError
+        If a degree is not a non-negative integer, the triple is not admissible, or `basis` is unknown.
+    DTypeError
+        If `dtype` is neither float64 nor float32.
+
+    Notes
+    -----
+    |computed - exact| <= ulp/2 in every entry; zeros are exact. Real = i^s U_l C (U_l1^dagger x U_l2^dagger) with
+    s = (l1 + l2 + l) mod 2 and U = `real_to_complex`. Hence [a x b]^0 = -a.b/sqrt(3) and [a x b]^1 = (a cross b)/sqrt(2)
+    for vectors in (y, z, x) order.
+
+    Examples
+    --------
+    >>> clebsch_gordan(1, 1, 0)[:, :, 0].diagonal()
+    array([-0.57735027, -0.57735027, -0.57735027])
+    """
+    return _dense(*_check(l1, l2, l, basis, dtype))
+
+
+def cg_coo(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = np.float64) -> CGTable:
+    """Non-zero entries of `clebsch_gordan` as four arrays, the form in which kernels read them.
+
+    Parameters
+    ----------
+    l1, l2, l, basis, dtype
+        As in `clebsch_gordan`.
+
+    Returns
+    -------
+    CGTable
+        m1, m2, m : (n,) uintp, counted from 0; value : (n,) `dtype`; ordered by (m, m1, m2); all read-only.
+
+    Raises
+    ------
+    IrrepsError, DTypeError
+        As in `clebsch_gordan`.
+
+    Examples
+    --------
+    >>> [index.tolist() for index in cg_coo(1, 1, 0)[:3]]
+    [[0, 1, 2], [0, 1, 2], [0, 0, 0]]
+    """
+    return _coo(*_check(l1, l2, l, basis, dtype))
+
+
+@cache
+def real_to_complex(l: int) -> ComplexArray:
+    r"""Unitary U_l between the gauges: Y_real = U_l conj(Y_complex), so v_real = U_l v_complex for every covariant vector.
+
+    .. math:: U_{m m} = (-1)^m/\sqrt2,\; U_{m,-m} = 1/\sqrt2,\; U_{-m,-m} = -i/\sqrt2,\; U_{-m,m} = i(-1)^m/\sqrt2
+              \quad (m > 0), \qquad U_{0 0} = 1
+
+    Parameters
+    ----------
+    l : int
+
+    Returns
+    -------
+    (2*l + 1, 2*l + 1) complex128
+        Rows real, columns complex components, m = -l..l. Correctly rounded and read-only. The other way is its adjoint.
+
+    Raises
+    ------
+    IrrepsError
+        If `l` is not a non-negative integer.
+
+    Examples
+    --------
+    >>> real_to_complex(0)
+    array([[1.+0.j]])
+    """
+    l = _degree("real_to_complex", "l", l)
+    half = np.sqrt(0.5)
+    U = np.zeros((2 * l + 1, 2 * l + 1), np.complex128)
+    U[l, l] = 1.0
+    for m in range(1, l + 1):
+        sign = -1.0 if m % 2 else 1.0
+        U[l + m, l + m], U[l + m, l - m] = sign * half, half
+        U[l - m, l - m], U[l - m, l + m] = -1j * half, 1j * sign * half
+    return _frozen(U)
+
+
+@cache
+def _coo(l1: int, l2: int, l: int, basis: str, dtype: str) -> CGTable:
+    from nbody_ref.exact.cg import clebsch_gordan as complex_entry
+    from nbody_ref.exact.cg import clebsch_gordan_real as real_entry
+
+    entry = real_entry if basis == "real" else complex_entry
+    found = []
+    for m in range(-l, l + 1):
+        for m1 in range(-l1, l1 + 1):
+            for m2 in _partners(m, m1, l2, basis):
+                value = entry(l1, m1, l2, m2, l, m).round(dtype)
+                if value != 0:
+                    found.append((m1 + l1, m2 + l2, m + l, value))
+    m1s, m2s, ms, values = zip(*found)
+    index = (_frozen(np.array(i, np.uintp)) for i in (m1s, m2s, ms))
+    return CGTable(*index, _frozen(np.array(values, dtype)))
+
+
+def _partners(m: int, m1: int, l2: int, basis: str) -> list[int]:
+    """Components m2 that can couple with m1 to m: m - m1, or all signs of |m| +- |m1| in the real gauge."""
+    if basis == "complex":
+        candidates = {m - m1}
+    else:
+        candidates = {sign * abs(abs(m) + other) for sign in (1, -1) for other in (m1, -m1)}
+    return sorted(m2 for m2 in candidates if abs(m2) <= l2)
+
+
+@cache
+def _dense(l1: int, l2: int, l: int, basis: str, dtype: str) -> RealArray:
+    m1, m2, m, value = _coo(l1, l2, l, basis, dtype)
+    C = np.zeros((2 * l1 + 1, 2 * l2 + 1, 2 * l + 1), dtype)
+    C[m1, m2, m] = value
+    return _frozen(C)
+
+
+def _check(l1: int, l2: int, l: int, basis: str, dtype: Any) -> tuple[int, int, int, str, str]:
+    l1, l2, l = (_degree("clebsch_gordan", name, value) for name, value in (("l1", l1), ("l2", l2), ("l", l)))
+    if not abs(l1 - l2) <= l <= l1 + l2:
+        raise IrrepsError(f"clebsch_gordan: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
+    if basis not in _BASES:
+        raise IrrepsError(f"clebsch_gordan: 'basis' must be 'real' or 'complex', got {basis!r}")
+    name = np.dtype(dtype).name
+    if name not in ("float64", "float32"):
+        raise DTypeError(f"clebsch_gordan: 'dtype' must be float64 or float32, got {name}")
+    return l1, l2, l, basis, name
+
+
+def _degree(function: str, name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise IrrepsError(f"{function}: '{name}' must be a non-negative integer, got {value!r}")
+    return int(value)
+
+
+def _frozen(array: Any) -> Any:
+    array.flags.writeable = False
+    return array
