@@ -1,0 +1,363 @@
+"""Clebsch-Gordan coefficients and 6j symbols as exact surds, sec. 4.1 of the N-body paper, eq. (13).
+
+The complex gauge is Condon-Shortley; the real gauge is that of the real harmonics (components y, z, x for l = 1).
+Degrees may be half-integers: SU(2) is where fusion diagrams come from. Derivation: docs/derivations/exact_cg.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from math import comb, factorial
+from typing import Any
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.exact.surd import Surd
+
+__all__ = [
+    "cg_integer",
+    "cg_table",
+    "cg_table_real",
+    "clebsch_gordan",
+    "clebsch_gordan_real",
+    "real_unitary",
+    "six_j",
+    "triples",
+]
+
+HalfInteger = int | Fraction | float
+Entry = tuple[Any, Any, Any, Surd]  # components: int, or Fraction for half-integer degrees
+ZERO = Surd(0, 0, 1)
+
+
+def clebsch_gordan(
+    l1: HalfInteger, m1: HalfInteger, l2: HalfInteger, m2: HalfInteger, l: HalfInteger, m: HalfInteger
+) -> Surd:
+    r"""Clebsch-Gordan coefficient <l1 m1 l2 m2 | l m>, eq. (13), Condon-Shortley phases.
+
+    .. math:: C = S \sqrt{\frac{(2l+1)\,(l_1+m_1)!(l_1-m_1)!(l_2+m_2)!(l_2-m_2)!(l+m)!(l-m)!}
+              {(l_1+l_2+l+1)!\,(l_1+l_2-l)!\,(l_1-l_2+l)!\,(-l_1+l_2+l)!}}
+
+    with the integer S of `cg_integer`.
+
+    Parameters
+    ----------
+    l1, m1, l2, m2, l, m : int, Fraction or float
+        Integers or half-integers; each m differs from its l by an integer.
+
+    Returns
+    -------
+    Surd
+        Exact value; zero outside the triangle rule, for m != m1 + m2, and for any abs(m) > l.
+
+    Raises
+    ------
+    IrrepsError
+        If an argument is no multiple of 1/2, an l is negative, or l - m is no integer.
+
+    Examples
+    --------
+    >>> clebsch_gordan(1, 0, 1, 0, 2, 0)
+    Surd(1, 2, 3)
+    >>> clebsch_gordan(0.5, 0.5, 0.5, -0.5, 0, 0)
+    Surd(1, 1, 2)
+    """
+    j1, n1 = _pair("clebsch_gordan", "1", l1, m1)
+    j2, n2 = _pair("clebsch_gordan", "2", l2, m2)
+    j, n = _pair("clebsch_gordan", "", l, m)
+    return _coefficient(j1, n1, j2, n2, j, n)
+
+
+def cg_integer(
+    l1: HalfInteger, m1: HalfInteger, l2: HalfInteger, m2: HalfInteger, l: HalfInteger
+) -> int:
+    r"""Integer S that carries the sign and the zeros of <l1 m1 l2 m2 | l m1+m2>.
+
+    .. math:: S = \sum_k (-1)^k \binom{l_1+l_2-l}{k} \binom{l_1-l_2+l}{l_1-m_1-k} \binom{-l_1+l_2+l}{l_2+m_2-k}
+
+    Parameters
+    ----------
+    l1, m1, l2, m2, l : int, Fraction or float
+        As in `clebsch_gordan`.
+
+    Returns
+    -------
+    int
+        Zero outside the triangle rule.
+
+    Raises
+    ------
+    IrrepsError
+        As `clebsch_gordan`.
+    """
+    j1, n1 = _pair("cg_integer", "1", l1, m1)
+    j2, n2 = _pair("cg_integer", "2", l2, m2)
+    j, n = _pair("cg_integer", "", l, Fraction(n1 + n2, 2))
+    return _integer(j1, n1, j2, n2, j) if _admissible(j1, n1, j2, n2, j, n) else 0
+
+
+def cg_table(l1: HalfInteger, l2: HalfInteger, l: HalfInteger) -> tuple[Entry, ...]:
+    """Nonzero coefficients of one triple in the complex gauge.
+
+    Parameters
+    ----------
+    l1, l2, l : int, Fraction or float
+        Degrees, integers or half-integers.
+
+    Returns
+    -------
+    tuple of (m1, m2, m, Surd)
+        Ordered by (m, m1, m2); the m are ints for integer degrees, else Fractions. Empty if the triangle rule fails.
+
+    Raises
+    ------
+    IrrepsError
+        If a degree is negative or no multiple of 1/2.
+    """
+    return _table(_degree("cg_table", "l1", l1), _degree("cg_table", "l2", l2), _degree("cg_table", "l", l))
+
+
+def clebsch_gordan_real(l1: int, m1: int, l2: int, m2: int, l: int, m: int) -> Surd:
+    r"""Clebsch-Gordan coefficient in the real gauge, a single signed surd.
+
+    .. math:: C^{real} = i^{s}\, U_l\, C\, (U_{l_1}^\dagger \otimes U_{l_2}^\dagger), \qquad s = (l_1+l_2+l) \bmod 2
+
+    Parameters
+    ----------
+    l1, m1, l2, m2, l, m : int
+
+    Returns
+    -------
+    Surd
+        Exact value; zero outside the triangle rule and for abs(m) > l.
+
+    Raises
+    ------
+    IrrepsError
+        If an argument is no integer or an l is negative: half-integer degrees have no real gauge.
+
+    Notes
+    -----
+    At most two terms of the sum differ from zero, and the reflection m -> -m maps them onto each other, hence a
+    single surd. [a x b]^0 = -a.b/sqrt(3) and [a x b]^1 = (a cross b)/sqrt(2). docs/derivations/exact_cg.md.
+
+    Examples
+    --------
+    >>> clebsch_gordan_real(1, 0, 1, 0, 0, 0)
+    Surd(-1, 1, 3)
+    """
+    for name, value in zip(("l1", "m1", "l2", "m2", "l", "m"), (l1, m1, l2, m2, l, m)):
+        if Fraction(value).denominator != 1:
+            raise IrrepsError(f"clebsch_gordan_real: {name!r} must be an integer, got {value!r}")
+    _pair("clebsch_gordan_real", "1", l1, m1), _pair("clebsch_gordan_real", "2", l2, m2)
+    _pair("clebsch_gordan_real", "", l, m)
+    return _real(int(l1), int(l2), int(l)).get((int(m1), int(m2), int(m)), ZERO)
+
+
+def cg_table_real(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, Surd], ...]:
+    """Nonzero coefficients of one triple in the real gauge, ordered by (m, m1, m2); see `cg_table`."""
+    for name, value in zip(("l1", "l2", "l"), (l1, l2, l)):
+        if Fraction(value).denominator != 1 or value < 0:
+            raise IrrepsError(f"cg_table_real: {name!r} must be a non-negative integer, got {value!r}")
+    return tuple((*key, value) for key, value in _real(int(l1), int(l2), int(l)).items())
+
+
+def triples(lmax: int) -> Iterator[tuple[int, int, int]]:
+    """All admissible (l1, l2, l) with every degree at most lmax, in lexicographic order."""
+    for l1 in range(lmax + 1):
+        for l2 in range(lmax + 1):
+            for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1):
+                yield l1, l2, l
+
+
+def real_unitary(l: int) -> tuple[tuple[int, int, int, Surd], ...]:
+    r"""Unitary U_l with Y_real = U_l conj(Y_complex), entry by entry.
+
+    Parameters
+    ----------
+    l : int
+        Degree.
+
+    Returns
+    -------
+    tuple of (m, n, k, Surd)
+        The nonzero entries U[m, n] = i^k times a surd, 0 <= k < 4, m the real and n the complex component.
+
+    Examples
+    --------
+    >>> real_unitary(0)
+    ((0, 0, 0, Surd(1, 1, 1)),)
+    """
+    degree = _degree("real_unitary", "l", l) // 2
+    return tuple(
+        (m, n, k, Surd(1, 1, 2 if n else 1))
+        for m in range(-degree, degree + 1)
+        for n in sorted({-m, m})
+        for row, k in _column(n)
+        if row == m
+    )
+
+
+def six_j(
+    j1: HalfInteger, j2: HalfInteger, j3: HalfInteger, j4: HalfInteger, j5: HalfInteger, j6: HalfInteger
+) -> Surd:
+    r"""Wigner's 6j symbol {j1 j2 j3; j4 j5 j6} by Racah's formula.
+
+    .. math:: \sqrt{\Delta_{123}\Delta_{156}\Delta_{426}\Delta_{453}} \sum_t \frac{(-1)^t (t+1)!}
+              {\prod_{i=1}^4 (t-a_i)!\ \prod_{i=1}^3 (b_i-t)!}
+
+    with Delta_abc = (a+b-c)!(a-b+c)!(-a+b+c)!/(a+b+c+1)!, a_i the four triad sums, b_i the three quad sums.
+
+    Parameters
+    ----------
+    j1, j2, j3, j4, j5, j6 : int, Fraction or float
+        Integers or half-integers, first row then second row.
+
+    Returns
+    -------
+    Surd
+        Exact value; zero if one of the four triads violates the triangle rule.
+
+    Raises
+    ------
+    IrrepsError
+        If an argument is negative or no multiple of 1/2.
+    """
+    a, b, c, d, e, f = (
+        _degree("six_j", f"j{k}", value) for k, value in enumerate((j1, j2, j3, j4, j5, j6), start=1)
+    )
+    triads = ((a, b, c), (a, e, f), (d, b, f), (d, e, c))
+    if not all(_triangle(*triad) for triad in triads):
+        return ZERO
+    lower = [sum(triad) // 2 for triad in triads]
+    upper = [(a + b + d + e) // 2, (b + c + e + f) // 2, (a + c + d + f) // 2]
+    total = Fraction(0)
+    for t in range(max(lower), min(upper) + 1):
+        below = 1
+        for s in lower:
+            below *= factorial(t - s)
+        for s in upper:
+            below *= factorial(s - t)
+        total += Fraction((-1) ** t * factorial(t + 1), below)
+    radicand = Fraction(1)
+    for triad in triads:
+        radicand *= _delta(*triad)
+    return Surd(1, radicand.numerator, radicand.denominator) * total
+
+
+# Below, degrees and components are doubled integers: j = 2l, n = 2m.
+
+
+def _double(function: str, name: str, value: HalfInteger) -> int:
+    doubled = 2 * Fraction(value)
+    if doubled.denominator != 1:
+        raise IrrepsError(f"{function}: {name!r} must be an integer or a half-integer, got {value!r}")
+    return int(doubled)
+
+
+def _degree(function: str, name: str, value: HalfInteger) -> int:
+    doubled = _double(function, name, value)
+    if doubled < 0:
+        raise IrrepsError(f"{function}: {name!r} must not be negative, got {value!r}")
+    return doubled
+
+
+def _pair(function: str, label: str, l: HalfInteger, m: HalfInteger) -> tuple[int, int]:
+    j, n = _degree(function, "l" + label, l), _double(function, "m" + label, m)
+    if (j - n) % 2:
+        raise IrrepsError(f"{function}: 'm{label}' must differ from 'l{label}' by an integer, got m={m!r}, l={l!r}")
+    return j, n
+
+
+def _triangle(j1: int, j2: int, j: int) -> bool:
+    return (j1 + j2 + j) % 2 == 0 and abs(j1 - j2) <= j <= j1 + j2
+
+
+def _admissible(j1: int, n1: int, j2: int, n2: int, j: int, n: int) -> bool:
+    return _triangle(j1, j2, j) and n == n1 + n2 and abs(n1) <= j1 and abs(n2) <= j2 and abs(n) <= j
+
+
+def _integer(j1: int, n1: int, j2: int, n2: int, j: int) -> int:
+    """S of an admissible coefficient."""
+    a, b, c = (j1 + j2 - j) // 2, (j1 - j2 + j) // 2, (-j1 + j2 + j) // 2
+    x, y = (j1 - n1) // 2, (j2 + n2) // 2
+    total = 0
+    for k in range(max(0, x - b, y - c), min(a, x, y) + 1):
+        term = comb(a, k) * comb(b, x - k) * comb(c, y - k)
+        total += -term if k & 1 else term
+    return total
+
+
+def _coefficient(j1: int, n1: int, j2: int, n2: int, j: int, n: int) -> Surd:
+    if not _admissible(j1, n1, j2, n2, j, n):
+        return ZERO
+    s = _integer(j1, n1, j2, n2, j)
+    top = (j + 1) * s * s
+    for up, down in ((j1, n1), (j2, n2), (j, n)):
+        top *= factorial((up + down) // 2) * factorial((up - down) // 2)
+    bottom = factorial((j1 + j2 + j) // 2 + 1)
+    for upper in (j1 + j2 - j, j1 - j2 + j, -j1 + j2 + j):
+        bottom *= factorial(upper // 2)
+    return Surd((s > 0) - (s < 0), top, bottom)
+
+
+def _delta(a: int, b: int, c: int) -> Fraction:
+    top = factorial((a + b - c) // 2) * factorial((a - b + c) // 2) * factorial((-a + b + c) // 2)
+    return Fraction(top, factorial((a + b + c) // 2 + 1))
+
+
+@lru_cache(maxsize=4096)
+def _table(j1: int, j2: int, j: int) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    if not _triangle(j1, j2, j):
+        return ()
+    for n in range(-j, j + 1, 2):
+        for n1 in range(max(-j1, n - j2), min(j1, n + j2) + 1, 2):
+            value = _coefficient(j1, n1, j2, n - n1, j, n)
+            if value:
+                found.append((_halve(n1), _halve(n - n1), _halve(n), value))
+    return tuple(found)
+
+
+def _column(n: int) -> tuple[tuple[int, int], ...]:
+    """Column n of the unitary: pairs (m, k) with U[m, n] = i^k, times 1/sqrt(2) unless n = 0."""
+    if n == 0:
+        return ((0, 0),)
+    odd = 2 * (n % 2)
+    return ((n, odd), (-n, (1 + odd) % 4)) if n > 0 else ((-n, 0), (n, 3))
+
+
+def _halve(n: int) -> int | Fraction:
+    return Fraction(n, 2) if n % 2 else n // 2
+
+
+@lru_cache(maxsize=4096)
+def _real(l1: int, l2: int, l: int) -> dict[tuple[int, int, int], Surd]:
+    """Nonzero entries of i^s U_l C (U_l1^dagger x U_l2^dagger), keyed (m1, m2, m), ordered by (m, m1, m2)."""
+    sums: dict[tuple[int, int, int], list[Any]] = {}
+    s = (l1 + l2 + l) % 2
+    for n1, n2, n, value in _table(2 * l1, 2 * l2, 2 * l):
+        for m1, k1 in _column(n1):
+            for m2, k2 in _column(n2):
+                for m, k in _column(n):
+                    phase = (s + k - k1 - k2 + 1 - value.sign) % 4  # i^s; the daggers conjugate; a minus sign is i^2
+                    sums.setdefault((m1, m2, m), []).append((phase, value))
+    found = {}
+    for key in sorted(sums, key=lambda ms: (ms[2], ms[0], ms[1])):
+        entry = _single_surd((l1, l2, l), key, sums[key])
+        if entry:
+            found[key] = entry
+    return found
+
+
+def _single_surd(degrees: tuple[int, int, int], key: tuple[int, int, int], terms: list[tuple[int, Surd]]) -> Surd:
+    """Sum of i^phase times abs(value) times 1/sqrt(2) for every nonzero component; must be one real surd."""
+    first = terms[0][1]
+    if any((value.p, value.q) != (first.p, first.q) for _, value in terms):
+        raise IrrepsError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not a single surd")
+    if sum((0, 1, 0, -1)[phase] for phase, _ in terms):
+        raise IrrepsError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not real")
+    real = sum((1, 0, -1, 0)[phase] for phase, _ in terms)
+    halvings = sum(m != 0 for m in key)
+    return Surd((real > 0) - (real < 0), first.p * real * real, first.q << halvings)
