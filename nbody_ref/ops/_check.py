@@ -13,7 +13,16 @@ import numpy as np
 
 from nbody_ref.errors import DTypeError, GeometryError, ShapeError
 
-__all__ = ["REAL", "REAL_OR_COMPLEX", "check_array", "check_finite", "check_index", "check_same_dtype"]
+__all__ = [
+    "REAL",
+    "REAL_OR_COMPLEX",
+    "check_array",
+    "check_finite",
+    "check_index",
+    "check_like",
+    "check_needs",
+    "check_same_dtype",
+]
 
 Array = np.ndarray[Any, Any]
 REAL: tuple[type, ...] = (np.float64, np.float32)
@@ -24,7 +33,7 @@ def check_array(
     function: str,
     name: str,
     array: Any,
-    shape: tuple[int | None | EllipsisType, ...],
+    shape: tuple[int | EllipsisType | None, ...],
     dtypes: Iterable[Any] = REAL,
 ) -> Array:
     """Return `array` C-contiguous, or raise if its shape or dtype is not the one required.
@@ -72,6 +81,31 @@ def check_same_dtype(function: str, **arrays: Array | None) -> None:
         raise DTypeError(f"{function}: {names} must share one dtype, got {came}")
 
 
+def check_like(function: str, name: str, array: Any, like: Array) -> Array | None:
+    """Return a tangent or cotangent of `like`, C-contiguous; None, which stands for zero, passes through.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If shape or dtype is not that of `like`.
+    """
+    return None if array is None else check_array(function, name, array, like.shape, (like.dtype,))
+
+
+def check_needs(function: str, needs: tuple[bool, ...] | None, count: int) -> tuple[bool, ...]:
+    """Return which adjoints are wanted, one flag for each differentiated array; None means all.
+
+    Raises
+    ------
+    ShapeError
+        If the number of flags is not `count`.
+    """
+    wanted = (True,) * count if needs is None else tuple(needs)
+    if len(wanted) != count:
+        raise ShapeError(f"{function}: 'needs' must have {count} flags, got {len(wanted)}")
+    return wanted
+
+
 def check_finite(function: str, name: str, array: Array) -> None:
     """Raise if `array` contains NaN or an infinity, naming the first row that does.
 
@@ -106,7 +140,7 @@ def check_index(function: str, name: str, index: Any, count: int, shape: tuple[i
     return np.ascontiguousarray(found, dtype=np.uintp)
 
 
-def _fits(found: tuple[int, ...], wanted: tuple[int | None | EllipsisType, ...]) -> bool:
+def _fits(found: tuple[int, ...], wanted: tuple[int | EllipsisType | None, ...]) -> bool:
     if wanted and wanted[0] is ...:
         wanted = wanted[1:]
         if len(found) < len(wanted):
@@ -115,6 +149,6 @@ def _fits(found: tuple[int, ...], wanted: tuple[int | None | EllipsisType, ...])
     return len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted))
 
 
-def _show(shape: tuple[int | None | EllipsisType, ...]) -> str:
+def _show(shape: tuple[int | EllipsisType | None, ...]) -> str:
     inner = ", ".join("..." if n is ... else "any" if n is None else str(n) for n in shape)
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
