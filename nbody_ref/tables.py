@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbody_ref.errors import DTypeError, IrrepsError
+from nbody_ref.exact.cg import cg_table, cg_table_real
 
 __all__ = ["CGTable", "cg_coo", "clebsch_gordan", "real_to_complex"]
 
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
+Array = np.ndarray[Any, Any]
 RealArray = np.ndarray[Any, np.dtype[Any]]
 ComplexArray = np.ndarray[Any, np.dtype[np.complex128]]
 
@@ -61,8 +63,8 @@ def clebsch_gordan(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = n
     Notes
     -----
     |computed - exact| <= ulp/2 in every entry; zeros are exact. Real = i^s U_l C (U_l1^dagger x U_l2^dagger) with
-    s = (l1 + l2 + l) mod 2 and U = `real_to_complex`. Hence [a x b]^0 = -a.b/sqrt(3) and [a x b]^1 = (a cross b)/sqrt(2)
-    for vectors in (y, z, x) order.
+    s = (l1 + l2 + l) mod 2 and U = `real_to_complex`. Hence, for vectors in (y, z, x) order, [a x b]^0 = -a.b/sqrt(3)
+    and [a x b]^1 = (a cross b)/sqrt(2).
 
     Examples
     --------
@@ -100,7 +102,7 @@ def cg_coo(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = np.float6
 
 @cache
 def real_to_complex(l: int) -> ComplexArray:
-    r"""Unitary U_l between the gauges: Y_real = U_l conj(Y_complex), so v_real = U_l v_complex for every covariant vector.
+    r"""Unitary U_l between the gauges: Y_real = U_l conj(Y_complex), so v_real = U_l v_complex for covariant vectors.
 
     .. math:: U_{m m} = (-1)^m/\sqrt2,\; U_{m,-m} = 1/\sqrt2,\; U_{-m,-m} = -i/\sqrt2,\; U_{-m,m} = i(-1)^m/\sqrt2
               \quad (m > 0), \qquad U_{0 0} = 1
@@ -137,29 +139,11 @@ def real_to_complex(l: int) -> ComplexArray:
 
 @cache
 def _coo(l1: int, l2: int, l: int, basis: str, dtype: str) -> CGTable:
-    from nbody_ref.exact.cg import clebsch_gordan as complex_entry
-    from nbody_ref.exact.cg import clebsch_gordan_real as real_entry
-
-    entry = real_entry if basis == "real" else complex_entry
-    found = []
-    for m in range(-l, l + 1):
-        for m1 in range(-l1, l1 + 1):
-            for m2 in _partners(m, m1, l2, basis):
-                value = entry(l1, m1, l2, m2, l, m).round(dtype)
-                if value != 0:
-                    found.append((m1 + l1, m2 + l2, m + l, value))
-    m1s, m2s, ms, values = zip(*found)
-    index = (_frozen(np.array(i, np.uintp)) for i in (m1s, m2s, ms))
-    return CGTable(*index, _frozen(np.array(values, dtype)))
-
-
-def _partners(m: int, m1: int, l2: int, basis: str) -> list[int]:
-    """Components m2 that can couple with m1 to m: m - m1, or all signs of |m| +- |m1| in the real gauge."""
-    if basis == "complex":
-        candidates = {m - m1}
-    else:
-        candidates = {sign * abs(abs(m) + other) for sign in (1, -1) for other in (m1, -m1)}
-    return sorted(m2 for m2 in candidates if abs(m2) <= l2)
+    entries = cg_table_real(l1, l2, l) if basis == "real" else cg_table(l1, l2, l)
+    shift = np.array((l1, l2, l))
+    index = (np.array([entry[:3] for entry in entries], np.int64) + shift).astype(np.uintp)
+    m1, m2, m = (_frozen(np.ascontiguousarray(column)) for column in index.T)
+    return CGTable(m1, m2, m, _frozen(np.array([surd.round(dtype) for *_, surd in entries], dtype)))
 
 
 @cache
@@ -188,6 +172,6 @@ def _degree(function: str, name: str, value: Any) -> int:
     return int(value)
 
 
-def _frozen(array: Any) -> Any:
+def _frozen(array: Array) -> Array:
     array.flags.writeable = False
     return array
