@@ -1,0 +1,264 @@
+"""Model files: arrays in the safetensors format with a JSON description, read strictly.
+
+A file is 8 bytes (length of the header, little endian), the header (JSON: name -> dtype, shape, data_offsets, and
+``__metadata__``, a mapping of strings), then the arrays side by side. The header is checked here, byte by byte against
+the file, before the safetensors library sees it: what a library forgives today (a key given twice, a hole between
+arrays) two readers may understand differently tomorrow. Nothing is pickled, so that opening a file runs no code.
+
+A complex array is stored as a real one with a trailing axis (re, im).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nbody_ref.errors import FileError
+
+__all__ = ["ModelFile", "load_model", "save_model", "write_atomically"]
+
+Array = np.ndarray[Any, Any]
+
+FORMAT = "nbody_ref model"
+VERSION = 1
+MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+ITEM_SIZE = {"F64": 8, "F32": 4, "F16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1}
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive (a PyTorch or .npz file?)",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUM": "a NumPy .npy file",
+    b"\x80\x02": "a pickle",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+}
+
+
+class ModelFile(NamedTuple):
+    """What a model file holds.
+
+    Parameters
+    ----------
+    config : dict
+        JSON description from which the model is built.
+    arrays : dict of str to array
+    metadata : dict
+        JSON record of how the model came about: data, split, errors.
+    """
+
+    config: dict[str, Any]
+    arrays: dict[str, Array]
+    metadata: dict[str, Any]
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file under a temporary name beside it and rename, so that `path` is never half a file."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise FileError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model file, atomically.
+
+    Parameters
+    ----------
+    path : path
+        By custom its name ends in ``.safetensors``.
+    config, metadata : mapping
+        Anything that JSON can hold; NaN and infinity are refused.
+    arrays : mapping of str to array
+        Real, integer or complex arrays of any shape, all finite.
+
+    Raises
+    ------
+    FileError
+        If an array is not finite or has a dtype without a place in the format, if `config` or `metadata` is not JSON,
+        or if the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    tensors, complex_names = {}, []
+    for name, given in arrays.items():
+        array = np.ascontiguousarray(given).reshape(np.shape(given))
+        if array.dtype.kind not in "fiuc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
+            raise FileError(f"save_model: 'arrays[{name}]' must be real, integer or complex, got {array.dtype}")
+        if not np.isfinite(array).all():
+            raise FileError(f"save_model: 'arrays[{name}]' must be finite, it holds NaN or infinity")
+        if array.dtype.kind == "c":
+            complex_names.append(name)
+            array = np.stack([array.real, array.imag], axis=-1)
+        tensors[name] = array
+    texts = {"format": FORMAT, "version": str(VERSION)}
+    for key, value in (("config", config), ("metadata", metadata or {}), ("complex", complex_names)):
+        try:
+            texts[key] = json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise FileError(f"save_model: {key!r} must be JSON: {error}") from error
+    write_atomically(path, save(tensors, texts))
+
+
+def load_model(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a model file written by `save_model`.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    ModelFile
+
+    Raises
+    ------
+    FileError
+        If there is no such file; if it is truncated, longer than its header says, or not a safetensors file; if the
+        header is malformed (a key given twice, arrays that overlap or leave a hole, a size that does not follow from
+        dtype and shape); if it was not written by this package, or by a later format version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        texts = _checked_header(content).get("__metadata__", {})
+        config, metadata, complex_names = _description(texts)
+        arrays = dict(load(content))
+        for name in complex_names:
+            arrays[name] = _as_complex(arrays, name)
+    except SafetensorError as error:
+        raise FileError(f"{path}: {error}") from error
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+    return ModelFile(config, arrays, metadata)
+
+
+def _strict_json(text: str, what: str) -> Any:
+    """JSON without repeated keys, NaN or infinity."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in items]
+        if len(set(keys)) != len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise FileError(f"{what} gives the key {twice!r} twice")
+        return dict(items)
+
+    def constant(name: str) -> Any:
+        raise FileError(f"{what} holds {name}")
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    except FileError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{what} is not JSON ({type(error).__name__})") from error
+
+
+def _checked_header(content: bytes) -> dict[str, Any]:
+    """The header, after every check that can be made without looking into the arrays."""
+    for magic, kind in FOREIGN.items():
+        if content.startswith(magic):
+            raise FileError(f"not a safetensors file but {kind}")
+    if len(content) < 8:
+        raise FileError(f"not a safetensors file: it has {len(content)} bytes, a header needs at least 8")
+    length = int.from_bytes(content[:8], "little")
+    if length > MAX_HEADER or content[8:9] != b"{":
+        raise FileError("not a safetensors file: it does not begin with the length of a JSON header")
+    if 8 + length > len(content):
+        raise FileError(f"truncated: the header ends at byte {8 + length}, the file at byte {len(content)}")
+    try:
+        text = content[8 : 8 + length].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError("the header is not UTF-8") from error
+    header = _strict_json(text, "the header")
+    if not isinstance(header, dict):
+        raise FileError("the header is not a JSON object")
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise FileError("'__metadata__' in the header must map strings to strings")
+    _check_tiling({k: v for k, v in header.items() if k != "__metadata__"}, len(content) - 8 - length)
+    return header
+
+
+def _check_tiling(entries: Mapping[str, Any], size: int) -> None:
+    """Arrays must lie side by side, without hole or overlap, and end where the file ends."""
+    ranges = sorted((*_byte_range(name, entry), name) for name, entry in entries.items())
+    position = 0
+    for begin, end, name in ranges:
+        if begin != position:
+            kind = "overlaps the one before it" if begin < position else "leaves a hole before it"
+            raise FileError(f"array {name!r} begins at byte {begin} of the data, not at {position}: it {kind}")
+        position = end
+    if position > size:
+        raise FileError(f"truncated: its arrays need {position} bytes, {size} are there")
+    if position < size:
+        raise FileError(f"{size - position} bytes after the last array belong to nothing")
+
+
+def _byte_range(name: str, entry: Any) -> tuple[int, int]:
+    """Offsets of one array, after checking that they agree with its dtype and shape."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise FileError(f"array {name!r} must have exactly 'dtype', 'shape' and 'data_offsets' in the header")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if dtype not in ITEM_SIZE:
+        raise FileError(f"array {name!r} has dtype {dtype!r}; this reader knows {', '.join(ITEM_SIZE)}")
+    for what, value in (("shape", shape), ("data_offsets", offsets)):
+        if not isinstance(value, list) or not all(type(n) is int and 0 <= n < 2**63 for n in value):
+            raise FileError(f"array {name!r}: {what!r} must be a list of non-negative integers, got {value!r}")
+    if len(offsets) != 2:
+        raise FileError(f"array {name!r}: 'data_offsets' must be [begin, end], got {offsets!r}")
+    if math.prod(shape) * ITEM_SIZE[dtype] != offsets[1] - offsets[0]:
+        raise FileError(f"array {name!r}: {dtype} of shape {shape} does not fill bytes {offsets[0]} to {offsets[1]}")
+    return offsets[0], offsets[1]
+
+
+def _description(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Config, metadata and names of complex arrays, from the strings of ``__metadata__``."""
+    if texts.get("format") != FORMAT:
+        raise FileError(f"a safetensors file, but not a model of this package: its 'format' is {texts.get('format')!r}")
+    version = texts.get("version", "")
+    if not version.isascii() or not version.isdigit() or int(version) < 1:
+        raise FileError(f"format version {version!r} is not a number")
+    if int(version) > VERSION:
+        raise FileError(f"written in format version {version}, this package reads up to {VERSION}: update nbody_ref")
+    parsed = []
+    for key, kind in (("config", dict), ("metadata", dict), ("complex", list)):
+        if key not in texts:
+            raise FileError(f"{key!r} is missing in the header")
+        value = _strict_json(texts[key], f"{key!r}")
+        if not isinstance(value, kind):
+            raise FileError(f"{key!r} must be a JSON {'object' if kind is dict else 'list'}")
+        parsed.append(value)
+    return parsed[0], parsed[1], parsed[2]
+
+
+def _as_complex(arrays: Mapping[str, Array], name: Any) -> Array:
+    """View a trailing (re, im) axis as one complex number."""
+    array = arrays.get(name) if isinstance(name, str) else None
+    if array is None or array.ndim == 0 or array.shape[-1] != 2 or array.dtype not in (np.float32, np.float64):
+        raise FileError(f"complex array {name!r} must be there as real numbers with a trailing axis (re, im)")
+    return np.asarray(array[..., 0] + 1j * array[..., 1])

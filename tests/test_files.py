@@ -1,0 +1,191 @@
+"""Model files: what is written comes back, and whatever is not such a file is refused with a reason."""
+
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbody_ref.errors import FileError
+from nbody_ref.files import load_model, save_model
+
+ARRAYS = {
+    "a": np.arange(6.0).reshape(2, 3),
+    "b": np.array([1 + 2j, -0.0 - 1j]),
+    "c": np.float32(2.5) * np.ones((1, 0, 2), np.float32),
+    "scalar": np.array(-3, dtype=np.int64),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    target = tmp_path / "model.safetensors"
+    save_model(target, {"x": [1, {"y": None}]}, ARRAYS, {"note": "é"})
+    return target
+
+
+def raw(header, data=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def entry(shape, begin, end, dtype="F64"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def test_file_returns_what_was_saved(path):
+    config, arrays, metadata = load_model(path)
+    assert config == {"x": [1, {"y": None}]} and metadata == {"note": "é"}
+    assert set(arrays) == set(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype and arrays[name].shape == array.shape
+        assert arrays[name].tobytes() == np.asarray(array).tobytes()
+
+
+def test_file_is_read_by_the_safetensors_library_and_holds_complex_as_re_im(path):
+    from safetensors.numpy import load_file
+
+    stored = load_file(path)
+    assert stored["b"].tolist() == [[1.0, 2.0], [0.0, -1.0]]
+
+
+def test_saving_leaves_no_temporary_file_and_replaces_the_old_one(path):
+    save_model(path, {}, {"a": np.zeros(1)})
+    assert os.listdir(path.parent) == [path.name]
+    assert load_model(path).config == {}
+
+
+def test_failed_save_keeps_the_old_file(path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(FileError, match="No space left"):
+        save_model(path, {}, {"a": np.zeros(1)})
+    assert os.listdir(path.parent) == [path.name] and load_model(path).config["x"]
+
+
+@pytest.mark.parametrize("bad", [np.array([np.nan]), np.array([np.inf]), np.array(["s"]), np.array([object()])])
+def test_saving_refuses_what_the_format_cannot_hold(tmp_path, bad):
+    with pytest.raises(FileError, match=r"arrays\[w\]"):
+        save_model(tmp_path / "m.safetensors", {}, {"w": bad})
+    with pytest.raises(FileError, match="JSON"):
+        save_model(tmp_path / "m.safetensors", {"x": float("nan")}, {})
+    with pytest.raises(FileError, match="JSON"):
+        save_model(tmp_path / "m.safetensors", {"x": object()}, {})
+
+
+def test_every_truncation_is_refused(path):
+    content = path.read_bytes()
+    for length in [0, 1, 7, 8, 9, 60, *range(100, len(content), 37), len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(FileError, match=r"truncated|not a safetensors"):
+            load_model(path)
+
+
+def test_trailing_bytes_are_refused(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(FileError, match="belong to nothing"):
+        load_model(path)
+
+
+FOREIGN = {
+    "zip archive": b"PK\x03\x04" + bytes(50),
+    "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(50),
+    ".npy": b"\x93NUMPY\x01\x00" + bytes(50),
+    "pickle": b"\x80\x04\x95" + bytes(50),
+    "not a safetensors file": b"9\nProperties=species:S:1:pos:R:3\nH 0 0 0\n",
+    "not of this package|not a model of this package": raw({"x": entry([1], 0, 8)}, bytes(8)),
+    "update nbody_ref": raw({"__metadata__": {"format": "nbody_ref model", "version": "99"}}),
+    "not a number": raw({"__metadata__": {"format": "nbody_ref model", "version": "one"}}),
+    "'config' is missing": raw({"__metadata__": {"format": "nbody_ref model", "version": "1"}}),
+}
+
+
+@pytest.mark.parametrize("reason", FOREIGN)
+def test_foreign_file_is_refused_with_its_kind(tmp_path, reason):
+    target = tmp_path / "m.safetensors"
+    target.write_bytes(FOREIGN[reason])
+    with pytest.raises(FileError, match=reason):
+        load_model(target)
+
+
+def test_missing_file_and_directory_are_file_errors(tmp_path):
+    with pytest.raises(FileError, match="cannot read"):
+        load_model(tmp_path / "nothing")
+    with pytest.raises(FileError, match="cannot read"):
+        load_model(tmp_path)
+    with pytest.raises(FileError, match="cannot write"):
+        save_model(tmp_path / "no" / "m", {}, {})
+
+
+MALFORMED = {
+    "twice": raw(b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":1}', bytes(8)),
+    "hole": raw({"a": entry([1], 0, 8), "b": entry([1], 16, 24)}, bytes(24)),
+    "overlaps": raw({"a": entry([2], 0, 16), "b": entry([1], 8, 16)}, bytes(16)),
+    "does not fill": raw({"a": entry([3], 0, 16)}, bytes(16)),
+    "truncated: its arrays": raw({"a": entry([3], 0, 24)}, bytes(16)),
+    "knows F64": raw({"a": entry([1], 0, 8, "Q64")}, bytes(8)),
+    "non-negative": raw({"a": entry([-1, -1], 0, 8)}, bytes(8)),
+    "list of non-negative": raw({"a": entry([True], 0, 8)}, bytes(8)),
+    r"\[begin, end\]": raw({"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, 8, 9]}}, bytes(8)),
+    "exactly": raw({"a": {**entry([1], 0, 8), "extra": 1}}, bytes(8)),
+    "must map strings": raw({"__metadata__": {"a": 1}}),
+    "not JSON": raw(b'{"a":'),
+    "holds NaN": raw(b'{"__metadata__": {}, "a": NaN}'),
+    "UTF-8": raw(b'{"\xff":1}'),
+    "not a safetensors": raw({}, length=2**60),
+}
+
+
+@pytest.mark.parametrize("reason", MALFORMED)
+def test_malformed_header_is_refused(tmp_path, reason):
+    target = tmp_path / "m.safetensors"
+    target.write_bytes(MALFORMED[reason])
+    with pytest.raises(FileError, match=reason):
+        load_model(target)
+
+
+def test_deep_nesting_is_refused(tmp_path):
+    target = tmp_path / "m.safetensors"
+    target.write_bytes(raw(b'{"a":' + b"[" * 200_000))
+    with pytest.raises(FileError, match="not JSON"):
+        load_model(target)
+
+
+def test_repeated_key_inside_the_config_is_refused(tmp_path):
+    texts = {"format": "nbody_ref model", "version": "1", "metadata": "{}", "complex": "[]", "config": '{"a":1,"a":2}'}
+    target = tmp_path / "m.safetensors"
+    target.write_bytes(raw({"__metadata__": texts}))
+    with pytest.raises(FileError, match="'a' twice"):
+        load_model(target)
+    target.write_bytes(raw({"__metadata__": {**texts, "config": "{}", "complex": '["z"]'}}))
+    with pytest.raises(FileError, match="complex array 'z'"):
+        load_model(target)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_reader(tmp_path_factory, content):
+    target = tmp_path_factory.mktemp("fuzz") / "m"
+    target.write_bytes(content)
+    with pytest.raises(FileError):
+        load_model(target)
+
+
+def test_a_flipped_bit_in_the_table_of_arrays_never_changes_an_array(path):
+    """It is refused, or it renames an array; dtype, shape and bytes of what keeps its name stay."""
+    content, want = path.read_bytes(), load_model(path).arrays
+    first, refused = content.index(b'"dtype"'), 0
+    for position in range(first, 8 + int.from_bytes(content[:8], "little")):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(bytes(changed))
+        try:
+            got = load_model(path).arrays
+        except FileError:
+            refused += 1
+            continue
+        for name in set(got) & set(want):
+            assert got[name].dtype == want[name].dtype and got[name].tobytes() == want[name].tobytes()
+    assert refused > 100
