@@ -13,18 +13,41 @@ from nbody_ref.exact.cg import (
     six_j,
     triples,
 )
+from nbody_ref.exact.harmonics import Harmonic, fragment_polynomial, monomial_fragments, solid_harmonic
+from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.surd import Surd, round_fraction, surd_sum
+from nbody_ref.exact.wigner import (
+    monomial_D,
+    monomial_matrix,
+    quaternion_product,
+    rational_D,
+    rotation_matrix,
+    wigner_D,
+    wigner_D_real,
+)
 
 __all__ = [
+    "Gauss",
+    "Harmonic",
     "Surd",
     "cg_integer",
     "cg_table",
     "cg_table_real",
     "clebsch_gordan",
     "clebsch_gordan_real",
+    "fragment_polynomial",
+    "monomial_D",
+    "monomial_fragments",
+    "monomial_matrix",
+    "quaternion_product",
+    "rational_D",
     "real_unitary",
+    "rotation_matrix",
     "round_fraction",
     "six_j",
+    "solid_harmonic",
     "surd_sum",
     "triples",
+    "wigner_D",
+    "wigner_D_real",
 ]

@@ -1,0 +1,110 @@
+"""Gaussian numbers a + i b over any ring: integers and rationals exactly, floats when asked.
+
+The monomial gauge needs no other numbers: Wigner matrices of integer quaternions, fragments of rational positions and
+whole networks live in the Gaussian rationals, where a residual is zero or it is not.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+__all__ = ["Gauss", "I", "divide"]
+
+
+class Gauss:
+    """The number re + i im, with `re` and `im` from one ring (int, Fraction, float, ...).
+
+    Parameters
+    ----------
+    re, im : int, Fraction or float
+        Nothing is converted: integers stay integers. Division by an integer gives Fractions.
+
+    Examples
+    --------
+    >>> Gauss(1, 2) * Gauss(1, -2)
+    Gauss(5, 0)
+    >>> Gauss(1, 1) / 2
+    Gauss(Fraction(1, 2), Fraction(1, 2))
+    """
+
+    __slots__ = ("im", "re")
+
+    def __init__(self, re: Any, im: Any = 0) -> None:
+        self.re = re
+        self.im = im
+
+    def conjugate(self) -> Gauss:
+        """Return re - i im."""
+        return Gauss(self.re, -self.im)
+
+    def norm(self) -> Any:
+        """Return re^2 + im^2."""
+        return self.re * self.re + self.im * self.im
+
+    def __add__(self, other: Any) -> Gauss:
+        if isinstance(other, Gauss):
+            return Gauss(self.re + other.re, self.im + other.im)
+        return Gauss(self.re + other, self.im)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Gauss:
+        return Gauss(-self.re, -self.im)
+
+    def __sub__(self, other: Any) -> Gauss:
+        if isinstance(other, Gauss):
+            return Gauss(self.re - other.re, self.im - other.im)
+        return Gauss(self.re - other, self.im)
+
+    def __rsub__(self, other: Any) -> Gauss:
+        return Gauss(other - self.re, -self.im)
+
+    def __mul__(self, other: Any) -> Gauss:
+        if isinstance(other, Gauss):
+            return Gauss(self.re * other.re - self.im * other.im, self.re * other.im + self.im * other.re)
+        return Gauss(self.re * other, self.im * other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Gauss:
+        above, below = (self * other.conjugate(), other.norm()) if isinstance(other, Gauss) else (self, other)
+        return Gauss(divide(above.re, below), divide(above.im, below))
+
+    def __rtruediv__(self, other: Any) -> Gauss:
+        return Gauss(other, 0 * other) / self
+
+    def __pow__(self, exponent: int) -> Gauss:
+        if exponent < 0:
+            return Gauss(1, 0) / self**-exponent
+        result = Gauss(1, 0)
+        for _ in range(exponent):
+            result = result * self
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Gauss):
+            return bool(self.re == other.re and self.im == other.im)
+        return bool(self.re == other and self.im == 0)
+
+    def __hash__(self) -> int:
+        return hash(self.re) if self.im == 0 else hash((self.re, self.im))
+
+    def __bool__(self) -> bool:
+        return bool(self.re) or bool(self.im)
+
+    def __complex__(self) -> complex:
+        return complex(float(self.re), float(self.im))
+
+    def __repr__(self) -> str:
+        return f"Gauss({self.re!r}, {self.im!r})"
+
+
+I = Gauss(0, 1)
+
+
+def divide(x: Any, y: Any) -> Any:
+    """Quotient in the field of `x` and `y`: a Fraction for two ints, where Python's ``/`` would give a float."""
+    if isinstance(x, int) and isinstance(y, int):
+        return Fraction(x, y)
+    return x / y
