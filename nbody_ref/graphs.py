@@ -1,15 +1,22 @@
-"""Edge lists and batches of molecules as arrays."""
+"""Edge lists and batches of molecules as arrays.
+
+A batch is one `Graph`: the atoms of all frames one after another, and an edge in both directions for every pair of
+atoms of a frame within the cutoff.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbody_ref.errors import ShapeError
+from nbody_ref.errors import DTypeError, GeometryError, ShapeError
 
-__all__ = ["Edges"]
+__all__ = ["Edges", "Graph", "build_graph", "replicate"]
 
+Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
 
 
@@ -68,3 +75,258 @@ class Edges(NamedTuple):
     def n_senders(self) -> int:
         """Number of sending nodes, edges or not."""
         return len(self.t_ptr) - 1
+
+    def replicate(self, times: int) -> Edges:
+        """`times` disjoint copies one after another; the cost is that of copying, nothing is sorted again."""
+        return Edges(
+            _shifted(self.receivers, times, self.n_receivers),
+            _shifted(self.senders, times, self.n_senders),
+            _stacked(self.row_ptr, times),
+            _stacked(self.t_ptr, times),
+            _shifted(self.t_edge, times, self.n_edges),
+        )
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A batch of molecules: atoms of all frames side by side, edges between neighbours within each frame.
+
+    Parameters
+    ----------
+    positions : (N, 3) float64
+        Angstrom.
+    species : (N,) int64
+        Atomic numbers.
+    frame_ptr : (F + 1,) uintp
+        Atoms of frame f are ``frame_ptr[f]:frame_ptr[f + 1]``.
+    edges : Edges
+        Both directions of every pair; ordered by receiver, then by sender.
+    cutoff : float
+        Angstrom; the radius the edges were found with.
+    shifts : (E, 3) int64
+        Lattice translations of the senders; only zeros are supported.
+    cell : (F, 3, 3) float64
+        Lattice vectors in rows; only zeros are supported.
+
+    Raises
+    ------
+    GeometryError
+        If a position is NaN or infinite, or a shift or a cell is not zero.
+    ShapeError
+        If `positions` is not (N, 3), or another array does not fit.
+    """
+
+    positions: Array
+    species: Array
+    frame_ptr: IndexArray
+    edges: Edges
+    cutoff: float
+    shifts: Array
+    cell: Array
+
+    def __post_init__(self) -> None:
+        n = int(self.frame_ptr[-1])
+        wanted = {"positions": (n, 3), "species": (n,)}
+        wanted |= {"shifts": (self.edges.n_edges, 3), "cell": (self.n_frames, 3, 3)}
+        for name, shape in wanted.items():
+            if getattr(self, name).shape != shape:
+                raise ShapeError(f"Graph: '{name}' must have shape {shape}, got {getattr(self, name).shape}")
+        if np.any(self.shifts) or np.any(self.cell):
+            raise GeometryError("Graph: 'shifts' and 'cell' must be zero, periodic systems are not supported yet")
+        bad = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
+        if bad.size:
+            frame, atom = self.locate(int(bad[0]))
+            r = self.positions[bad[0]]
+            raise GeometryError(f"Graph: 'positions' must be finite, got {r} for atom {atom} of frame {frame}")
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms N of all frames."""
+        return len(self.positions)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames F."""
+        return len(self.frame_ptr) - 1
+
+    @property
+    def frame(self) -> IndexArray:
+        """Frame of each atom, (N,) uintp."""
+        return np.repeat(np.arange(self.n_frames, dtype=np.uintp), np.diff(self.frame_ptr).astype(np.intp))
+
+    def locate(self, atom: int) -> tuple[int, int]:
+        """Frame of an atom and its number there."""
+        frame = int(np.searchsorted(self.frame_ptr, np.uintp(atom), side="right")) - 1
+        return frame, atom - int(self.frame_ptr[frame])
+
+    def with_positions(self, positions: Any) -> Graph:
+        """The same edges at other positions; distances are not checked against the cutoff again.
+
+        Raises
+        ------
+        ShapeError, DTypeError, GeometryError
+            As for the graph itself.
+        """
+        return replace(self, positions=_real("Graph.with_positions", "positions", positions))
+
+
+def build_graph(
+    positions: Sequence[Any],
+    numbers: Sequence[Any],
+    cutoff: float,
+    *,
+    min_distance: float = 0.3,
+    cells: Sequence[Any] | None = None,
+) -> Graph:
+    """Find the neighbours of every atom and put a batch of molecules side by side.
+
+    Parameters
+    ----------
+    positions : sequence over frames of (n, 3) real
+        Angstrom; at least one frame, at least one atom in each.
+    numbers : sequence over frames of (n,) integers
+        Atomic numbers.
+    cutoff : float
+        Angstrom; pairs at this distance or closer are neighbours. May be infinite.
+    min_distance : float
+        Angstrom; atoms closer than this cannot be meant.
+    cells : sequence over frames of (3, 3) real, optional
+        Lattice vectors; only zeros are supported.
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    ShapeError
+        If there is no frame, a frame has no atom, or lengths and shapes differ.
+    DTypeError
+        If positions are not real or atomic numbers are not integers.
+    GeometryError
+        If a position is NaN or infinite, two atoms of a frame are closer than `min_distance`, an atomic number is not
+        positive, `cutoff` is not larger than `min_distance`, or a cell is not zero.
+
+    Notes
+    -----
+    Neighbours come from a k-d tree per frame, n log n for fixed density. The order of edges depends on the order of
+    atoms only.
+
+    Examples
+    --------
+    >>> graph = build_graph([[[0, 0, 0], [0, 0, 0.74]]], [[1, 1]], cutoff=3.0)
+    >>> graph.edges.receivers.tolist(), graph.edges.senders.tolist()
+    ([0, 1], [1, 0])
+    """
+    if len(positions) != len(numbers) or not len(positions):
+        raise ShapeError(
+            "build_graph: 'positions' and 'numbers' must list the same frames, one at least, "
+            f"got {len(positions)} and {len(numbers)}"
+        )
+    if not cutoff > max(min_distance, 0.0):
+        raise GeometryError(f"build_graph: 'cutoff' must be larger than {min_distance} Angstrom, got {cutoff}")
+    frames = [_check_frame(f, r, z) for f, (r, z) in enumerate(zip(positions, numbers))]
+    starts = np.cumsum([0] + [len(z) for _, z in frames])
+    pairs = [_pairs(f, r, float(cutoff), min_distance) + start for f, ((r, _), start) in enumerate(zip(frames, starts))]
+    low, high = np.concatenate(pairs).T
+    receivers, senders = np.concatenate([low, high]), np.concatenate([high, low])
+    order = np.lexsort((senders, receivers))
+    return Graph(
+        positions=np.concatenate([r for r, _ in frames]),
+        species=np.concatenate([z for _, z in frames]),
+        frame_ptr=starts.astype(np.uintp),
+        edges=Edges.build(receivers[order], senders[order], int(starts[-1]), int(starts[-1])),
+        cutoff=float(cutoff),
+        shifts=np.zeros((len(order), 3), np.int64),
+        cell=_check_cells(cells, len(frames)),
+    )
+
+
+def replicate(graph: Graph, times: int) -> Graph:
+    """`times` copies of a batch side by side, so that as many tangents travel through one pass.
+
+    Parameters
+    ----------
+    graph : Graph
+    times : int
+        At least 1.
+
+    Returns
+    -------
+    Graph
+        Atom i of copy k is number ``k * graph.n_atoms + i``. Edges are copied with offsets, not searched again.
+
+    Raises
+    ------
+    ShapeError
+        If `times` is less than 1.
+    """
+    if times < 1:
+        raise ShapeError(f"replicate: 'times' must be at least 1, got {times}")
+    return Graph(
+        positions=np.tile(graph.positions, (times, 1)),
+        species=np.tile(graph.species, times),
+        frame_ptr=_stacked(graph.frame_ptr, times),
+        edges=graph.edges.replicate(times),
+        cutoff=graph.cutoff,
+        shifts=np.tile(graph.shifts, (times, 1)),
+        cell=np.tile(graph.cell, (times, 1, 1)),
+    )
+
+
+def _pairs(frame: int, r: Array, cutoff: float, min_distance: float) -> Array:
+    """(n, 2) pairs i < j within the cutoff."""
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(r).query_pairs(cutoff, output_type="ndarray").reshape(-1, 2)
+    dist = np.sqrt(((r[pairs[:, 0]] - r[pairs[:, 1]]) ** 2).sum(axis=1))
+    close = np.flatnonzero((dist < min_distance) | (dist == 0.0))
+    if close.size:
+        first = close[np.lexsort(pairs[close].T[::-1])[0]]
+        i, j = pairs[first]
+        raise GeometryError(
+            f"build_graph: atoms must be at least {min_distance} Angstrom apart, "
+            f"got {dist[first]:.3g} for atoms {i} and {j} of frame {frame}"
+        )
+    return np.asarray(pairs)
+
+
+def _check_frame(frame: int, positions: Any, numbers: Any) -> tuple[Array, Array]:
+    r, z = _real("build_graph", f"positions[{frame}]", positions), np.asarray(numbers)
+    if r.ndim != 2 or r.shape[1:] != (3,) or not len(r):
+        raise ShapeError(f"build_graph: 'positions[{frame}]' must have shape (n, 3) with n >= 1, got {r.shape}")
+    if z.shape != (len(r),):
+        raise ShapeError(f"build_graph: 'numbers[{frame}]' must have shape ({len(r)},), got {z.shape}")
+    if z.dtype.kind not in "iu":
+        raise DTypeError(f"build_graph: 'numbers[{frame}]' must be integers, got {z.dtype}")
+    for name, bad in (("positions", ~np.isfinite(r).all(axis=1)), ("numbers", z < 1)):
+        if bad.any():
+            atom = int(np.argmax(bad))
+            rule, got = ("finite", r[atom]) if name == "positions" else ("positive", z[atom])
+            raise GeometryError(f"build_graph: '{name}' must be {rule}, got {got} for atom {atom} of frame {frame}")
+    return r, z.astype(np.int64)
+
+
+def _check_cells(cells: Sequence[Any] | None, n_frames: int) -> Array:
+    if cells is None:
+        return np.zeros((n_frames, 3, 3))
+    cell = _real("build_graph", "cells", cells)
+    if cell.shape != (n_frames, 3, 3):
+        raise ShapeError(f"build_graph: 'cells' must have shape {(n_frames, 3, 3)}, got {cell.shape}")
+    return cell
+
+
+def _real(function: str, name: str, values: Any) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise DTypeError(f"{function}: '{name}' must be real numbers, got {array.dtype}")
+    return np.array(array, np.float64)  # a copy of our own: the caller may move the atoms later
+
+
+def _shifted(index: IndexArray, times: int, step: int) -> IndexArray:
+    offsets = np.arange(times, dtype=np.uintp) * np.uintp(step)
+    return (offsets[:, None] + index).reshape(-1)
+
+
+def _stacked(ptr: IndexArray, times: int) -> IndexArray:
+    return np.concatenate([np.zeros(1, np.uintp), _shifted(ptr[1:], times, int(ptr[-1]))])

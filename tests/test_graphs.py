@@ -1,0 +1,159 @@
+"""Edge lists against a double loop; every impossible geometry refused by name."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from nbody_ref.errors import DTypeError, GeometryError, ShapeError
+from nbody_ref.graphs import Edges, build_graph, replicate
+
+
+def clouds(sizes, seed=0):
+    """Random frames with atoms at least 0.5 apart, signed coordinates."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for n in sizes:
+        r = np.empty((0, 3))
+        while len(r) < n:
+            new = rng.uniform(-2, 2, 3)
+            if not len(r) or np.linalg.norm(r - new, axis=1).min() > 0.5:
+                r = np.vstack([r, new])
+        frames.append(r)
+    return frames, [rng.choice([1, 6, 8], n) for n in sizes]
+
+
+def naive_pairs(frames, cutoff):
+    start, found = 0, []
+    for r in frames:
+        found += [
+            (start + i, start + j)
+            for i in range(len(r))
+            for j in range(len(r))
+            if i != j and np.linalg.norm(r[i] - r[j]) <= cutoff
+        ]
+        start += len(r)
+    return found
+
+
+@pytest.mark.parametrize("cutoff", [0.6, 1.7, 100.0, np.inf])
+def test_edges_are_the_pairs_within_the_cutoff_in_order(cutoff):
+    frames, numbers = clouds([5, 1, 9, 2])
+    graph = build_graph(frames, numbers, cutoff)
+    edges = graph.edges
+    assert list(zip(edges.receivers.tolist(), edges.senders.tolist())) == naive_pairs(frames, cutoff)
+    assert all(index.dtype == np.uintp for index in edges)
+    assert np.array_equal(graph.frame, np.repeat([0, 1, 2, 3], [5, 1, 9, 2]))
+    assert graph.frame.dtype == graph.frame_ptr.dtype == np.uintp
+    assert (graph.n_frames, graph.n_atoms) == (4, 17)
+
+
+def test_pair_check_can_fail():
+    frames, numbers = clouds([5, 1, 9, 2])
+    edges = build_graph(frames, numbers, 1.7).edges
+    assert list(zip(edges.receivers.tolist(), edges.senders.tolist())) != naive_pairs(frames, 2.5)
+
+
+def test_transposed_list_finds_the_edges_of_each_sender():
+    rng = np.random.default_rng(1)
+    receivers, senders = rng.integers(0, 5, 30), rng.integers(0, 7, 30)
+    edges = Edges.build(receivers, senders, 6, 7)
+    assert (edges.n_edges, edges.n_receivers, edges.n_senders) == (30, 6, 7)
+    for i in range(6):
+        assert set(edges.receivers[int(edges.row_ptr[i]) : int(edges.row_ptr[i + 1])]) <= {i}
+    for j in range(7):
+        numbers = edges.t_edge[int(edges.t_ptr[j]) : int(edges.t_ptr[j + 1])]
+        assert np.array_equal(numbers, np.flatnonzero(edges.senders == j))
+    assert sorted(zip(edges.receivers, edges.senders)) == sorted(zip(receivers, senders))
+
+
+def test_edges_out_of_range_are_refused():
+    with pytest.raises(ShapeError, match=r"'senders' must lie in 0\.\.1, got 0\.\.2"):
+        Edges.build([0, 1], [0, 2], 2, 2)
+    with pytest.raises(ShapeError, match="of one length"):
+        Edges.build([0, 1], [0], 2, 2)
+
+
+def test_replicate_is_a_batch_of_the_same_frames():
+    frames, numbers = clouds([3, 1, 4])
+    once, thrice = build_graph(frames, numbers, 1.9), build_graph(frames * 3, numbers * 3, 1.9)
+    copy = replicate(once, 3)
+    for name in ("positions", "species", "frame_ptr", "shifts", "cell"):
+        assert np.array_equal(getattr(copy, name), getattr(thrice, name))
+        assert getattr(copy, name).dtype == getattr(thrice, name).dtype
+    for ours, searched in zip(copy.edges, thrice.edges):
+        assert np.array_equal(ours, searched) and ours.dtype == np.uintp
+    with pytest.raises(ShapeError, match="'times' must be at least 1, got 0"):
+        replicate(once, 0)
+
+
+def test_single_atom_and_lonely_atoms_have_no_edges():
+    assert build_graph([[[0, 0, 0]]], [[1]], 3.0).edges.n_edges == 0
+    graph = build_graph([[[0, 0, 0], [0, 0, 9]], [[0, 0, 0], [0, 0, 1]]], [[1, 1], [1, 1]], 3.0)
+    assert graph.edges.receivers.tolist() == [2, 3]
+    assert replicate(build_graph([[[0, 0, 0]]], [[1]], 3.0), 2).edges.n_edges == 0
+
+
+def test_positions_move_and_edges_stay():
+    frames, numbers = clouds([4])
+    graph = build_graph(frames, numbers, 1.5)
+    moved = graph.with_positions(2 * graph.positions)
+    assert moved.edges is graph.edges and np.array_equal(moved.positions, 2 * graph.positions)
+    with pytest.raises(ShapeError, match=r"'positions' must have shape \(4, 3\), got \(3, 3\)"):
+        graph.with_positions(np.zeros((3, 3)))
+    frames[0][:] = 7.0
+    assert not np.any(graph.positions == 7.0), "a graph must not follow the caller's array"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_are_named_by_frame_and_atom(value):
+    frames, numbers = clouds([4, 5])
+    frames[1][3, 1] = value
+    with pytest.raises(GeometryError, match=r"'positions' must be finite, got .* for atom 3 of frame 1"):
+        build_graph(frames, numbers, 2.0)
+    good, _ = clouds([4, 5])
+    with pytest.raises(GeometryError, match="for atom 3 of frame 1"):
+        build_graph(good, numbers, 2.0).with_positions(np.concatenate(frames))
+
+
+def test_atoms_on_top_of_each_other_are_named():
+    frames, numbers = clouds([4, 5])
+    frames[1][4] = frames[1][2] + 0.01
+    with pytest.raises(GeometryError, match=r"at least 0\.3 Angstrom apart, got 0\.0173 for atoms 2 and 4 of frame 1"):
+        build_graph(frames, numbers, 2.0)
+    assert build_graph(frames, numbers, 2.0, min_distance=0.0).n_atoms == 9
+    frames[1][4] = frames[1][2]
+    with pytest.raises(GeometryError, match="got 0 for atoms 2 and 4"):
+        build_graph(frames, numbers, 2.0, min_distance=0.0)
+
+
+def test_periodic_cells_and_shifts_are_refused_for_now():
+    frames, numbers = clouds([4])
+    graph = build_graph(frames, numbers, 4.0, cells=[np.zeros((3, 3))])
+    with pytest.raises(GeometryError, match="periodic systems are not supported yet"):
+        build_graph(frames, numbers, 2.0, cells=[np.eye(3)])
+    with pytest.raises(GeometryError, match="periodic systems are not supported yet"):
+        dataclasses.replace(graph, shifts=graph.shifts + 1)
+    with pytest.raises(ShapeError, match="'cells' must have shape"):
+        build_graph(frames, numbers, 2.0, cells=np.zeros((2, 3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("positions", "numbers", "cutoff", "error", "message"),
+    [
+        ([], [], 2.0, ShapeError, "one at least, got 0 and 0"),
+        ([[[0, 0, 0]]], [[1], [1]], 2.0, ShapeError, "got 1 and 2"),
+        ([np.zeros((0, 3))], [[]], 2.0, ShapeError, r"'positions\[0\]' must have shape \(n, 3\) with n >= 1"),
+        ([[[0, 0]]], [[1]], 2.0, ShapeError, r"'positions\[0\]' must have shape \(n, 3\)"),
+        ([[[0, 0, 0]]], [[1, 1]], 2.0, ShapeError, r"'numbers\[0\]' must have shape \(1,\), got \(2,\)"),
+        ([[[0, 0, 0]]], [[1.0]], 2.0, DTypeError, r"'numbers\[0\]' must be integers"),
+        ([[[0, 0, 1j]]], [[1]], 2.0, DTypeError, r"'positions\[0\]' must be real numbers, got complex128"),
+        ([[["0", "0", "0"]]], [[1]], 2.0, DTypeError, r"'positions\[0\]' must be real numbers"),
+        ([[[0, 0, 0]]], [[0]], 2.0, GeometryError, "'numbers' must be positive, got 0 for atom 0 of frame 0"),
+        ([[[0, 0, 0]]], [[1]], 0.3, GeometryError, "'cutoff' must be larger than 0.3 Angstrom, got 0.3"),
+        ([[[0, 0, 0]]], [[1]], np.nan, GeometryError, "'cutoff' must be larger"),
+    ],
+)
+def test_impossible_input_is_refused(positions, numbers, cutoff, error, message):
+    with pytest.raises(error, match=message):
+        build_graph(positions, numbers, cutoff)
