@@ -1,0 +1,262 @@
+r"""Clebsch-Gordan product of states, sec. 4.1 and eq. (13) of the paper.
+
+.. math:: y_{p,m,(u v)} = \sum_{m_1 m_2} C_{m_1 m_2 m}\, a_{m_1,u}\, b_{m_2,v}
+          \qquad\text{or, channel by channel,}\qquad
+          y_{p,m,c} = \sum_{m_1 m_2} C_{m_1 m_2 m}\, a_{m_1,c}\, b_{m_2,c}
+
+Bilinear: a product and its two adjoints are one trilinear form read towards its three legs.
+Derivation: docs/derivations/cg_product.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.kernels.cg_product import ProductArrays, cg_terms
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype
+from nbody_ref.tables import CGTable, cg_coo
+
+__all__ = ["ProductTable", "cg_product", "cg_product_jvp", "cg_product_vjp", "cg_product_vjp_jvp"]
+
+Array = np.ndarray[Any, Any]
+Needs = tuple[bool, ...]
+Adjoints = tuple[Array | None, ...]
+ProductPath = tuple[int, int, Irrep]
+Coupling = Callable[[int, int, int], CGTable]
+Legs = tuple[ProductArrays, ProductArrays, ProductArrays]
+
+
+@dataclass(frozen=True)
+class ProductTable:
+    """Paths of a product: part of a, part of b, irrep of the result.
+
+    Attributes
+    ----------
+    irreps_a, irreps_b, irreps_out : Irreps
+        The last has one part for each path, in path order.
+    mode : {"full", "channelwise"}
+        "full": channel (u, v) = u * mul_b + v. "channelwise": equal channel counts, c = u = v.
+    paths : tuple of (int, int, Irrep)
+    basis : {"real", "complex"}
+    """
+
+    irreps_a: Irreps
+    irreps_b: Irreps
+    mode: str
+    paths: tuple[ProductPath, ...]
+    basis: str = "real"
+
+    @classmethod
+    def build(
+        cls,
+        irreps_a: Irreps | str,
+        irreps_b: Irreps | str,
+        mode: str = "full",
+        paths: Iterable[ProductPath] | None = None,
+        out: Collection[Irrep | str] | None = None,
+        basis: str = "real",
+    ) -> ProductTable:
+        """Check the paths, or list all admissible ones: parts of a, then parts of b, then l ascending.
+
+        Parameters
+        ----------
+        irreps_a, irreps_b : Irreps or str
+        mode : {"full", "channelwise"}
+        paths : iterable of (part of a, part of b, Irrep), optional
+        out : collection of Irrep, optional
+            Irreps of the result to keep; None keeps all.
+        basis : {"real", "complex"}
+
+        Raises
+        ------
+        IrrepsError
+            If a path does not exist, channel counts differ in a channelwise product, or no path is left.
+        """
+        a, b = Irreps(irreps_a), Irreps(irreps_b)
+        if mode not in ("full", "channelwise") or basis not in ("real", "complex"):
+            raise IrrepsError(f"ProductTable: unknown 'mode' {mode!r} or 'basis' {basis!r}")
+        if paths is None:
+            pairs = [(i, j) for i in range(len(a)) for j in range(len(b))]
+            found = tuple((i, j, irrep) for i, j in pairs for irrep in a[i].irrep * b[j].irrep)
+        else:
+            found = tuple(_checked_path(a, b, path) for path in paths)
+        if out is not None:
+            kept = {Irrep.parse(irrep) for irrep in out}
+            found = tuple(path for path in found if path[2] in kept)
+        if not found:
+            raise IrrepsError(f"ProductTable: no path from ({a}) x ({b}) to the irreps asked for")
+        if mode == "channelwise" and any(a[i].mul != b[j].mul for i, j, _ in found):
+            raise IrrepsError(f"ProductTable: a channelwise product needs equal multiplicities, got ({a}) x ({b})")
+        return cls(a, b, mode, found, basis)
+
+    @property
+    def irreps_out(self) -> Irreps:
+        """One part for each path."""
+        a, b, full = self.irreps_a, self.irreps_b, self.mode == "full"
+        return Irreps((a[i].mul * (b[j].mul if full else 1), irrep) for i, j, irrep in self.paths)
+
+    def arrays(self, dtype: Any) -> Legs:
+        """The form towards the result, towards a and towards b, values in the real precision of `dtype`; shared."""
+        single = np.dtype(dtype) in (np.float32, np.complex64)
+        return _arrays(self, "float32" if single else "float64")
+
+
+def cg_product(a: Array, b: Array, table: ProductTable) -> Array:
+    r"""Clebsch-Gordan product of two states, eq. (13), sec. 4.1.
+
+    .. math:: y_{p,m,(u v)} = \sum_{m_1 m_2} C_{m_1 m_2 m}\, a_{m_1,u} b_{m_2,v}
+
+    Parameters
+    ----------
+    a : (N, table.irreps_a.dim) float64, float32, complex128 or complex64
+        States, parts (2l+1, mul) side by side, m = -l..l.
+    b : (N, table.irreps_b.dim) same dtype
+    table : ProductTable
+
+    Returns
+    -------
+    (N, table.irreps_out.dim) same dtype
+        One part for each path.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If a shape or dtype does not match.
+
+    Notes
+    -----
+    |computed - exact| <= k u S, S = sum|C a b|, k = ceil(n/4) + 4 for n terms. Derivation:
+    docs/derivations/cg_product.md; gradient `cg_product_vjp`.
+    """
+    a, b = _checked("cg_product", a, b, table)
+    out = np.zeros((len(a), table.irreps_out.dim), a.dtype)
+    add_form(out, a, b, table.arrays(a.dtype)[0])
+    return out
+
+
+def cg_product_jvp(
+    a: Array, b: Array, a_dot: Array | None, b_dot: Array | None, table: ProductTable
+) -> Array | None:
+    """Tangent of `cg_product`, a_dot x b + a x b_dot; None where both are None."""
+    a, b = _checked("cg_product_jvp", a, b, table)
+    a_dot, b_dot = _like("cg_product_jvp", "a_dot", a_dot, a), _like("cg_product_jvp", "b_dot", b_dot, b)
+    return contract(table.arrays(a.dtype)[0], (a_dot, b), (a, b_dot))
+
+
+def cg_product_vjp(y_bar: Array, a: Array, b: Array, table: ProductTable, needs: Needs | None = None) -> Adjoints:
+    r"""Cotangents of `cg_product`.
+
+    .. math:: \bar a_{m_1,u} = \sum_{p,m,m_2,v} C_{m_1 m_2 m}\, b_{m_2,v}\, \bar y_{p,m,(u v)}, \qquad
+              \bar b_{m_2,v} = \sum_{p,m,m_1,u} C_{m_1 m_2 m}\, a_{m_1,u}\, \bar y_{p,m,(u v)}
+    """
+    a, b = _checked("cg_product_vjp", a, b, table)
+    (g,) = _cotangents("cg_product_vjp", a, table, y_bar)
+    need_a, need_b = needs or (True, True)
+    _, to_a, to_b = table.arrays(a.dtype)
+    a_bar = contract(to_a, (b, g)) if need_a else None  # D2
+    b_bar = contract(to_b, (a, g)) if need_b else None  # D3
+    return a_bar, b_bar
+
+
+def cg_product_vjp_jvp(
+    y_bar: Array, a: Array, b: Array,
+    y_bar_dot: Array | None, a_dot: Array | None, b_dot: Array | None,
+    table: ProductTable, needs: Needs | None = None,
+) -> Adjoints:  # fmt: skip
+    """Tangents of the cotangents of `cg_product`; None where one vanishes identically."""
+    a, b = _checked("cg_product_vjp_jvp", a, b, table)
+    g, g_dot = _cotangents("cg_product_vjp_jvp", a, table, y_bar, y_bar_dot)
+    a_dot, b_dot = _like("cg_product_vjp_jvp", "a_dot", a_dot, a), _like("cg_product_vjp_jvp", "b_dot", b_dot, b)
+    need_a, need_b = needs or (True, True)
+    _, to_a, to_b = table.arrays(a.dtype)
+    a_bar = contract(to_a, (b_dot, g), (b, g_dot)) if need_a else None  # D2
+    b_bar = contract(to_b, (a_dot, g), (a, g_dot)) if need_b else None  # D3
+    return a_bar, b_bar
+
+
+def contract(arrays: ProductArrays, *pairs: tuple[Array | None, Array | None]) -> Array | None:
+    """Sum of the form over pairs of rows, unchecked and over any ring; pairs with an absent member are zero."""
+    out = None
+    for left, right in pairs:
+        if left is not None and right is not None:
+            out = np.zeros((len(left), int(arrays.sizes[0])), left.dtype) if out is None else out
+            add_form(out, left, right, arrays)
+    return out
+
+
+def add_form(out: Array, left: Array, right: Array, arrays: ProductArrays) -> None:
+    """Add the form to every row of out, unchecked and over any ring."""
+    flat = out.reshape(-1), left.reshape(-1), right.reshape(-1)
+    cg_terms(*flat, np.uintp(0), np.uintp(len(left)), arrays)
+
+
+def _checked_path(a: Irreps, b: Irreps, path: ProductPath) -> ProductPath:
+    i, j, irrep = int(path[0]), int(path[1]), Irrep.parse(path[2])
+    if not (0 <= i < len(a) and 0 <= j < len(b)) or irrep not in a[i].irrep * b[j].irrep:
+        raise IrrepsError(f"ProductTable: 'paths' has ({i}, {j}, {irrep}), which ({a}) x ({b}) lacks")
+    return i, j, irrep
+
+
+@cache
+def _arrays(table: ProductTable, dtype: str) -> Legs:
+    return product_arrays(table, lambda l1, l2, l: cg_coo(l1, l2, l, table.basis, dtype), np.dtype(dtype))
+
+
+def product_arrays(table: ProductTable, coupling: Coupling, dtype: Any) -> Legs:
+    """Lay out the three directions of the form; any ring, since `coupling` supplies the values."""
+    a, b, full = table.irreps_a, table.irreps_b, table.mode == "full"
+    terms: list[tuple[Any, ...]] = []
+    for p, ((i, j, irrep), o) in enumerate(zip(table.paths, table.irreps_out.offsets, strict=True)):
+        mu, mv = a[i].mul, b[j].mul
+        step = mu * mv if full else mu
+        for m1, m2, m, value in zip(*coupling(a[i].irrep.l, b[j].irrep.l, irrep.l), strict=True):
+            at = (o + int(m) * step, a.offsets[i] + int(m1) * mu, b.offsets[j] + int(m2) * mv)
+            terms.append((p, mu, mv, *at, value))
+    dims = table.irreps_out.dim, a.dim, b.dim
+    legs = (0, 1, 2), (1, 2, 0), (2, 1, 0)
+    roles = (1, 3, 2) if full else (0, 0, 0)
+    return tuple(_blocks(terms, leg, role, dims, dtype) for leg, role in zip(legs, roles))  # type: ignore[return-value]
+
+
+def _blocks(
+    terms: list[tuple[Any, ...]], legs: tuple[int, ...], role: int, dims: tuple[int, ...], dtype: Any
+) -> ProductArrays:
+    """Sort terms by output row and channel counts, and pad each group with zeros to whole blocks of four."""
+    groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+    o, left, right = (leg + 3 for leg in legs)
+    for term in terms:
+        groups.setdefault((term[o], term[1], term[2]), []).append((term[left], term[right], term[6]))
+    blocks: list[tuple[int, ...]] = []
+    flat: list[tuple[Any, ...]] = []
+    for key in sorted(groups):
+        group = groups[key]
+        group += [(*group[0][:2], group[0][2] * 0)] * (-len(group) % 4)
+        blocks += [key] * (len(group) // 4)
+        flat += group
+    index = [np.array(column, np.uintp).reshape(-1) for column in (blocks, [t[0] for t in flat], [t[1] for t in flat])]
+    sizes = np.array([dims[leg] for leg in legs], np.uintp)
+    values = np.array([value for _, _, value in flat], dtype)
+    return ProductArrays(np.uintp(role), index[0], index[1], index[2], values, sizes)
+
+
+def _checked(function: str, a: Array, b: Array, table: ProductTable) -> tuple[Array, Array]:
+    a = check_array(function, "a", a, (None, table.irreps_a.dim), REAL_OR_COMPLEX)
+    b = check_array(function, "b", b, (len(a), table.irreps_b.dim), REAL_OR_COMPLEX)
+    check_same_dtype(function, a=a, b=b)
+    return a, b
+
+
+def _cotangents(function: str, a: Array, table: ProductTable, *bars: Array | None) -> list[Any]:
+    shape, names = (len(a), table.irreps_out.dim), ("y_bar", "y_bar_dot")
+    return [None if g is None else check_array(function, name, g, shape, (a.dtype,)) for name, g in zip(names, bars)]
+
+
+def _like(function: str, name: str, dot: Array | None, value: Array) -> Array | None:
+    return None if dot is None else check_array(function, name, dot, value.shape, (value.dtype,))

@@ -1,0 +1,264 @@
+r"""Weights of messages from radial functions.
+
+Learned combinations of radial functions, one matrix V for each path and kind of edge, or plain copies, where path p
+carries one radial function (the factors |r|^-s of eq. (10)):
+
+.. math:: w_{e,p,c} = \sum_n R_{e,l_2(p),n}\, V^{p}_{k(e),n,c} \qquad\text{or}\qquad w_{e,p,c} = R_{e,l_2(p),n(p)}
+
+Derivation: docs/derivations/radial_weights.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.kernels.mixing import MixingArrays
+from nbody_ref.kernels.radial_weights import copies_adjoint, copies_forward
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype
+from nbody_ref.ops.message_table import MessageTable
+from nbody_ref.ops.mixing import add_outer, apply, link_arrays, transposed
+
+__all__ = [
+    "RadialTable", "radial_copies", "radial_copies_jvp", "radial_copies_vjp", "radial_copies_vjp_jvp",
+    "radial_weights", "radial_weights_jvp", "radial_weights_vjp", "radial_weights_vjp_jvp",
+]  # fmt: skip
+
+Array = np.ndarray[Any, Any]
+Needs = tuple[bool, ...]
+Adjoints = tuple[Array | None, ...]
+
+
+@dataclass(frozen=True)
+class RadialTable:
+    """Degree, channels and radial index of each path.
+
+    Attributes
+    ----------
+    lmax, n : int
+        Degrees and radial functions of R, (E, lmax + 1, n).
+    degrees, muls : tuple of int
+        Degree l2 and number of channels of each path.
+    index : tuple of int
+        Radial function of each path, for `radial_copies`; empty if there is none.
+    """
+
+    lmax: int
+    n: int
+    degrees: tuple[int, ...]
+    muls: tuple[int, ...]
+    index: tuple[int, ...] = ()
+
+    @classmethod
+    def build(cls, table: MessageTable, n: int, index: Iterable[int] | None = None) -> RadialTable:
+        """Take the paths of a message.
+
+        Parameters
+        ----------
+        table : MessageTable
+        n : int
+            Number of radial functions for each degree.
+        index : iterable of int, optional
+            Radial function that each path carries; needed by `radial_copies` only.
+
+        Raises
+        ------
+        IrrepsError
+            If `index` does not give a number below `n` for each path.
+        """
+        found = () if index is None else tuple(int(i) for i in index)
+        if index is not None and (len(found) != len(table.paths) or not all(0 <= i < n for i in found)):
+            raise IrrepsError(f"RadialTable: 'index' must give {len(table.paths)} numbers below {n}, got {found}")
+        muls = tuple(table.irreps_in[part].mul for part, _, _ in table.paths)
+        return cls(table.lmax, int(n), tuple(l2 for _, l2, _ in table.paths), muls, found)
+
+    @property
+    def n_weights(self) -> int:
+        """Length of w for one edge."""
+        return sum(self.muls)
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of V for one kind: blocks (n, mul) of the paths in order."""
+        return self.n * self.n_weights
+
+    def links(self) -> list[tuple[int, ...]]:
+        """Rows (offset in R, offset in w, 1, n, mul, offset in V): the same arithmetic as a mixing of scalars."""
+        ends = np.cumsum((0, *self.muls))
+        return [
+            (l2 * self.n, int(o), 1, self.n, mul, self.n * int(o)) for l2, mul, o in zip(self.degrees, self.muls, ends)
+        ]
+
+
+def radial_weights(R: Array, V: Array, kind: Array, table: RadialTable) -> Array:
+    r"""Weights of messages as learned combinations of radial functions; they stand for |r|^-s in eq. (10).
+
+    .. math:: w_{e,p,c} = \sum_n R_{e,l_2(p),n} V^{p}_{k(e),n,c}
+
+    Parameters
+    ----------
+    R : (E, lmax + 1, n) float64, float32, complex128 or complex64
+        Radial functions of the edges for each degree, from `nbody_ref.ops.radial`.
+    V : (n_kinds, table.n_parameters) same dtype
+        Blocks (n, mul) of the paths in order, row-major.
+    kind : (E,) integers below n_kinds
+    table : RadialTable
+
+    Returns
+    -------
+    (E, table.n_weights) same dtype
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If a shape, an index or a dtype does not match.
+
+    Notes
+    -----
+    |computed - exact| <= (n/4 + 4) u sum|R V|. Derivation: docs/derivations/radial_weights.md; gradient
+    `radial_weights_vjp`.
+    """
+    R, V, kind = _checked("radial_weights", R, V, kind, table)
+    w = np.zeros((len(R), table.n_weights), R.dtype)
+    apply(w, R, V, kind, _arrays(table)[0])
+    return w
+
+
+def radial_weights_jvp(
+    R: Array, V: Array, R_dot: Array | None, V_dot: Array | None, kind: Array, table: RadialTable
+) -> Array | None:
+    """Tangent of `radial_weights`; None where both tangents are None."""
+    R, V, kind = _checked("radial_weights_jvp", R, V, kind, table)
+    R_dot, V_dot = _like("radial_weights_jvp", "R_dot", R_dot, R), _like("radial_weights_jvp", "V_dot", V_dot, V)
+    if R_dot is None and V_dot is None:
+        return None
+    w = np.zeros((len(R), table.n_weights), R.dtype)
+    for left, right in ((R_dot, V), (R, V_dot)):
+        if left is not None and right is not None:
+            apply(w, left, right, kind, _arrays(table)[0])
+    return w
+
+
+def radial_weights_vjp(
+    w_bar: Array, R: Array, V: Array, kind: Array, table: RadialTable, needs: Needs | None = None
+) -> Adjoints:
+    r"""Cotangents of `radial_weights`.
+
+    .. math:: \bar R_{e,l,n} = \sum_{p:\,l_2(p)=l} \sum_c \bar w_{e,p,c} V^{p}_{k(e),n,c}, \qquad
+              \bar V^{p}_{k,n,c} = \sum_{e:\,k(e)=k} R_{e,l_2(p),n} \bar w_{e,p,c}
+    """
+    return radial_weights_vjp_jvp(w_bar, R, V, None, None, None, kind, table, needs, tangent=False)
+
+
+def radial_weights_vjp_jvp(
+    w_bar: Array, R: Array, V: Array,
+    w_bar_dot: Array | None, R_dot: Array | None, V_dot: Array | None,
+    kind: Array, table: RadialTable, needs: Needs | None = None, *, tangent: bool = True,
+) -> Adjoints:  # fmt: skip
+    """Tangents of the cotangents of `radial_weights`; with ``tangent=False`` the cotangents themselves."""
+    name = "radial_weights_vjp_jvp" if tangent else "radial_weights_vjp"
+    R, V, kind = _checked(name, R, V, kind, table)
+    w_bar = check_array(name, "w_bar", w_bar, (len(R), table.n_weights), (R.dtype,))
+    w_bar_dot = _like(name, "w_bar_dot", w_bar_dot, w_bar)
+    R_dot, V_dot = _like(name, "R_dot", R_dot, R), _like(name, "V_dot", V_dot, V)
+    need_R, need_V = needs or (True, True)
+    to_R = ((w_bar_dot, V), (w_bar, V_dot)) if tangent else ((w_bar, V),)
+    to_V = ((R_dot, w_bar), (R, w_bar_dot)) if tangent else ((R, w_bar),)
+    R_bar = V_bar = None
+    for left, right in to_R if need_R else ():
+        if left is not None and right is not None:
+            R_bar = np.zeros_like(R) if R_bar is None else R_bar
+            apply(R_bar, left, transposed(right, table), kind, _arrays(table)[1])  # D2
+    for left, right in to_V if need_V else ():
+        if left is not None and right is not None:
+            V_bar = np.zeros_like(V) if V_bar is None else V_bar
+            add_outer(V_bar, left, right, kind, _arrays(table)[0])  # D3
+    return R_bar, V_bar
+
+
+def radial_copies(R: Array, table: RadialTable) -> Array:
+    r"""Weights of messages where each path carries one radial function, the factors |r|^-s of eq. (10).
+
+    .. math:: w_{e,p,c} = R_{e,l_2(p),n(p)}
+
+    Parameters
+    ----------
+    R : (E, lmax + 1, n) float64, float32, complex128 or complex64
+    table : RadialTable
+        Built with `index`.
+
+    Returns
+    -------
+    (E, table.n_weights) same dtype
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the shape or the dtype of R does not match.
+
+    Notes
+    -----
+    Exact: nothing is rounded. Derivation: docs/derivations/radial_weights.md; gradient `radial_copies_vjp`.
+    """
+    R = _checked_radial("radial_copies", R, table)
+    w = np.empty((len(R), table.n_weights), R.dtype)
+    copies_forward(w.reshape(-1), R.reshape(-1), *_copies(table), *_sizes(R))
+    return w
+
+
+def radial_copies_jvp(R: Array, R_dot: Array | None, table: RadialTable) -> Array | None:
+    """Tangent of `radial_copies`: copies of the tangent; None for None."""
+    return None if R_dot is None else radial_copies(R_dot, table)
+
+
+def radial_copies_vjp(w_bar: Array, R: Array, table: RadialTable, needs: Needs | None = None) -> Adjoints:
+    r"""Cotangent of `radial_copies`, :math:`\bar R_{e,l,n} = \sum_{p:\,l_2(p)=l,\,n(p)=n} \sum_c \bar w_{e,p,c}`."""
+    R = _checked_radial("radial_copies_vjp", R, table)
+    w_bar = check_array("radial_copies_vjp", "w_bar", w_bar, (len(R), table.n_weights), (R.dtype,))
+    if needs is not None and not needs[0]:
+        return (None,)
+    R_bar = np.zeros_like(R)
+    copies_adjoint(R_bar.reshape(-1), w_bar.reshape(-1), *_copies(table), *_sizes(R))  # D5
+    return (R_bar,)
+
+
+def radial_copies_vjp_jvp(
+    w_bar: Array, R: Array, w_bar_dot: Array | None, R_dot: Array | None, table: RadialTable, needs: Needs | None = None
+) -> Adjoints:
+    """Tangent of the cotangent of `radial_copies`; None where w_bar_dot is None."""
+    return (None,) if w_bar_dot is None else radial_copies_vjp(w_bar_dot, R, table, needs)
+
+
+@cache
+def _arrays(table: RadialTable) -> tuple[MixingArrays, ...]:
+    return link_arrays(table.links(), (table.lmax + 1) * table.n, table.n_weights, table.n_parameters)
+
+
+@cache
+def _copies(table: RadialTable) -> tuple[Array, Array]:
+    at = [l2 * table.n + i for l2, i in zip(table.degrees, table.index, strict=True)]
+    return np.array(at, np.uintp), np.array(table.muls, np.uintp)
+
+
+def _sizes(R: Array) -> tuple[Any, Any]:
+    return np.uintp(len(R)), np.uintp(R.shape[1] * R.shape[2])
+
+
+def _checked_radial(function: str, R: Array, table: RadialTable) -> Array:
+    return check_array(function, "R", R, (None, table.lmax + 1, table.n), REAL_OR_COMPLEX)
+
+
+def _checked(function: str, R: Array, V: Array, kind: Array, table: RadialTable) -> tuple[Array, Array, Array]:
+    R = _checked_radial(function, R, table)
+    V = check_array(function, "V", V, (None, table.n_parameters), REAL_OR_COMPLEX)
+    check_same_dtype(function, R=R, V=V)
+    return R, V, check_index(function, "kind", kind, len(V), (len(R),))
+
+
+def _like(function: str, name: str, dot: Array | None, value: Array) -> Array | None:
+    return None if dot is None else check_array(function, name, dot, value.shape, (value.dtype,))
