@@ -134,6 +134,9 @@ class Irreps:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Irreps are immutable")
 
+    def __reduce__(self) -> tuple[type[Irreps], tuple[tuple[Part, ...]]]:
+        return Irreps, (self.parts,)  # copies and worker processes build a type anew, since no attribute can be set
+
     @classmethod
     def harmonics(cls, lmax: int, parity: bool = True) -> Irreps:
         """Type of the harmonics of one vector up to degree lmax: 1x0e + 1x1o + 1x2e + ..."""

@@ -1,0 +1,107 @@
+"""The cache of compiled kernels never returns yesterday's numbers, and kernels take unsigned indices only.
+
+Numba notices a change of a kernel's own file, but not of a callee or a constant in another file. Hence the rule that a
+kernel uses names of its own file only, which is read from the syntax tree; and the reason for it, which is run.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nbody_ref
+
+PACKAGE = Path(nbody_ref.__file__).parent
+FROM_OUTSIDE = {"kernel", "parallel_range"}  # defined in kernels/_jit.py, constants of the package
+SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if "@kernel" in path.read_text()]
+
+
+def is_kernel(node):
+    names = [d.func if isinstance(d, ast.Call) else d for d in getattr(node, "decorator_list", [])]
+    return any(isinstance(name, ast.Name) and name.id == "kernel" for name in names)
+
+
+def foreign_names(text):
+    """(kernel, name) for each name that a kernel uses and another file of the package, or plain Python, defines."""
+    tree = ast.parse(text)
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("nbody_ref"))
+        for alias in node.names
+    }
+    plain = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not is_kernel(node)}
+    forbidden = (imported | plain) - FROM_OUTSIDE
+    return [
+        (node.name, used.id)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and is_kernel(node)
+        for statement in node.body
+        for used in ast.walk(statement)
+        if isinstance(used, ast.Name) and used.id in forbidden
+    ]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_kernels_use_names_of_their_own_file_only(path):
+    assert foreign_names(path.read_text()) == []
+
+
+def test_rule_sees_a_foreign_callee():
+    text = """
+from nbody_ref.kernels._jit import kernel, parallel_range
+from nbody_ref.kernels.other import helper, ONE
+
+def plain(x):
+    return x
+
+@kernel(parallel=True)
+def own(x):
+    for i in parallel_range(3):
+        x[i] = helper(x[i]) + ONE
+
+@kernel()
+def caller(x):
+    return own(x) + plain(x)
+"""
+    assert sorted(foreign_names(text)) == [("caller", "plain"), ("own", "ONE"), ("own", "helper")]
+
+
+HELPER = "@kernel()\ndef helper(x):\n    return x + {step}\n"
+CALLER = "@kernel()\ndef caller(x):\n    return helper(x) * 10\n"
+HEAD = "from nbody_ref.kernels._jit import kernel\n"
+
+
+def fresh(folder, module):
+    """What a new process gets from caller(1), compiled code of the last process at hand."""
+    paths = [str(folder), str(PACKAGE.parent)]
+    settings = {
+        "NUMBA_CACHE_DIR": str(folder / "cache"),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "NUMBA_DISABLE_JIT": "0",
+    }
+    code = f"from {module} import caller; print(caller(1), sum(caller.stats.cache_hits.values()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **settings}
+    )
+    return tuple(int(word) for word in done.stdout.split())
+
+
+def test_edited_callee_in_the_same_file_gives_the_new_number(tmp_path):
+    (tmp_path / "together.py").write_text(HEAD + HELPER.format(step=1) + CALLER)
+    assert fresh(tmp_path, "together") == (20, 0)
+    assert fresh(tmp_path, "together") == (20, 1), "the cache must be on, else this test shows nothing"
+    (tmp_path / "together.py").write_text(HEAD + HELPER.format(step=2) + CALLER)
+    assert fresh(tmp_path, "together") == (30, 0)
+
+
+def test_edited_callee_in_another_file_would_give_the_old_number(tmp_path):
+    """Why the rule exists. If this fails, Numba has learned to look at callees and the rule can go."""
+    (tmp_path / "other.py").write_text(HEAD + HELPER.format(step=1))
+    (tmp_path / "apart.py").write_text(HEAD + "from other import helper\n" + CALLER)
+    assert fresh(tmp_path, "apart") == (20, 0)
+    (tmp_path / "other.py").write_text(HEAD + HELPER.format(step=2))
+    assert fresh(tmp_path, "apart") == (20, 1)
