@@ -1,0 +1,34 @@
+"""Sphinx configuration: builds offline, with every warning an error."""
+
+import nbody_ref
+
+project = "nbody_ref"
+author = "The nbody_ref developers"
+copyright = "2026, the nbody_ref developers"
+version = release = nbody_ref.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+exclude_patterns = ["_build"]
+nitpicky = True
+nitpick_ignore_regex = [(r"py:.*", r".*")]  # names of NumPy, SciPy and ASE are not resolved offline
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_title = "nbody_ref"
+mathjax_path = "mathjax/tex-svg.js"  # MathJax 3.2.2, one file with its fonts; version 4 fetches fonts from a CDN
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
