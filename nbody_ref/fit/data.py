@@ -1,0 +1,200 @@
+"""Reading labelled geometries: any file that ASE reads, with checks of keys, numbers and units."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit.frames import Frame, Frames, check_geometry
+from nbody_ref.fit.plausible import check_plausible
+
+__all__ = ["ethanol", "frames_from_atoms", "read_frames", "unit_factors"]
+
+Array = np.ndarray[Any, Any]
+
+ENERGY_KEYS = ("REF_energy", "energy")
+FORCES_KEYS = ("REF_forces", "forces")
+ETHANOL = Path(__file__).with_name("data") / "ethanol.xyz"
+
+
+def ethanol() -> Frames:
+    """The data that the package ships: ethanol at 500 K, MP2/6-31G* energies and forces, and the free atoms.
+
+    `validation/make_ethanol.py` in the source made it.
+    """
+    return read_frames(ETHANOL)
+
+
+def unit_factors(units: str) -> tuple[float, float]:
+    """Factors that turn energies and lengths given in `units` into eV and Angstrom.
+
+    Parameters
+    ----------
+    units : str
+        Energy and length, such as ``eV,A``, ``kcal/mol,A`` or ``Ha,bohr``.
+
+    Raises
+    ------
+    DataError
+        If `units` is none that is known.
+    """
+    from ase import units as u
+
+    energy = {"ev": 1.0, "mev": 1e-3, "kcal/mol": u.kcal / u.mol, "kj/mol": u.kJ / u.mol, "ha": u.Hartree, "ry": u.Ry}
+    length = {"a": 1.0, "ang": 1.0, "angstrom": 1.0, "bohr": u.Bohr, "nm": 10.0}
+    parts = [part.strip().lower().replace("hartree", "ha") for part in units.split(",")]
+    if len(parts) != 2 or parts[0] not in energy or parts[1] not in length:
+        raise DataError(
+            f"units must be an energy (eV, meV, kcal/mol, kJ/mol, Ha, Ry) and a length (A, bohr, nm) with a comma "
+            f"between them, such as 'kcal/mol,A', got {units!r}"
+        )
+    return energy[parts[0]], length[parts[1]]
+
+
+def read_frames(
+    path: str | os.PathLike[str],
+    *,
+    units: str = "eV,A",
+    energy_key: str | None = None,
+    forces_key: str | None = None,
+    trust_units: bool = False,
+) -> Frames:
+    """Read labelled geometries from an extxyz file, or any other that ASE reads.
+
+    Parameters
+    ----------
+    path : path
+    units : str
+        Units of the file, energy and length, such as ``kcal/mol,A``; everything is converted to eV and Angstrom.
+    energy_key, forces_key : str, optional
+        Names of the labels. By default ``REF_energy`` and ``REF_forces`` if they are there, else ``energy`` and
+        ``forces``.
+    trust_units : bool
+        Skip the check that magnitudes are those of eV and Angstrom.
+
+    Returns
+    -------
+    Frames
+        Frames of a single atom become its `atoms` (energies of isolated atoms); `origin` says what was read.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or is empty, labels are missing (the message names those that are there), a number
+        is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, or magnitudes are not those of
+        the units.
+    """
+    import ase.io
+
+    try:
+        content = Path(path).read_bytes()
+        images: list[Any] = list(ase.io.read(Path(path), index=":")) if content.strip() else []
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # whatever one of ASE's many readers raises
+        raise DataError(f"cannot read {path} as a file of geometries: {type(error).__name__}: {error}") from error
+    if not images:
+        raise DataError(f"{path} is empty: it holds no geometry")
+    origin = {"file": Path(path).name, "sha256": hashlib.sha256(content).hexdigest()}
+    keys = (energy_key, forces_key)
+    return frames_from_atoms(images, units=units, keys=keys, trust_units=trust_units, origin=origin)
+
+
+def frames_from_atoms(
+    images: Sequence[Any],
+    *,
+    units: str = "eV,A",
+    keys: tuple[str | None, str | None] = (None, None),
+    trust_units: bool = False,
+    origin: dict[str, Any] | None = None,
+) -> Frames:
+    """Turn ASE atoms with labels into `Frames`; see `read_frames` for the parameters and errors."""
+    energy_factor, length_factor = unit_factors(units)
+    molecules = [i for i, atoms in enumerate(images) if len(atoms) > 1]
+    if not molecules:
+        raise DataError(f"no geometry of two or more atoms among {len(images)} frames")
+    first = images[molecules[0]]
+    energy_key = _choose("energy", keys[0], ENERGY_KEYS, _energy_labels(first), molecules[0])
+    forces_key = _choose("forces", keys[1], FORCES_KEYS, _forces_labels(first), molecules[0])
+    frames, isolated = [], {}
+    for index, atoms in enumerate(images):
+        where = f"frame {index}"
+        if np.any(atoms.pbc):
+            raise DataError(f"{where} has a periodic cell (pbc {atoms.pbc.tolist()}); only molecules are supported")
+        energy = _energy(atoms, energy_key, index) * energy_factor
+        numbers, positions = np.array(atoms.numbers, dtype=np.int64), np.array(atoms.positions) * length_factor
+        check_geometry(where, numbers, positions)
+        if len(atoms) == 1:
+            isolated[int(numbers[0])] = energy
+        elif len(atoms):
+            forces = _forces(atoms, forces_key, index) * (energy_factor / length_factor)
+            frames.append(Frame(numbers, positions, energy, forces))
+    record = {**(origin or {}), "energy_key": energy_key, "forces_key": forces_key, "units": units}
+    result = Frames(tuple(frames), isolated, record)
+    if not trust_units:
+        check_plausible(result)
+    return result
+
+
+def _results(atoms: Any) -> dict[str, Any]:
+    return dict(getattr(atoms.calc, "results", None) or {})
+
+
+def _energy_labels(atoms: Any) -> dict[str, Any]:
+    """Single values of a frame by name; what stands in the file beats what a calculator holds."""
+    labels = {**_results(atoms), **atoms.info}
+    return {key: value for key, value in labels.items() if np.ndim(value) == 0}
+
+
+def _forces_labels(atoms: Any) -> dict[str, Any]:
+    """Vectors for each atom of a frame by name."""
+    labels = {**_results(atoms), **{k: v for k, v in atoms.arrays.items() if k not in ("positions", "numbers")}}
+    return {key: value for key, value in labels.items() if np.shape(value) == (len(atoms), 3)}
+
+
+def _choose(what: str, wanted: str | None, known: Sequence[str], there: dict[str, Any], index: int) -> str:
+    for key in known if wanted is None else [wanted]:
+        if key in there:
+            return key
+    names = ", ".join(repr(key) for key in sorted(there)) or "none"
+    sought = " or ".join(repr(key) for key in (known if wanted is None else [wanted]))
+    kind = "values per frame" if what == "energy" else "vectors per atom"
+    raise DataError(
+        f"frame {index} has no {what} named {sought}; {kind} that are there: {names}. "
+        f"Name the right one by {what}_key (--{what}-key)"
+    )
+
+
+def _energy(atoms: Any, key: str, index: int) -> float:
+    labels = _energy_labels(atoms)
+    if len(atoms) == 1 and key not in labels:
+        key = next((k for k in ENERGY_KEYS if k in labels), key)
+    if key not in labels:
+        raise DataError(f"frame {index} has no {key!r}, which the frames before it have")
+    try:
+        value = float(labels[key])
+    except (TypeError, ValueError):
+        raise DataError(f"frame {index}: {key!r} must be a number, got {labels[key]!r}") from None
+    if not np.isfinite(value):
+        raise DataError(f"frame {index}: {key!r} is {value}")
+    return value
+
+
+def _forces(atoms: Any, key: str, index: int) -> Array:
+    labels = _forces_labels(atoms)
+    if key not in labels:
+        raise DataError(f"frame {index} has no {key!r}, which the frames before it have")
+    try:
+        forces = np.array(labels[key], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"frame {index}: {key!r} must be numbers") from None
+    finite = np.isfinite(forces).all(axis=1)
+    if not finite.all():
+        raise DataError(f"frame {index}, atom {int(np.argmin(finite))}: {key!r} is NaN or infinite")
+    return forces

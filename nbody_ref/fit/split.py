@@ -1,0 +1,60 @@
+"""Seeded splits that can be printed, stored and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import DataError
+
+__all__ = ["Split", "split"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Two disjoint sets of frame indices, each in the order in which they were drawn.
+
+    Parameters
+    ----------
+    train, test : tuple of int
+    seed : int
+    """
+
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready record."""
+        return {"seed": self.seed, "train": list(self.train), "test": list(self.test)}
+
+    def __str__(self) -> str:
+        return f"split with seed {self.seed}: train {_ranges(self.train)}; test {_ranges(self.test)}"
+
+
+def split(n: int, n_train: int, seed: int = 0, n_test: int | None = None) -> Split:
+    """Draw `n_train` of `n` frames at random; the rest, or `n_test` of it, is for testing.
+
+    Raises
+    ------
+    DataError
+        If there are not that many frames.
+    """
+    wanted = n - n_train if n_test is None else n_test
+    if n_train < 1 or wanted < 0 or n_train + wanted > n:
+        raise DataError(f"split: cannot draw {n_train} frames for training and {wanted} for testing from {n}")
+    order = np.random.default_rng(seed).permutation(n).tolist()
+    return Split(tuple(order[:n_train]), tuple(order[n_train : n_train + wanted]), seed)
+
+
+def _ranges(indices: tuple[int, ...]) -> str:
+    """Indices ascending, runs shortened: ``0-3 7 9-12``."""
+    runs: list[list[int]] = []
+    for i in sorted(indices):
+        if runs and i == runs[-1][1] + 1:
+            runs[-1][1] = i
+        else:
+            runs.append([i, i])
+    return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs) or "none"
