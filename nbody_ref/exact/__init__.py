@@ -1,6 +1,7 @@
 """The definition layer: what each quantity *is*, in Python integers and rationals.
 
-Standard library only; importing it loads neither numpy nor Numba.
+Standard library only; importing it loads neither numpy nor Numba. Gates and networks over any ring are in
+`nbody_ref.exact.definition` and `nbody_ref.exact.network`, the installed checks in `nbody_ref.exact.checks`.
 """
 
 from nbody_ref.exact.cg import (
