@@ -1,0 +1,73 @@
+"""Data, fits in closed form, evaluation and the calculator: from labelled geometries to a molecule that moves."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbody_ref.fit.baseline import Baseline
+    from nbody_ref.fit.reading import ethanol, frames_from_atoms, read_frames
+    from nbody_ref.fit.dynamics import nve, relax
+    from nbody_ref.fit.evaluation import Evaluation, evaluate
+    from nbody_ref.fit.frames import Frame, Frames
+    from nbody_ref.fit.options import Options
+    from nbody_ref.fit.potential import Potential, Prediction, load
+    from nbody_ref.fit.report import write_report
+    from nbody_ref.fit.splits import Split, split
+    from nbody_ref.fit.training import fit
+
+_HOME = {
+    "Baseline": "baseline",
+    "Evaluation": "evaluation",
+    "Frame": "frames",
+    "Frames": "frames",
+    "Options": "options",
+    "Potential": "potential",
+    "Prediction": "potential",
+    "Split": "splits",
+    "ethanol": "reading",
+    "evaluate": "evaluation",
+    "fit": "training",
+    "frames_from_atoms": "reading",
+    "load": "potential",
+    "nve": "dynamics",
+    "read_frames": "reading",
+    "relax": "dynamics",
+    "split": "splits",
+    "write_report": "report",
+}
+
+__all__ = [
+    "Baseline",
+    "Evaluation",
+    "Frame",
+    "Frames",
+    "Options",
+    "Potential",
+    "Prediction",
+    "Split",
+    "ethanol",
+    "evaluate",
+    "fit",
+    "frames_from_atoms",
+    "load",
+    "nve",
+    "read_frames",
+    "relax",
+    "split",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'nbody_ref.fit' has no attribute {name!r}")
+    value = getattr(import_module(f"nbody_ref.fit.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,54 @@
+"""The fitted potential as a calculator of ASE: relaxation, dynamics, vibrations with ASE's own tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+
+from nbody_ref.errors import GeometryError
+from nbody_ref.fit.frames import check_geometry
+
+if TYPE_CHECKING:
+    from nbody_ref.fit.potential import Potential
+
+__all__ = ["PotentialCalculator"]
+
+
+class PotentialCalculator(Calculator):
+    """Energy (eV), energies of atoms (eV) and forces (eV/Angstrom) of one molecule.
+
+    Parameters
+    ----------
+    potential : Potential
+
+    Raises
+    ------
+    GeometryError
+        On calculation: for a periodic cell, an element that was not in the training data, a NaN, or atoms nearer
+        than 0.3 Angstrom.
+    """
+
+    implemented_properties = ["energy", "free_energy", "energies", "forces"]
+
+    def __init__(self, potential: Potential, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self.potential = potential
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+        """Fill `results`; called by ASE."""
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        molecule: Any = self.atoms
+        require_molecule(molecule)
+        self.potential.check_species(molecule.numbers, "calculator")
+        check_geometry("calculator", molecule.numbers, molecule.positions, error=GeometryError)
+        energies, forces, shares = self.potential.predict([(molecule.positions, molecule.numbers)])
+        energy = float(energies[0])
+        self.results = {"energy": energy, "free_energy": energy, "energies": shares, "forces": forces}
+
+
+def require_molecule(atoms: Any) -> None:
+    """Refuse a periodic cell."""
+    if np.any(atoms.pbc):
+        raise GeometryError(f"calculator: only molecules are supported, got a periodic cell (pbc {atoms.pbc.tolist()})")

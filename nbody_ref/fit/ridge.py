@@ -1,0 +1,167 @@
+r"""Regularised linear least squares on energies and forces, solved three ways.
+
+Energies E (F) and forces f (M) of the training frames, with rows A_E and A_f (`nbody_ref.fit.rows`), give
+
+.. math:: \min_{w, c}\; \omega^2 \|A_E w + N c - E\|^2 + \|A_f w - f\|^2 + \mu\, \|D^{-1} w\|^2,
+
+where N counts the atoms of each species and c, one constant for each, is free of charge; D scales the columns to unit
+root mean square of their force rows, times 2^-legs: products of more legs start smaller. The constants are eliminated
+first: with P = 1 - N N^+ the energies enter as P A_E and P E, and c = N^+ (E - A_E w) afterwards.
+
+With A the scaled rows, one below the other (energies times omega), y their labels, mu = lambda trace(A^T A) / columns:
+
+- primal: (A^T A + mu) D^-1 w = A^T y, Cholesky; A^T A is accumulated frame by frame, A never exists as a whole;
+- dual:   D^-1 w = A^T (A A^T + mu)^-1 y, Cholesky, when columns outnumber rows;
+- qr:     the triangular factor of A is accumulated instead of A^T A: twice the digits, several times the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from scipy.linalg.blas import dsyrk
+
+from nbody_ref.errors import NBodyRefError
+from nbody_ref.fit.rows import Rows
+
+__all__ = ["SOLVERS", "Equations", "Solution"]
+
+Array = np.ndarray[Any, Any]
+
+SOLVERS = ("primal", "dual", "qr")
+ENERGY_WEIGHT = 30.0  # omega, 1/Angstrom
+PRODUCT_PRIOR = 0.5  # D falls by this factor with each leg of a product
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Readout weights, and one constant for each species.
+
+    Parameters
+    ----------
+    weights : (columns,) float64
+    constants : (S,) float64
+        eV for one atom of each species.
+    regularisation : float
+        lambda.
+    """
+
+    weights: Array
+    constants: Array
+    regularisation: float
+
+
+@dataclass
+class Equations:
+    """Rows of a fit, taken in frame by frame.
+
+    Parameters
+    ----------
+    orders : (columns,) int
+        Number of legs behind each column.
+    solver : {"primal", "dual", "qr"}
+        What is kept of the force rows: their Gram matrix, themselves, or their triangular factor.
+    """
+
+    orders: Array
+    solver: str
+    _energy: list[tuple[Array, Array, Array]] = field(default_factory=list)  # rows, labels, counts
+    _blocks: list[tuple[Array, Array]] = field(default_factory=list)  # force rows and labels, dual
+    _gram: Array | None = None  # lower triangle, Fortran order; or R
+    _product: Array | None = None  # A_f^T f, or Q^T f
+    _squares: Array | None = None  # of every column
+    n_force_rows: int = 0
+
+    def __post_init__(self) -> None:
+        if self.solver not in SOLVERS:
+            raise NBodyRefError(f"Equations: 'solver' must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
+
+    def add(self, rows: Rows, energies: Array, forces: Array, counts: Array) -> None:
+        """Take in the rows of some frames with their labels and numbers of atoms of each species."""
+        self._energy.append((rows.energy, energies, counts))
+        labels = forces.ravel()
+        self.n_force_rows += len(labels)
+        squares = np.einsum("rc,rc->c", rows.forces, rows.forces)
+        self._squares = squares if self._squares is None else self._squares + squares
+        if self.solver == "dual":
+            self._blocks.append((rows.forces, labels))
+        elif self.solver == "primal":
+            columns = rows.forces.shape[1]
+            if self._gram is None:
+                self._gram, self._product = np.zeros((columns, columns), order="F"), np.zeros(columns)
+            self._gram = dsyrk(1.0, rows.forces.T, beta=1.0, c=self._gram, lower=1, overwrite_c=1)
+            self._product += rows.forces.T @ labels
+        else:
+            self._triangle(rows.forces, labels)
+
+    def _triangle(self, block: Array, labels: Array) -> None:
+        """Fold a block into the triangular factor: R <- qr([R; A]), the labels alongside as one more column."""
+        old = [] if self._gram is None else [self._gram]
+        stacked = np.vstack([*old, np.hstack([block, labels[:, None]])])
+        self._gram = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: stacked.shape[1]]
+
+    def scale(self) -> Array:
+        """D, one factor for each column; zero for a column that no force depends on."""
+        rms = np.sqrt(self._squares / max(self.n_force_rows, 1)) if self._squares is not None else np.zeros(0)
+        prior = PRODUCT_PRIOR**self.orders
+        return np.where(rms > 1e-12 * rms.max(initial=0.0), prior / np.where(rms > 0, rms, 1.0), 0.0)
+
+    def solve(self, regularisations: Sequence[float]) -> Iterator[Solution]:
+        """Solutions for several lambda, largest work shared.
+
+        Yields
+        ------
+        Solution
+            For each lambda in turn; weights are NaN where the matrix is not positive definite in float64 (lambda too
+            small for the primal form).
+        """
+        rows, energies, counts = (np.concatenate(part) for part in zip(*self._energy, strict=True))
+        scale, pseudo = self.scale(), np.linalg.pinv(counts)
+        energy_rows = ENERGY_WEIGHT * (rows - counts @ (pseudo @ rows)) * scale
+        energy_labels = ENERGY_WEIGHT * (energies - counts @ (pseudo @ energies))
+        solve = {"primal": self._primal, "dual": self._dual, "qr": self._qr}[self.solver]
+        for regularisation, scaled in zip(
+            regularisations, solve(energy_rows, energy_labels, scale, regularisations), strict=True
+        ):
+            weights = scaled * scale
+            yield Solution(weights, pseudo @ (energies - rows @ weights), regularisation)
+
+    def _primal(self, a: Array, y: Array, scale: Array, lambdas: Sequence[float]) -> Iterator[Array]:
+        gram = np.zeros((len(scale),) * 2, order="F") if self._gram is None else self._gram * scale[:, None]
+        gram *= scale
+        gram = dsyrk(1.0, a.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        right = a.T @ y + (0.0 if self._product is None else self._product * scale)
+        mean = np.trace(gram) / len(scale)
+        yield from (_positive_solve(gram, right, value * mean) for value in lambdas)
+
+    def _dual(self, a: Array, y: Array, scale: Array, lambdas: Sequence[float]) -> Iterator[Array]:
+        stacked = np.concatenate([a, *(block for block, _ in self._blocks)])
+        stacked[len(a) :] *= scale
+        labels = np.concatenate([y, *(labels for _, labels in self._blocks)])
+        gram = dsyrk(1.0, stacked.T, trans=1, lower=1)
+        mean = np.trace(gram) / len(scale)
+        yield from (stacked.T @ _positive_solve(gram, labels, value * mean) for value in lambdas)
+
+    def _qr(self, a: Array, y: Array, scale: Array, lambdas: Sequence[float]) -> Iterator[Array]:
+        factor = np.zeros((0, len(scale) + 1)) if self._gram is None else self._gram
+        data, labels = np.vstack([factor[:, :-1] * scale, a]), np.append(factor[:, -1], y)
+        mean = np.sum(data * data) / len(scale)
+        for value in lambdas:
+            stacked = np.vstack([data, np.sqrt(value * mean) * np.eye(len(scale))])
+            q, r = scipy.linalg.qr(stacked, mode="economic", overwrite_a=True, check_finite=False)
+            yield scipy.linalg.solve_triangular(r, q[: len(labels)].T @ labels, check_finite=False)
+
+
+def _positive_solve(lower: Array, right: Array, shift: float) -> Array:
+    """Solve (K + shift) x = right from the lower triangle of K, which is kept."""
+    shifted = lower.copy(order="F")
+    shifted[np.diag_indices(len(shifted))] += shift
+    try:
+        factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        return np.full(len(right), np.nan)
+    return np.asarray(scipy.linalg.cho_solve(factor, right, check_finite=False))
