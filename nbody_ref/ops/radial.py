@@ -139,7 +139,7 @@ class ExponentialCosine(Radial):
             raise GeometryError(f"ExponentialCosine: 'scale' must be a positive length, got {self.scale}")
 
     def derivatives(self, d: Array, order: int) -> list[Array]:
-        """With z = n pi exp(-d / sigma): z' = -z/sigma, so c' = z sin z / sigma, c'' = -z (sin z + z cos z) / sigma^2."""
+        """With z = n pi exp(-d / s), z' = -z / s: c' = z sin z / s and c'' = -z (sin z + z cos z) / s^2."""
         z = np.pi * np.arange(self.n) * np.exp(-d / self.scale)[:, None]
         cosine, sine = np.cos(z), np.sin(z)
         found = [cosine, z * sine / self.scale, -z * (sine + z * cosine) / self.scale**2][: order + 1]

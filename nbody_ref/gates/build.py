@@ -1,0 +1,243 @@
+"""From declared terms to a straight-line program.
+
+`Builder` grows the program of a network. Each method emits the steps of one thing that the paper names and returns
+the variable that holds it. A variable is named after what it is, so that two terms that need the same thing share it
+and a trace of a run reads like the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.gates.chain import Chain, Entry, Op, Step, op_of
+from nbody_ref.gates.terms import Bare, Directed, Gate, Product, Term
+from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.ops import cg_product, distance, harmonics, linear, message, mixing, neighbour_sum, radial_weights
+from nbody_ref.ops import radial as radial_ops
+
+__all__ = ["Builder", "Mixing", "Place", "program"]
+
+_RELATIVE, _DISTANCE = op_of(distance, "relative"), op_of(distance, "distance")
+_SOLID, _RADIAL = op_of(harmonics, "solid"), op_of(radial_ops, "radial")
+_COPIES, _MESSAGE = op_of(radial_weights, "radial_copies"), op_of(message, "message")
+_SUM, _MIXING = op_of(neighbour_sum, "neighbour_sum"), op_of(mixing, "mixing")
+_PRODUCT, _CONCAT, _CAST = op_of(cg_product, "cg_product"), op_of(linear, "concat"), op_of(linear, "cast")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a gate stands: the names of its children's states and of the batch entries it reads.
+
+    Attributes
+    ----------
+    name : str
+        Name of the level, first part of the names of its variables and parameters.
+    psi, r_child, r_parent : str
+        Variables: the children's states, their positions and the parents' positions.
+    all, directed, centre : Entry
+        Edges from all children, from those at another position, from the one at the parent's own.
+    kind : Entry
+        Kind of each parent, an index below `n_kinds`.
+    shared : Entry
+        Zeros, one for each parent: the kind of weights that all parents share.
+    n_kinds : int
+    """
+
+    name: str
+    psi: str
+    r_child: str
+    r_parent: str
+    all: Entry
+    directed: Entry
+    centre: Entry
+    kind: Entry
+    shared: Entry
+    n_kinds: int
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A learned array W of shape (n_kinds, table.n_weights), and the scale of each row when it is drawn at random."""
+
+    table: mixing.MixingTable
+    n_kinds: int
+    row_scale: dict[Irrep, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the parameter array."""
+        return self.n_kinds, self.table.n_weights
+
+
+@dataclass
+class Builder:
+    """A program under construction: its steps, the type of every state in it, and its parameters in order."""
+
+    dtype: str = "float64"
+    steps: list[Step] = field(default_factory=list)
+    irreps: dict[str, Irreps] = field(default_factory=dict)
+    parameters: dict[str, Mixing] = field(default_factory=dict)
+    _emitted: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def chain(self) -> Chain:
+        """The finished program."""
+        return Chain(tuple(self.steps))
+
+    def emit(self, op: Op, inputs: tuple[str, ...], output: str, *statics: Any) -> str:
+        """Append a step, unless the same one was emitted before; returns the variable that holds the result."""
+        key = (op.name, inputs, statics)
+        if key not in self._emitted:
+            taken = sum(name.partition("#")[0] == output for name in self._emitted.values())
+            self._emitted[key] = f"{output}#{taken + 1}" if taken else output
+            self.steps.append(Step(op, inputs, self._emitted[key], statics))
+        return self._emitted[key]
+
+    def gate(self, gate: Gate, place: Place) -> str:
+        """Emit a gate; returns the variable of the parents' states, ``psi`` of the place."""
+        found = [self.term(term, place, f"{place.name}/term{i + 1}") for i, term in enumerate(gate.terms)]
+        fragments = found[0]
+        if len(found) > 1:
+            fragments = self.emit(_CONCAT, tuple(found), f"{place.name}/fragments")
+            self.irreps[fragments] = Irreps(part for name in found for part in self.irreps[name])
+        if gate.out is None:
+            return fragments
+        return self.mix(fragments, gate.out, f"{place.name}/mixing", place.kind, place.n_kinds)
+
+    def term(self, term: Term, place: Place, name: str) -> str:
+        """Emit one declared term."""
+        if isinstance(term, Product):
+            legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in enumerate(term.legs)]
+            return self.product(term, legs, name)
+        if isinstance(term, Bare):
+            total, scale = self.bare(term, place), {}
+            wanted = self.irreps[total]
+        else:
+            total, scale = self.directed(term, place)
+            most = term.lmax if term.mixed_lmax is None else term.mixed_lmax
+            wanted = Irreps(part for part in self.irreps[total] if part.irrep.l <= most)
+        if term.mul is None:
+            return total
+        out = Irreps((term.mul, part.irrep) for part in wanted.merged())
+        return self.mix(total, out, name, place.shared, 1, scale)
+
+    def bare(self, term: Bare, place: Place) -> str:
+        """The sum over children of psi."""
+        edges = place.all if term.children == "all" else place.centre
+        total = self.emit(_SUM, (place.psi,), f"{place.name}/sum/{term.children}", edges)
+        self.irreps[total] = self.irreps[place.psi]
+        return total
+
+    def directed(self, term: Directed, place: Place) -> tuple[str, dict[Irrep, tuple[float, ...]]]:
+        """The sum over children of psi x g_n Y_l, and how its fragments scale initial weights."""
+        psi, n = self.irreps[place.psi], term.radial.n
+        keep = None if term.keep is None else tuple(Irrep.parse(k) for k in term.keep)
+        degrees = range(term.lmax + 1) if term.degrees is None else term.degrees
+        every = message.MessageTable.build(psi, term.lmax, out=keep).paths
+        paths = tuple(path for path in every if path[1] in degrees for _ in range(n))
+        index = tuple(range(n)) * (len(paths) // n)
+        table = message.MessageTable.build(psi, term.lmax, paths=paths)
+        edges, where = place.directed, f"{place.r_child}-{place.r_parent}[{place.directed.name}]"
+        r = self.emit(_RELATIVE, (place.r_child, place.r_parent), f"{where}/r_rel", edges)
+        dist = self.emit(_DISTANCE, (r,), f"{where}/dist")
+        g = self.emit(_RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
+        if self.dtype != "float64":
+            r = self.emit(_CAST, (r,), f"{r}/{self.dtype}", np.dtype(self.dtype))
+            g = self.emit(_CAST, (g,), f"{g}/{self.dtype}", np.dtype(self.dtype))
+        y = self.emit(_SOLID, (r,), f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)
+        copies = radial_weights.RadialTable.build(table, n, index)
+        w = self.emit(_COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
+        total = self.emit(_MESSAGE, (place.psi, y, w), f"{place.name}/directed", edges, table)
+        self.irreps[total] = table.irreps_out
+        scale: dict[Irrep, tuple[float, ...]] = {}
+        for part, i in zip(table.irreps_out, index, strict=True):
+            scale[part.irrep] = scale.get(part.irrep, ()) + ((i + 1.0) ** -term.smoothness,) * part.mul
+        return total, scale
+
+    def product(self, term: Product, legs: list[str], name: str) -> str:
+        """The product of summed legs, coupled from the left along the paths that reach what is kept."""
+        types = [self.irreps[leg] for leg in legs]
+        combs = sorted(_combs(term, types))
+        if not combs:
+            raise IrrepsError(f"Product: no coupling of {[str(t) for t in types]} gives any of {term.keep}")
+        state, nodes = legs[0], {(i,): i for i in range(len(types[0]))}
+        for depth, leg in enumerate(legs[1:], start=1):
+            reached = sorted({comb[: 2 * depth + 1] for comb in combs})
+            paths = tuple((nodes[c[: 2 * depth - 1]], c[2 * depth - 1], _irrep(types[0], c[-1])) for c in reached)
+            table = cg_product.ProductTable.build(self.irreps[state], types[depth], term.mode, paths=paths)
+            state = self.emit(_PRODUCT, (state, leg), f"{name}/product{depth + 1}", table)
+            self.irreps[state] = table.irreps_out
+            nodes = {comb: i for i, comb in enumerate(reached)}
+        return state
+
+    def mix(
+        self,
+        fragments: str,
+        out: Irreps,
+        name: str,
+        kind: Entry,
+        n_kinds: int,
+        scale: dict[Irrep, tuple[float, ...]] | None = None,
+    ) -> str:
+        """The mixing of eq. (9), F W, with one W for each kind of node."""
+        table = mixing.MixingTable.build(self.irreps[fragments], out)
+        self.parameters[name] = Mixing(table, n_kinds, scale or {})
+        mixed = self.emit(_MIXING, (fragments, name), f"{name}/mixed", kind, table)
+        self.irreps[mixed] = out
+        return mixed
+
+
+def _irrep(like: Irreps, code: tuple[int, int]) -> Irrep:
+    return Irrep(code[0], code[1] if like.has_parity else None)
+
+
+def _combs(term: Product, types: list[Irreps]) -> Iterator[tuple[Any, ...]]:
+    """All left combs (part1, part2, irrep12, part3, irrep123, ...) that end in an irrep kept; irreps as (l, p)."""
+    keep = {(ir.l, ir.p or 0) for ir in map(Irrep.parse, term.keep)}
+    bound = max(t.lmax for t in types) * len(types) if term.bond is None else term.bond
+
+    def grow(comb: tuple[Any, ...], coupled: Irrep, degrees: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+        depth = len(degrees)
+        if depth == len(types):
+            yield comb
+            return
+        for j, part in enumerate(types[depth]):
+            too_high = term.total is not None and sum(degrees) + part.irrep.l > term.total
+            if too_high or (term.ordered and part.irrep.l < degrees[-1]):
+                continue
+            for irrep in coupled * part.irrep:
+                code = (irrep.l, irrep.p or 0)
+                final = depth + 1 == len(types)
+                if (final and code in keep) or (not final and irrep.l <= bound):
+                    yield from grow((*comb, j, code), irrep, (*degrees, part.irrep.l))
+
+    for i, part in enumerate(types[0]):
+        yield from grow((i,), part.irrep, (part.irrep.l,))
+
+
+def program(gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1) -> tuple[Builder, str]:
+    """A gate on its own, for trying out, testing and teaching.
+
+    Parameters
+    ----------
+    gate : Gate
+    irreps_in : Irreps or str
+        Type of the children's states.
+    n_kinds : int
+        Kinds of parents, each with its own W.
+
+    Returns
+    -------
+    Builder, str
+        The program, and the variable of the parents' states. Its leaves are ``psi`` (children, irreps_in.dim),
+        ``r_child`` and ``r_parent`` (.., 3), and the parameters of the builder; its batch entries are the edges
+        ``all``, ``directed`` and ``centre``, and ``kind`` and ``shared``, one index for each parent.
+    """
+    builder = Builder()
+    builder.irreps["psi"] = Irreps(irreps_in)
+    entries = (Entry(name) for name in ("all", "directed", "centre", "kind", "shared"))
+    return builder, builder.gate(gate, Place("gate", "psi", "r_child", "r_parent", *entries, n_kinds))

@@ -1,0 +1,186 @@
+r"""What a gate is made of: declared terms, eq. (6) restricted to what is practical.
+
+A gate aggregates the states psi of its children. It is a list of terms, each a sum over children, or a product of
+such sums; their fragments stand side by side as the columns of the matrices F of eq. (9), and the mixing W maps them
+to the type `out`:
+
+.. math:: \psi = \mathcal{L}\big(\mathrm{term}_1 \oplus \mathrm{term}_2 \oplus \ldots\big)
+
+A term of the user's own needs no new code: it is declared from these three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.ops.radial import Radial, radial_from_dict
+
+__all__ = ["Bare", "Directed", "Gate", "Product", "Term"]
+
+MAX_LEGS = 4
+
+
+@dataclass(frozen=True)
+class Bare:
+    r"""Sum of the states themselves, :math:`\sum_i \psi_{ch_i}`.
+
+    Parameters
+    ----------
+    children : {"all", "centre"}
+        All children, or only the one at the parent's own position.
+    mul : int, optional
+        Mix each irrep to `mul` fragments (a leg of a product needs equal numbers); None: leave them as they are.
+    """
+
+    children: str = "all"
+    mul: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.children not in ("all", "centre"):
+            raise IrrepsError(f"Bare: 'children' must be 'all' or 'centre', got {self.children!r}")
+        _check_mul("Bare", self.mul)
+
+
+@dataclass(frozen=True)
+class Directed:
+    r"""Sum of the states times radial functions and harmonics of the direction,
+    :math:`\sum_i \psi_{ch_i} \otimes g_n(|r_i|)\, Y_l(r_i / |r_i|)`, over children at another position than the parent.
+
+    Parameters
+    ----------
+    radial : Radial
+        The functions g_n; one fragment comes out for each n, each child fragment, and each Clebsch-Gordan path.
+    lmax : int
+        Largest degree of the harmonics.
+    degrees : tuple of int, optional
+        The degrees themselves, none above `lmax`; None: 0..lmax. The paper's r_rel alone is ``(1,)``.
+    normalization : {"component", "norm", "integral"}
+        Of the harmonics; "norm" makes degree 1 the unit vector itself, in the order y, z, x.
+    keep : tuple of str, optional
+        Irreps of the sum to keep; None: all that occur.
+    mul : int, optional
+        Mix each irrep to `mul` fragments.
+    mixed_lmax : int, optional
+        Keep only degrees up to this one when mixing.
+    smoothness : float
+        The initial mixing weights of radial function n fall as (n + 1)**-smoothness; larger is smoother.
+    """
+
+    radial: Radial
+    lmax: int
+    degrees: tuple[int, ...] | None = None
+    normalization: str = "component"
+    keep: tuple[str, ...] | None = None
+    mul: int | None = None
+    mixed_lmax: int | None = None
+    smoothness: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.lmax < 0:
+            raise IrrepsError(f"Directed: 'lmax' must be non-negative, got {self.lmax}")
+        if self.degrees is not None and not (self.degrees and set(self.degrees) <= set(range(self.lmax + 1))):
+            raise IrrepsError(f"Directed: 'degrees' must lie in 0..{self.lmax}, at least one, got {self.degrees}")
+        _check_mul("Directed", self.mul)
+
+
+@dataclass(frozen=True)
+class Product:
+    r"""Tensor product of up to four summed legs, decomposed from the left: ((leg1 x leg2)^{l12} x leg3)^{l123} ...
+
+    Parameters
+    ----------
+    legs : tuple of Bare and Directed
+    keep : tuple of str
+        Irreps kept at the end.
+    bond : int, optional
+        Largest degree of an intermediate coupling; None: no bound.
+    mode : {"channelwise", "full"}
+        Pair channel c with c (all legs need equal `mul`), or every channel with every other.
+    total : int, optional
+        Largest sum of the degrees of the legs; None: no bound.
+    ordered : bool
+        Keep only couplings with l1 <= l2 <= l3 ...; for legs of one kind the others are rearrangements.
+    """
+
+    legs: tuple[Bare | Directed, ...]
+    keep: tuple[str, ...]
+    bond: int | None = None
+    mode: str = "channelwise"
+    total: int | None = None
+    ordered: bool = False
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.legs) <= MAX_LEGS:
+            raise IrrepsError(f"Product: 'legs' must be 2 to {MAX_LEGS} summed terms, got {len(self.legs)}")
+        if self.mode not in ("channelwise", "full"):
+            raise IrrepsError(f"Product: 'mode' must be 'channelwise' or 'full', got {self.mode!r}")
+        for irrep in self.keep:
+            Irrep.parse(irrep)
+
+
+Term = Bare | Directed | Product
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A covariant aggregation rule Phi, eq. (5): terms, then one mixing per irrep.
+
+    Parameters
+    ----------
+    terms : tuple of Bare, Directed, Product
+    out : Irreps, str or None
+        Type of the parent's state. None: no mixing, the fragments are the state.
+    """
+
+    terms: tuple[Term, ...]
+    out: Irreps | None = None
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise IrrepsError("Gate: 'terms' must hold at least one term, got none")
+        if isinstance(self.out, str):
+            object.__setattr__(self, "out", Irreps(self.out))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description, read back by `from_dict`."""
+        return {"terms": [_to_dict(t) for t in self.terms], "out": None if self.out is None else str(self.out)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Gate:
+        """Inverse of `to_dict`."""
+        out = data["out"]
+        return cls(tuple(_from_dict(t) for t in data["terms"]), None if out is None else Irreps(out))
+
+
+def _to_dict(term: Term) -> dict[str, Any]:
+    data: dict[str, Any] = {"term": type(term).__name__, **vars(term)}
+    if isinstance(term, Product):
+        data["legs"] = [_to_dict(leg) for leg in term.legs]
+    if isinstance(term, Directed):
+        data["radial"] = term.radial.to_dict()
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
+
+
+def _from_dict(data: dict[str, Any]) -> Any:
+    fields = {k: _tuple(v) for k, v in data.items() if k != "term"}
+    kinds = {"Bare": Bare, "Directed": Directed, "Product": Product}
+    if data.get("term") not in kinds:
+        raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
+    if "radial" in fields:
+        fields["radial"] = radial_from_dict(data["radial"])
+    if "legs" in fields:
+        fields["legs"] = tuple(_from_dict(leg) for leg in data["legs"])
+    return kinds[data["term"]](**fields)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | dict) else value
+
+
+def _check_mul(name: str, mul: int | None) -> None:
+    if mul is not None and mul < 1:
+        raise IrrepsError(f"{name}: 'mul' must be a positive number of fragments or None, got {mul}")

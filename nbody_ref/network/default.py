@@ -1,0 +1,76 @@
+r"""The potential that a fit starts from: fixed covariant layers with a readout that is linear in its weights.
+
+Atoms -> neighbourhoods -> molecule. A neighbourhood sums its atoms into one density for each species and radial
+function, mixes that density into random channels by weights that are smooth in the distance, and forms invariants of
+two to five bodies as products of one to four mixed densities. The energy is linear in the invariants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nbody_ref.gates.terms import Bare, Directed, Gate, Product
+from nbody_ref.irreps import Irreps
+from nbody_ref.network.network import Network, Spec
+from nbody_ref.ops.radial import ExponentialCosine
+
+__all__ = ["SIZES", "default"]
+
+# channels of products of two, three and four densities
+SIZES = {"small": (64, 48, 6), "medium": (64, 64, 16), "large": (64, 96, 48)}
+LMAX = 3
+TOTAL_DEGREE = 6  # of products of four densities
+
+
+def default(
+    species: Sequence[int],
+    cutoff: float = 6.0,
+    smoothness: float = 1.5,
+    size: str | tuple[int, int, int] = "small",
+    n_radial: int = 8,
+    seed: int = 0,
+) -> Network:
+    """Network for fitting a small molecule in closed form.
+
+    Parameters
+    ----------
+    species : sequence of int
+        Atomic numbers that occur.
+    cutoff : float
+        Radius of a neighbourhood, Angstrom.
+    smoothness : float
+        Weights of radial function n are drawn with variance proportional to (n + 1)**(-2 smoothness).
+    size : {"small", "medium", "large"} or tuple of int
+        Channels of products of two, three and four densities; "small" suits tens of frames, "large" a thousand.
+    n_radial : int
+        Radial functions.
+    seed : int
+        Of the random weights.
+
+    Returns
+    -------
+    Network
+        Output 1x0e; `Network.readout` names the weights to solve for, shape (number of species, P).
+
+    Raises
+    ------
+    ValueError
+        If `size` is an unknown name.
+    """
+    if isinstance(size, str) and size not in SIZES:
+        raise ValueError(f"default: 'size' must be one of {sorted(SIZES)} or three numbers, got {size!r}")
+    pairs, triples, quadruples = SIZES[size] if isinstance(size, str) else size
+    radial = ExponentialCosine(n_radial, cutoff)
+
+    def legs(count: int, mul: int) -> tuple[Directed, ...]:
+        return (Directed(radial, LMAX, mul=mul, smoothness=smoothness),) * count
+
+    terms = (
+        Bare("centre"),
+        Directed(radial, 0),
+        Product(legs(2, pairs), ("0e",)),
+        Product(legs(3, triples), ("0e",), ordered=True),
+        Product(legs(4, quadruples), ("0e",), bond=LMAX, total=TOTAL_DEGREE, ordered=True),
+    )
+    neighbourhood = Gate(terms, Irreps("1x0e"))
+    return Network(Spec(tuple(species), cutoff, (neighbourhood, Gate((Bare(),)))), seed=seed)

@@ -1,0 +1,263 @@
+r"""N-body networks, Definition 3: a composition scheme whose gates carry covariant states.
+
+The leaves are atoms, with the one-hot vector of their species as state. Level t = 1, 2, ... aggregates level t - 1 by
+its gate; the root aggregates the last level and its state is the output:
+
+.. math:: \psi_j = \Phi_j(\hat r_{ch_1}, \ldots, |\hat r_{ch_1}|, \ldots, \psi_{ch_1}, \ldots), \qquad
+          F_i = -\frac{\partial E}{\partial r_i}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.gates.build import Builder, Place
+from nbody_ref.gates.chain import Array, Chain, Entry, Values
+from nbody_ref.gates.terms import Gate
+from nbody_ref.graphs import Edges, Graph, build_graph
+from nbody_ref.irreps import Irreps
+from nbody_ref.network.parameters import draw
+
+__all__ = ["Network", "Spec"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything about a network but its weights.
+
+    Parameters
+    ----------
+    species : tuple of int
+        Atomic numbers the network knows, in the order of the one-hot leaf states.
+    cutoff : float
+        Radius of a neighbourhood, Angstrom.
+    gates : tuple of Gate
+        One for each level of neighbourhoods, then the root's.
+    dtype : {"float64", "float32"}
+        Precision of states and weights; positions, energies and sums over atoms are always float64.
+    """
+
+    species: tuple[int, ...]
+    cutoff: float
+    gates: tuple[Gate, ...]
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        if len(set(self.species)) != len(self.species) or not self.species:
+            raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
+        if not self.cutoff > 0:
+            raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
+        if len(self.gates) < 2:
+            raise NBodyRefError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+        return {
+            "species": list(self.species),
+            "cutoff": self.cutoff,
+            "gates": [gate.to_dict() for gate in self.gates],
+            "dtype": self.dtype,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Spec:
+        """Inverse of `to_dict`."""
+        gates = tuple(Gate.from_dict(gate) for gate in data["gates"])
+        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"])
+
+
+class Network:
+    """An N-body network on the scheme atoms -> neighbourhoods (-> wider neighbourhoods ...) -> molecule.
+
+    Parameters
+    ----------
+    spec : Spec
+    parameters : Parameters, optional
+        None: drawn from `seed`.
+    seed : int
+
+    Raises
+    ------
+    ShapeError
+        If `parameters` do not fit the spec.
+    IrrepsError
+        If a gate asks for irreps that cannot occur.
+    """
+
+    def __init__(self, spec: Spec, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> None:
+        self.spec = spec
+        self._builder, self.root = _build(spec)
+        self.chain: Chain = self._builder.chain()
+        initial = draw(self._builder.parameters, seed, spec.dtype)
+        self.parameters = initial if parameters is None else initial.replace(parameters)
+        if parameters is not None and set(parameters) != set(initial):
+            raise NBodyRefError(f"Network: parameters are missing: {sorted(set(initial) - set(parameters))}")
+
+    @property
+    def species(self) -> tuple[int, ...]:
+        """Atomic numbers the network knows."""
+        return self.spec.species
+
+    @property
+    def cutoff(self) -> float:
+        """Radius of a neighbourhood, Angstrom."""
+        return self.spec.cutoff
+
+    @property
+    def irreps_out(self) -> Irreps:
+        """Type of the root's state."""
+        return self._builder.irreps[self.root]
+
+    def with_parameters(self, arrays: Mapping[str, Array]) -> Network:
+        """The same network with some weights replaced."""
+        return Network(self.spec, self.parameters.replace(arrays))
+
+    def graph(self, frames: Iterable[tuple[Array, Array]]) -> Graph:
+        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,))."""
+        pairs = list(frames)
+        return build_graph([p for p, _ in pairs], [z for _, z in pairs], self.cutoff)
+
+    def kinds(self, graph: Graph) -> Array:
+        """Index of each atom's species, (N,) uintp.
+
+        Raises
+        ------
+        GeometryError
+            If an atom's species is unknown to the network.
+        """
+        kinds = np.zeros(len(graph.species), dtype=np.uintp)
+        known = np.zeros(len(graph.species), dtype=bool)
+        for i, z in enumerate(self.species):
+            kinds[graph.species == z] = i
+            known |= graph.species == z
+        if not known.all():
+            atom = int(np.argmin(known))
+            raise GeometryError(
+                f"Network: atom {atom} has atomic number {int(graph.species[atom])}; this network knows {self.species}"
+            )
+        return kinds
+
+    def forward(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
+        """Run the network; returns every variable by name, and the batch of edges and kinds it ran on."""
+        kinds = self.kinds(graph)
+        leaves = np.eye(len(self.species), dtype=self.spec.dtype)[kinds.astype(np.intp)]
+        values = {"r": graph.positions, "psi0": leaves, **self.parameters}
+        batch = _batch(graph, kinds, len(self.spec.gates))
+        return self.chain.forward(values, batch), batch
+
+    def states(self, graph: Graph) -> Array:
+        """State of the root for each frame, (n_frames, irreps_out.dim)."""
+        return self.forward(graph)[0][self.root]
+
+    def energy(self, graph: Graph) -> Array:
+        """Energy of each frame, (n_frames,) float64, in the unit the weights were fitted in (eV)."""
+        self._check_scalar(self.root)
+        return self.states(graph)[:, 0].astype(np.float64)
+
+    def energy_and_forces(self, graph: Graph) -> tuple[Array, Array]:
+        """Energies (n_frames,) and forces F = -dE/dr (N, 3), both float64."""
+        self._check_scalar(self.root)
+        values, batch = self.forward(graph)
+        energy = values[self.root]
+        bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r",))
+        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
+        return energy[:, 0].astype(np.float64), forces
+
+    @cached_property
+    def last_level(self) -> str:
+        """Variable of the states of the nodes below the root."""
+        return self.chain.steps[-1].inputs[0] if self.spec.gates[-1].out is None else self._below_root
+
+    @cached_property
+    def _below_root(self) -> str:
+        return next(step.inputs[0] for step in self.chain.steps if step.output.startswith("root/sum/"))
+
+    def node_energies(self, graph: Graph) -> Array:
+        """Share of each atom's neighbourhood in the energy, (N,) float64; they add up to the energy of the frame."""
+        self._check_scalar(self.last_level)
+        return self.forward(graph)[0][self.last_level][:, 0].astype(np.float64)
+
+    @cached_property
+    def readout(self) -> str:
+        """Name of the weights that the energy is linear in: the mixing below the root, shape (n_kinds, P)."""
+        step = next(s for s in self.chain.steps if s.output == self.last_level)
+        if step.op.name != "mixing" or self.spec.gates[-1].out is not None:
+            raise NBodyRefError("Network.readout: the root must be a bare sum of states mixed at the level below")
+        return step.inputs[1]
+
+    @cached_property
+    def readout_fragments(self) -> str:
+        """Variable that the readout mixes."""
+        return next(s.inputs[0] for s in self.chain.steps if s.output == self.last_level)
+
+    def readout_features(self, graph: Graph) -> Array:
+        """Invariants of each atom before the readout, (N, P): the energy is their sum times the readout weights."""
+        _, values, _ = self._run_upto_readout(graph)
+        return self._scalars(values[self.readout_fragments])
+
+    def readout_features_jvp(self, graph: Graph, r_dot: Array) -> Array:
+        """Tangent of `readout_features` along velocities r_dot (N, 3)."""
+        chain, values, batch = self._run_upto_readout(graph)
+        dots = chain.jvp(values, batch, {"r": r_dot})
+        return self._scalars(dots.get(self.readout_fragments, np.zeros_like(values[self.readout_fragments])))
+
+    def _scalars(self, fragments: Array) -> Array:
+        """The columns that the readout mixes: the invariant fragments, in written order."""
+        irreps, scalar = self._builder.irreps[self.readout_fragments], self._builder.irreps[self.last_level][0].irrep
+        if all(part.irrep == scalar for part in irreps):
+            return fragments
+        spans = zip(irreps.offsets, irreps, strict=True)
+        kept = [fragments[:, start : start + part.dim] for start, part in spans if part.irrep == scalar]
+        return np.concatenate(kept, axis=1)
+
+    def _run_upto_readout(self, graph: Graph) -> tuple[Any, ...]:
+        _ = self.readout  # complains if there is none
+        chain = self.chain.upto((self.readout_fragments,))
+        kinds = self.kinds(graph)
+        leaves = np.eye(len(self.species), dtype=self.spec.dtype)[kinds.astype(np.intp)]
+        batch = _batch(graph, kinds, len(self.spec.gates))
+        return chain, chain.forward({"r": graph.positions, "psi0": leaves, **self.parameters}, batch), batch
+
+    def _check_scalar(self, variable: str) -> None:
+        irreps = self._builder.irreps[variable]
+        if irreps.dim != 1 or irreps[0].irrep.l != 0:
+            raise IrrepsError(f"Network: an energy must be one scalar, '{variable}' has type {irreps}")
+
+
+def _build(spec: Spec) -> tuple[Builder, str]:
+    builder = Builder(dtype=spec.dtype)
+    builder.irreps["psi0"] = Irreps([(len(spec.species), "0e")])
+    psi, names = "psi0", [f"level{t + 1}" for t in range(len(spec.gates) - 1)]
+    for name, gate in zip(names, spec.gates, strict=False):
+        edges = (Entry("neighbours and centre"), Entry("neighbours"), Entry("centre"))
+        place = Place(name, psi, "r", "r", *edges, Entry("kind"), Entry("shared"), len(spec.species))
+        psi = builder.gate(gate, place)
+    whole = (Entry("molecule"), Entry("no direction"), Entry("no centre"))
+    root = Place("root", psi, "r", "no position", *whole, Entry("root kind"), Entry("root kind"), 1)
+    return builder, builder.gate(spec.gates[-1], root)
+
+
+def _batch(graph: Graph, kinds: Array, n_gates: int) -> dict[str, Any]:
+    """What the program reads besides variables: edges and kinds of nodes."""
+    n = len(graph.species)
+    atoms = np.arange(n)
+    return {
+        "neighbours": graph.edges,
+        "centre": Edges.build(atoms, atoms, n, n),
+        "neighbours and centre": Edges.build(
+            np.concatenate([atoms, graph.edges.receivers.astype(np.intp)]),
+            np.concatenate([atoms, graph.edges.senders.astype(np.intp)]),
+            n,
+            n,
+        ),
+        "molecule": Edges.build(graph.frame, atoms, graph.n_frames, n),
+        "kind": kinds,
+        "shared": np.zeros(n, dtype=np.uintp),
+        "root kind": np.zeros(graph.n_frames, dtype=np.uintp),
+    }
