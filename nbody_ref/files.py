@@ -245,7 +245,7 @@ def _description(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, An
         raise FileError(f"format version {version!r} is not a number")
     if int(version) > VERSION:
         raise FileError(f"written in format version {version}, this package reads up to {VERSION}: update nbody_ref")
-    parsed = []
+    parsed: list[Any] = []
     for key, kind in (("config", dict), ("metadata", dict), ("complex", list)):
         if key not in texts:
             raise FileError(f"{key!r} is missing in the header")
@@ -253,7 +253,8 @@ def _description(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, An
         if not isinstance(value, kind):
             raise FileError(f"{key!r} must be a JSON {'object' if kind is dict else 'list'}")
         parsed.append(value)
-    return parsed[0], parsed[1], parsed[2]
+    config, metadata, names = parsed
+    return config, metadata, names
 
 
 def _as_complex(arrays: Mapping[str, Array], name: Any) -> Array:

@@ -40,7 +40,7 @@ class Irrep:
         If `l` is not a non-negative integer or `p` is none of the three.
     """
 
-    l: int  # noqa: E741  the field's letter for the degree
+    l: int
     p: int | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Irrep:
         if (self.p is None) != (other.p is None):
             raise IrrepsError(f"Irrep: cannot mix O(3) and SO(3) in one product, got {self} and {other}")
         p = None if self.p is None or other.p is None else self.p * other.p
-        return tuple(Irrep(l, p) for l in range(abs(self.l - other.l), self.l + other.l + 1))  # noqa: E741
+        return tuple(Irrep(l, p) for l in range(abs(self.l - other.l), self.l + other.l + 1))
 
     def __str__(self) -> str:
         return f"{self.l}{_LETTER[self.p]}"
@@ -140,7 +140,7 @@ class Irreps:
     @classmethod
     def harmonics(cls, lmax: int, parity: bool = True) -> Irreps:
         """Type of the harmonics of one vector up to degree lmax: 1x0e + 1x1o + 1x2e + ..."""
-        return cls((1, Irrep(l, (-1) ** l if parity else None)) for l in range(lmax + 1))  # noqa: E741
+        return cls((1, Irrep(l, (-1) ** l if parity else None)) for l in range(lmax + 1))
 
     @property
     def dim(self) -> int:

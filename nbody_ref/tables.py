@@ -14,7 +14,7 @@ import numpy as np
 from nbody_ref.errors import DTypeError, IrrepsError
 from nbody_ref.exact.cg import cg_table, cg_table_real
 
-__all__ = ["CGTable", "cg_coo", "clebsch_gordan", "real_to_complex"]
+__all__ = ["CGTable", "HarmonicTable", "cg_coo", "clebsch_gordan", "harmonic_table", "real_to_complex"]
 
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
 Array = np.ndarray[Any, Any]
@@ -135,6 +135,67 @@ def real_to_complex(l: int) -> ComplexArray:
         U[l + m, l + m], U[l + m, l - m] = sign * half, half
         U[l - m, l - m], U[l - m, l + m] = -1j * half, 1j * sign * half
     return _frozen(U)
+
+
+class HarmonicTable(NamedTuple):
+    """Coefficients of the recursions of `kernels.harmonics`; docs/derivations/harmonics.md, (A), (B), (E).
+
+    Each of `a`, `b`, `along_z`, `along_s` runs over the columns m = 0..lmax and, within a column, over l = m+1..lmax.
+    """
+
+    diagonal: RealArray  # (lmax + 1,) Q_m^m
+    a: RealArray  # Q_l^m = a z Q_{l-1}^m + b s Q_{l-2}^m
+    b: RealArray
+    along_z: RealArray  # dQ_l^m/dz = along_z Q_{l-1}^m, with s following z
+    along_s: RealArray  # 2 dQ_l^{m-1}/ds = along_s Q_{l-1}^m, entry (l, m); zero in column 0
+    unit: RealArray  # (2,) zero and one of the dtype
+
+
+@cache
+def harmonic_table(lmax: int, normalization: str = "integral", dtype: Any = np.float64) -> HarmonicTable:
+    """Recursion table of the real solid harmonics up to degree lmax, every entry correctly rounded and read-only.
+
+    Parameters
+    ----------
+    lmax : int
+    normalization : {"integral", "component", "norm"}
+        Orthonormal on the sphere; sum_m Y^2 = 2l + 1; sum_m Y^2 = 1.
+    dtype : numpy.float64 or numpy.float32
+
+    Raises
+    ------
+    IrrepsError
+        If `lmax` is not a non-negative integer or `normalization` is unknown.
+    DTypeError
+        If `dtype` is neither float64 nor float32.
+    """
+    from nbody_ref.exact.harmonics import round_over_root_4pi
+    from nbody_ref.exact.surd import Surd
+
+    lmax, name = _degree("harmonic_table", "lmax", lmax), np.dtype(dtype).name
+    if normalization not in ("integral", "component", "norm"):
+        raise IrrepsError(f"harmonic_table: 'normalization' must be integral, component or norm, got {normalization!r}")
+    if name not in ("float64", "float32"):
+        raise DTypeError(f"harmonic_table: 'dtype' must be float64 or float32, got {name}")
+
+    def weight(l: int) -> int:  # square of the factor that turns "norm" into "component"
+        return 1 if normalization == "norm" else 2 * l + 1
+
+    diagonal, columns = [Surd(1, 1)], []
+    for m in range(1, lmax + 1):  # Q_m^m / Q_{m-1}^{m-1}
+        diagonal.append(diagonal[-1] * Surd(1, (2 if m == 1 else 1) * (2 * m - 1) * weight(m), 2 * m * weight(m - 1)))
+    for m in range(lmax + 1):
+        for l in range(m + 1, lmax + 1):
+            low = (l - m) * (l + m)
+            a = Surd(1, (2 * l - 1) ** 2 * weight(l), low * weight(l - 1))
+            b = Surd(-1, ((l - 1) ** 2 - m * m) * weight(l), low * weight(l - 2)) if l > m + 1 else Surd(0, 0)
+            z = Surd(1, low * weight(l), weight(l - 1))
+            s = Surd(-1, (l - m + 1) * (l - m) * weight(l), (2 if m == 1 else 1) * weight(l - 1)) if m else Surd(0, 0)
+            columns.append([entry.round(name) for entry in (a, b, z, s)])
+    start = [round_over_root_4pi(q, name) if normalization == "integral" else q.round(name) for q in diagonal]
+    rows = np.array(columns, name).reshape(-1, 4).T
+    unit = np.array([0, 1], name)
+    return HarmonicTable(*(_frozen(np.ascontiguousarray(x)) for x in (np.array(start, name), *rows, unit)))
 
 
 @cache

@@ -114,7 +114,8 @@ class Builder:
             legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in enumerate(term.legs)]
             return self.product(term, legs, name)
         if isinstance(term, Bare):
-            total, scale = self.bare(term, place), {}
+            total = self.bare(term, place)
+            scale: dict[Irrep, tuple[float, ...]] = {}
             wanted = self.irreps[total]
         else:
             total, scale = self.directed(term, place)
@@ -239,5 +240,6 @@ def program(gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1) -> tuple[Buil
     """
     builder = Builder()
     builder.irreps["psi"] = Irreps(irreps_in)
-    entries = (Entry(name) for name in ("all", "directed", "centre", "kind", "shared"))
-    return builder, builder.gate(gate, Place("gate", "psi", "r_child", "r_parent", *entries, n_kinds))
+    edges = (Entry("all"), Entry("directed"), Entry("centre"))
+    place = Place("gate", "psi", "r_child", "r_parent", *edges, Entry("kind"), Entry("shared"), n_kinds)
+    return builder, builder.gate(gate, place)

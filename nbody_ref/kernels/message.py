@@ -163,20 +163,43 @@ def _fold(M: Any, at: Any, js: Any, vs: Any, Y: Any, y0: Any) -> None:
 
 
 @kernel(contract=True)
-def _panel(u: Any, M: Any, m: Any, x: Any, xo: Any, rows: Any, cols: Any, mul: Any, add: Any) -> None:
-    """u[r, c] = sum_s M[r, s] x[s, c], on top of u if `add`."""
+def _panel(
+    u: Any, M: Any, m: Any, x: Any, xo: Any, rows: Any, cols: Any, mul: Any, add: Any
+) -> None:  # fmt: skip
+    """u[r, c] = sum_s M[r, s] x[s, c], on top of u if `add`; unrolled over s for 2l + 1 = 1, 3, 5, 7."""
+    x1, x2, x3, x4, x5, x6 = xo + mul, xo + TWO * mul, xo + THREE * mul, xo + FOUR * mul, xo + FIVE * mul, xo + SIX * mul
     for r in range(rows):
         k, a = m + r * cols, r * mul
-        if not add:
+        m0 = M[k]
+        if add:
             for c in range(mul):
-                u[a + c] = M[k] * x[xo + c]
+                u[a + c] += m0 * x[xo + c]
+        elif cols == ONE:
+            for c in range(mul):
+                u[a + c] = m0 * x[xo + c]
+        elif cols == THREE:
+            m1, m2 = M[k + ONE], M[k + TWO]
+            for c in range(mul):
+                u[a + c] = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c]
+        elif cols == FIVE:
+            m1, m2, m3, m4 = M[k + ONE], M[k + TWO], M[k + THREE], M[k + FOUR]
+            for c in range(mul):
+                low = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c]
+                u[a + c] = low + (m3 * x[x3 + c] + m4 * x[x4 + c])
         else:
+            m1, m2, m3, m4, m5, m6 = M[k + ONE], M[k + TWO], M[k + THREE], M[k + FOUR], M[k + FIVE], M[k + SIX]
             for c in range(mul):
-                u[a + c] += M[k] * x[xo + c]
-        for s in range(ONE, cols):
-            b, f = xo + s * mul, M[k + s]
-            for c in range(mul):
-                u[a + c] += f * x[b + c]
+                low = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c] + m3 * x[x3 + c]
+                u[a + c] = low + (m4 * x[x4 + c] + m5 * x[x5 + c] + m6 * x[x6 + c])
+            for s in range(SEVEN, cols):
+                b, f = xo + s * mul, M[k + s]
+                for c in range(mul):
+                    u[a + c] += f * x[b + c]
+        if add:
+            for s in range(ONE, cols):
+                b, f = xo + s * mul, M[k + s]
+                for c in range(mul):
+                    u[a + c] += f * x[b + c]
 
 
 @kernel(contract=True)

@@ -17,14 +17,14 @@ from nbody_ref.ops.radial import ExponentialCosine
 __all__ = ["SIZES", "default"]
 
 # channels of products of two, three and four densities
-SIZES = {"small": (64, 48, 6), "medium": (64, 64, 16), "large": (64, 96, 48)}
+SIZES = {"small": (64, 64, 16), "medium": (64, 80, 32), "large": (64, 96, 48)}
 LMAX = 3
 TOTAL_DEGREE = 6  # of products of four densities
 
 
 def default(
     species: Sequence[int],
-    cutoff: float = 6.0,
+    cutoff: float = 5.0,
     smoothness: float = 1.5,
     size: str | tuple[int, int, int] = "small",
     n_radial: int = 8,
@@ -60,7 +60,7 @@ def default(
     if isinstance(size, str) and size not in SIZES:
         raise ValueError(f"default: 'size' must be one of {sorted(SIZES)} or three numbers, got {size!r}")
     pairs, triples, quadruples = SIZES[size] if isinstance(size, str) else size
-    radial = ExponentialCosine(n_radial, cutoff)
+    radial = ExponentialCosine(n_radial, cutoff, p=3, scale=1.5)
 
     def legs(count: int, mul: int) -> tuple[Directed, ...]:
         return (Directed(radial, LMAX, mul=mul, smoothness=smoothness),) * count

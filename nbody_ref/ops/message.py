@@ -148,7 +148,7 @@ def adjoint(
     message_adjoint(
         tuple(map(_flat, bars)), tuple(map(_flat, values)), tangents, needs, given, tangent,
         edges.receivers, edges.t_ptr, edges.t_edge, np.uintp(0), np.uintp(edges.n_senders),
-        arrays, *scratch, np.zeros(1, dtype)[0],
+        arrays, *scratch, np.zeros(1, dtype)[0],  # type: ignore[call-arg]
     )  # fmt: skip
     return tuple(bar if need else None for bar, need in zip(bars, needs, strict=True))
 

@@ -154,7 +154,7 @@ def radial_from_dict(data: Mapping[str, Any]) -> Radial:
     IrrepsError
         If the family is unknown.
     """
-    families = {family.__name__: family for family in (InversePowers, Bessel, ExponentialCosine)}
+    families: dict[str, Any] = {family.__name__: family for family in (InversePowers, Bessel, ExponentialCosine)}
     name = data.get("radial")
     if name not in families:
         raise IrrepsError(f"radial_from_dict: 'radial' must be one of {sorted(families)}, got {name!r}")
@@ -242,9 +242,11 @@ def _scaled(function: str, dist: Array, basis: Radial, lmax: int, order: int) ->
     powers = [_power(dist, tuple(l.tolist()), i)[:, :, None] for i in range(order + 1)]
     falling = (np.ones_like(l), -l, l * (l + 1))
     binomial = ((1,), (1, 1), (1, 2, 1))[order]
-    return sum(  # D1: the derivative of order i of d^-l times that of order (order - i) of g
+    terms = [  # D1: the derivative of order i of d^-l times that of order (order - i) of g
         b * falling[i][:, None] * powers[i] * g[order - i][:, None, :] for i, b in enumerate(binomial)
-    )
+    ]
+    total: Array = np.sum(terms, axis=0)
+    return total
 
 
 def _power(d: Array, s: tuple[int, ...], extra: int) -> Array:
