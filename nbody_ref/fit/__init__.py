@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbody_ref.fit.baseline import Baseline
-    from nbody_ref.fit.reading import ethanol, frames_from_atoms, read_frames
     from nbody_ref.fit.dynamics import nve, relax
     from nbody_ref.fit.evaluation import Evaluation, evaluate
     from nbody_ref.fit.frames import Frame, Frames
     from nbody_ref.fit.options import Options
     from nbody_ref.fit.potential import Potential, Prediction, load
+    from nbody_ref.fit.reading import ethanol, frames_from_atoms, read_frames
     from nbody_ref.fit.report import write_report
     from nbody_ref.fit.splits import Split, split
     from nbody_ref.fit.training import fit

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nbody_ref.fit.reading import ethanol
 from nbody_ref.fit.dynamics import nve, relax
 from nbody_ref.fit.evaluation import Evaluation, evaluate
 from nbody_ref.fit.potential import Potential
+from nbody_ref.fit.reading import ethanol
 from nbody_ref.fit.report import Trajectory, write_report
 from nbody_ref.fit.splits import split
 from nbody_ref.fit.training import fit

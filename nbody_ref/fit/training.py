@@ -18,10 +18,10 @@ import numpy as np
 import nbody_ref
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline, counts
-from nbody_ref.fit.reading import frames_from_atoms
 from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.options import Options, available_memory
 from nbody_ref.fit.potential import Potential
+from nbody_ref.fit.reading import frames_from_atoms
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution
 from nbody_ref.fit.rows import Rows, bytes_per_frame, column_orders, frame_chunks, rows
 from nbody_ref.fit.splits import Split, split

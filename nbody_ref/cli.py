@@ -1,0 +1,249 @@
+"""The command ``nbody-ref``.
+
+Exit status: 0 done; 1 a check failed, or files and data cannot be what they are said to be; 2 the command line is
+wrong; 130 interrupted. Everything heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import nbody_ref
+from nbody_ref.errors import DataError, NBodyRefError
+
+__all__ = ["main"]
+
+MODEL = "potential.safetensors"
+
+
+class Parser(argparse.ArgumentParser):
+    """Arguments, where a name that does not exist is answered with the nearest that does."""
+
+    def error(self, message: str) -> NoReturn:
+        words = message.split("'")
+        if "invalid choice" in message and len(words) > 3:
+            message += self._nearest(words[1], words[3::2])
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+    def unknown(self, arguments: Sequence[str]) -> NoReturn:
+        """Refuse arguments that nothing is called."""
+        names = [name for action in self._actions for name in action.option_strings]
+        self.error(f"unknown argument {arguments[0]}" + self._nearest(arguments[0].split("=")[0], names))
+
+    @staticmethod
+    def _nearest(word: str, names: Sequence[str]) -> str:
+        near = difflib.get_close_matches(word, names, 1, 0.5)
+        return f"; did you mean {near[0]}?" if near else ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser, commands = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    if rest:
+        commands[options.command].unknown(rest)
+    try:
+        status: int = options.run(options)
+    except NBodyRefError as error:
+        print(f"nbody-ref: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("nbody-ref: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> tuple[Parser, dict[str, Parser]]:
+    text = "N-body networks: exact checks, fits, evaluation."
+    parser = Parser(prog="nbody-ref", description=text, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"nbody-ref {nbody_ref.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    made: dict[str, Parser] = {}
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Parser:
+        made[name] = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        made[name].set_defaults(run=run)
+        return made[name]
+
+    quick = command("quickstart", _quickstart, "Verify, fit ethanol, relax it and let it move: under a minute.")
+    quick.add_argument("-o", "--output", type=Path, default=Path("quickstart"), metavar="DIR")
+    quick.add_argument("--seed", type=int, default=0)
+    _fit_arguments(command("fit", _fit, "Fit a potential to energies and forces."))
+    judge = command("evaluate", _evaluate, "Errors of a potential on labelled frames.")
+    judge.add_argument("model", type=Path, metavar="MODEL")
+    judge.add_argument("file", type=Path, metavar="FILE")
+    judge.add_argument("--json", type=Path, metavar="OUT", help="write the errors as JSON")
+    judge.add_argument("--report", type=Path, metavar="HTML", help="write a report with parity plots")
+    _data_arguments(judge)
+    check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
+    check.add_argument("--lmax", type=int, default=8, help="largest degree (default: 8)")
+    about = command("info", _info, "Versions, or what is in a model file.")
+    about.add_argument("model", type=Path, nargs="?", metavar="MODEL")
+    return parser, made
+
+
+def _fit_arguments(parser: Parser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="labelled geometries: extxyz, or what ASE reads")
+    folder = f"receives {MODEL} and report.html (default: fit)"
+    parser.add_argument("-o", "--output", type=Path, default=Path("fit"), metavar="DIR", help=folder)
+    parser.add_argument("--n-train", type=int, metavar="N", help="fit to N random frames, test on the others")
+    parser.add_argument("--test", type=Path, metavar="FILE", help="frames to test on")
+    parser.add_argument("--cutoff", type=float, help="radius of neighbourhoods, Angstrom (default: 6)")
+    parser.add_argument("--size", choices=["auto", "small", "medium", "large"], help="how many features")
+    parser.add_argument("--solver", choices=["auto", "primal", "dual", "qr"], help="qr: accurate and slow")
+    parser.add_argument("--smoothness", type=float, metavar="S", help="fix the exponent instead of choosing it")
+    parser.add_argument("--regularisation", type=float, metavar="L", help="fix lambda instead of choosing it")
+    parser.add_argument("--holdout", type=float, metavar="PART", help="part of the frames for choices (default: 0.2)")
+    parser.add_argument("--memory", type=float, metavar="GB", help="most memory to use (default: what is free)")
+    parser.add_argument("--seed", type=int, help="of splits and random weights (default: 0)")
+    _data_arguments(parser)
+
+
+def _data_arguments(parser: Parser) -> None:
+    parser.add_argument("--units", default="eV,A", help="energy and length of the file (default: eV,A)")
+    parser.add_argument("--energy-key", metavar="KEY", help="name of the energies in the file")
+    parser.add_argument("--forces-key", metavar="KEY", help="name of the forces in the file")
+    parser.add_argument("--trust-units", action="store_true", help="skip the check of magnitudes")
+
+
+def _read(options: argparse.Namespace, path: Path) -> Any:
+    from nbody_ref.fit import read_frames
+
+    return read_frames(
+        path,
+        units=options.units,
+        energy_key=options.energy_key,
+        forces_key=options.forces_key,
+        trust_units=options.trust_units,
+    )
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    return path
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    from nbody_ref.fit.quickstart import quickstart
+
+    return 0 if quickstart(_folder(options.output), seed=options.seed) else 1
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from nbody_ref.fit import fit, split
+
+    frames = _read(options, options.file)
+    held = None
+    seed = options.seed or 0
+    if options.test is not None:
+        held = _read(options, options.test)
+    names = ("cutoff", "size", "solver", "smoothness", "regularisation", "holdout", "memory", "seed")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    folder, log = _folder(options.output), []
+    with open(folder / "log.txt", "w") as file:
+
+        def say(line: str) -> None:
+            log.append(line)
+            print(line)
+            print(line, file=file, flush=True)
+
+        origin = frames.origin
+        say(f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
+            f"units {origin['units']}")
+        record: dict[str, Any] = {}
+        if options.n_train is not None:
+            parts = split(len(frames), options.n_train, seed)
+            say(f"test {parts}")
+            record["test_split"] = parts.to_dict()
+            held = frames[parts.test] if held is None and parts.test else held
+            frames = frames[parts.train]
+        potential = fit(frames, log=say, progress=sys.stderr.isatty(), **chosen)
+        potential.metadata.update(record)
+        say(f"fitted in {potential.metadata['seconds']:.1f} s")
+        _write_results(folder, potential, frames, held, say, log)
+    return 0
+
+
+def _write_results(
+    folder: Path, potential: Any, frames: Any, held: Any, say: Callable[[str], None], log: list[str]
+) -> None:
+    """Model file first, then errors and report."""
+    from nbody_ref.fit import evaluate
+    from nbody_ref.fit.report import write_report
+
+    potential.save(folder / MODEL)
+    results = {"the training frames": evaluate(potential, frames)}
+    if held is not None and len(held):
+        results = {"test frames": evaluate(potential, held), **results}
+        potential.metadata["test_errors"] = results["test frames"].to_dict()
+        potential.save(folder / MODEL)
+        _write_json(folder / "errors.json", potential.metadata["test_errors"])
+    name, first = next(iter(results.items()))
+    say(f"\n{name}:\n{first.table()}\n")
+    write_report(str(folder / "report.html"), potential, results, log=log)
+    say(f"potential: {folder / MODEL}\nreport:    {folder / 'report.html'}")
+
+
+def _write_json(path: Path, content: Any) -> None:
+    from nbody_ref.files import write_atomically
+
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from nbody_ref.fit import evaluate, load
+    from nbody_ref.fit.report import write_report
+
+    potential = load(options.model)
+    result = evaluate(potential, _read(options, options.file))
+    print(result.table())
+    if options.json is not None:
+        _write_json(options.json, result.to_dict())
+    if options.report is not None:
+        write_report(str(options.report), potential, {options.file.name: result})
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from nbody_ref.exact import checks
+
+    start = time.perf_counter()
+    results = checks.run(lmax=options.lmax, progress=lambda result: print(result, flush=True))
+    failed = sum(not result.ok for result in results)
+    print(f"{len(results) - failed} of {len(results)} checks passed in {time.perf_counter() - start:.1f} s")
+    return 1 if failed else 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    if options.model is None:
+        from importlib.metadata import version
+
+        print(f"nbody_ref {nbody_ref.__version__} in {Path(nbody_ref.__file__).parent}")
+        print(f"Python {platform.python_version()} on {platform.platform()}")
+        print(", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "numba", "ase", "safetensors")))
+        return 0
+    from nbody_ref.fit import load
+
+    potential = load(options.model)
+    print(f"{options.model}: potential for atomic numbers {list(potential.network.species)}, cutoff "
+          f"{potential.network.cutoff:g} A, {potential.network.parameters.n} weights")
+    print(json.dumps(potential.metadata, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

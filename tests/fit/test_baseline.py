@@ -1,0 +1,58 @@
+"""Baselines: sums over atoms, exact where the data determine them."""
+
+import numpy as np
+import pytest
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit.baseline import Baseline, counts
+from nbody_ref.fit.frames import Frame, Frames
+
+
+def frames(compositions, energies, atoms=None):
+    """Frames whose geometry does not matter."""
+    made = []
+    for numbers, energy in zip(compositions, energies):
+        n = len(numbers)
+        made.append(Frame(np.array(numbers), np.arange(3.0 * n).reshape(n, 3), energy, np.zeros((n, 3))))
+    return Frames(tuple(made), atoms or {})
+
+
+MIXED = [[1, 1], [1, 8, 1], [6, 1, 1, 1, 1], [6, 8]]
+TRUE = {1: -13.5, 6: -1030.0, 8: -2043.25}
+
+
+def total(numbers):
+    return sum(TRUE[z] for z in numbers)
+
+
+def test_least_squares_finds_the_energies_that_the_data_determine():
+    data = frames(MIXED, [total(c) for c in MIXED])
+    baseline = Baseline.build(data)
+    assert baseline.kind == "least squares"
+    for z, energy in TRUE.items():
+        assert abs(baseline.energies[z] - energy) < 64 * 2**-53 * 2043 * 4  # condition of the counts is below 4
+    assert np.allclose(baseline.energy(data), data.energies, rtol=1e-13, atol=0)
+
+
+def test_least_squares_of_one_composition_is_the_mean_and_has_smallest_norm():
+    data = frames([[6, 1, 1]] * 3, [-10.0, -11.0, -12.0])
+    baseline = Baseline.build(data)
+    assert np.allclose(baseline.energy(data), -11.0, rtol=1e-14)
+    # the smallest solution of e_C + 2 e_H = -11 is proportional to the counts
+    assert baseline.energies[1] == pytest.approx(2 * baseline.energies[6], rel=1e-13)
+
+
+def test_isolated_atoms_are_taken_as_they_are():
+    data = frames([[6, 1, 1]], [-5000.0], TRUE)
+    baseline = Baseline.build(data)
+    assert baseline.kind == "isolated" and baseline.energies == {1: -13.5, 6: -1030.0}
+    assert baseline.energy(data)[0] == -1057.0
+
+
+def test_isolated_atoms_of_some_species_only_are_refused():
+    with pytest.raises(DataError, match=r"none of \[6\]"):
+        Baseline.build(frames([[6, 1, 1]], [-5000.0], {1: -13.5}))
+
+
+def test_counts_are_integers_by_species():
+    assert counts(frames(MIXED, range(4)), (1, 6, 8)).tolist() == [[2, 0, 0], [2, 0, 1], [4, 1, 0], [0, 1, 1]]

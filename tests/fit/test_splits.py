@@ -1,0 +1,34 @@
+"""Splits: disjoint, complete, repeatable, printed in full."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit import split
+
+
+@given(st.integers(2, 60), st.data())
+def test_split_is_a_partition_that_its_text_spells_out(n, data):
+    n_train = data.draw(st.integers(1, n))
+    seed = data.draw(st.integers(0, 5))
+    parts = split(n, n_train, seed)
+    assert sorted(parts.train + parts.test) == list(range(n)) and len(parts.train) == n_train
+    assert parts == split(n, n_train, seed)
+    for name, indices in (("train", parts.train), ("test", parts.test)):
+        runs = re.search(rf"{name} ([\d\- ]*|none)(;|$)", str(parts))[1]
+        listed = []
+        for run in [] if runs == "none" else runs.split():
+            first, last = (run.split("-") * 2)[:2]
+            listed += range(int(first), int(last) + 1)
+        assert listed == sorted(indices)
+
+
+def test_seeds_differ_and_sizes_are_checked():
+    assert split(50, 25, 0) != split(50, 25, 1)
+    assert len(split(50, 10, 0, 5).test) == 5
+    for arguments in ((5, 6), (5, 0), (5, 4, 0, 2)):
+        with pytest.raises(DataError, match="cannot draw"):
+            split(*arguments)
