@@ -22,7 +22,7 @@ from nbody_ref.gates.chain import Array, Chain, Entry, Values
 from nbody_ref.gates.terms import Gate
 from nbody_ref.graphs import Edges, Graph, build_graph
 from nbody_ref.irreps import Irreps
-from nbody_ref.network.parameters import draw
+from nbody_ref.network.parameters import Parameters, draw
 
 __all__ = ["Network", "Spec"]
 
@@ -168,6 +168,44 @@ class Network:
         bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r",))
         forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
         return energy[:, 0].astype(np.float64), forces
+
+    def weight_gradient(
+        self, graph: Graph, energy_bar: Array, forces_bar: Array, wrt: Iterable[str] | None = None
+    ) -> Parameters:
+        r"""Gradient with respect to the weights of a function of energies and forces, by forward over reverse.
+
+        .. math:: \frac{\partial L}{\partial W} = \sum_f \bar E_f \frac{\partial E_f}{\partial W}
+                  - \Big\langle \bar F, \frac{\partial^2 E}{\partial r\, \partial W} \Big\rangle
+
+        Parameters
+        ----------
+        graph : Graph
+        energy_bar : (n_frames,) float64
+            dL/dE.
+        forces_bar : (N, 3) float64
+            dL/dF.
+        wrt : iterable of str, optional
+            Names of the weights; None: all.
+
+        Returns
+        -------
+        Parameters
+            Zero where the function does not depend on a weight.
+
+        Notes
+        -----
+        One run of forward, jvp, vjp and vjp_jvp, whatever the number of weights: with r_dot = -F_bar and the seed's
+        tangent E_bar, the tangent of W's cotangent is the whole gradient. docs/derivations/chain.md, D5.
+        """
+        self._check_scalar(self.root)
+        names = tuple(self.parameters) if wrt is None else tuple(wrt)
+        values, batch = self.forward(graph)
+        one = np.ones_like(values[self.root])
+        tangents = self.chain.jvp(values, batch, {"r": -forces_bar})
+        bars = self.chain.vjp(values, batch, {self.root: one}, names)
+        seed_dot = {self.root: energy_bar[:, None].astype(one.dtype)}
+        found = self.chain.vjp_jvp(values, batch, tangents, bars, names, seed_dot)
+        return Parameters({name: found.get(name, np.zeros_like(self.parameters[name])) for name in names})
 
     @cached_property
     def last_level(self) -> str:

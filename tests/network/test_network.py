@@ -180,6 +180,35 @@ def test_readout_features_jvp_gives_the_forces(network):
     assert abs(rate.sum() + np.sum(forces * r_dot)) <= bound
 
 
+def test_weight_gradient_of_a_force_loss_is_the_slope(network):
+    """Central differences in one random direction of all weights, at two steps: the error falls as the square."""
+    graph, rng = network.graph([(molecule(), NUMBERS), (molecule(1)[:4], NUMBERS[:4])]), np.random.default_rng(6)
+    energy_target, forces_target = rng.standard_normal(2), rng.standard_normal(graph.positions.shape)
+
+    def loss(weights):
+        energy, forces = network.with_parameters(weights).energy_and_forces(graph)
+        return 0.5 * np.sum((energy - energy_target) ** 2) + 0.5 * np.sum((forces - forces_target) ** 2)
+
+    energy, forces = network.energy_and_forces(graph)
+    gradient = network.weight_gradient(graph, energy - energy_target, forces - forces_target)
+    direction = rng.standard_normal(network.parameters.n)
+    slope = gradient.flat() @ direction
+    errors = []
+    for h in (1e-3, 5e-4):
+        moved = [network.parameters.from_flat(network.parameters.flat() + s * h * direction) for s in (1, -1)]
+        errors.append(abs((loss(moved[0]) - loss(moved[1])) / (2 * h) - slope))
+    assert errors[1] < errors[0] / 3.5
+    assert errors[1] < 1e-3 * abs(slope)
+
+
+def test_weight_gradient_of_chosen_weights_is_the_same(network):
+    graph = network.graph([(molecule(), NUMBERS)])
+    bars = np.ones(1), np.ones((6, 3))
+    whole, part = network.weight_gradient(graph, *bars), network.weight_gradient(graph, *bars, wrt=[network.readout])
+    assert list(part) == [network.readout]
+    assert np.array_equal(part[network.readout], whole[network.readout])
+
+
 def test_float32_network_agrees_to_its_precision(gauge):
     energy, forces = energy_and_forces(two_levels(), molecule())
     single = two_levels("float32")
