@@ -8,7 +8,7 @@ inversion.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -21,12 +21,14 @@ from nbody_ref.exact.definition import (
     legs_product,
     mixing,
     relative,
+    summed_leg,
     zeroth_order,
 )
-from nbody_ref.exact.network import affine_position, evaluate, flatten, rational_points, rotate, transform, unflatten
+from nbody_ref.exact.network import evaluate_scheme, flatten, rational_points, rotate, transform, unflatten
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.subject import Outcome, Subject
 from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.scheme import neighbourhoods
 
 __all__ = ["first_order_gate", "legs_gate", "network_covariance", "relative_gate", "zeroth_order_gate"]
 
@@ -60,43 +62,38 @@ def legs_gate(lmax: int, subject: Subject) -> Outcome:
 
 
 def network_covariance(lmax: int, subject: Subject) -> Outcome:
-    """Definition 3: atoms, two overlapping subsystems at their centroids, and the whole; states to degree 2."""
+    """Definition 3: three atoms, their overlapping neighbourhoods, the molecule at its centroid; states to degree 2."""
     rng = random.Random(7)
-    atoms = [[Fraction(rng.randrange(-9, 10), rng.randrange(1, 5)) for _ in range(3)] for _ in range(4)]
-    leaves = {atom: _random_state("2x0e + 1x1o", rng) for atom in range(4)}
-    gates = _network_gates(subject, rng)
-    before = _network_root(atoms, leaves, gates)
+    scheme = neighbourhoods([(1, 2), (0,), (0,)], [8, 1, 1])
+    atoms = [[Fraction(rng.randrange(-9, 10), rng.randrange(1, 5)) for _ in range(3)] for _ in range(3)]
+    leaves = {atom: _random_state("2x0e + 1x1o", rng) for atom in range(3)}
+    gates = _network_gates(subject)
+    before = evaluate_scheme(scheme, atoms, leaves, gates)[scheme.root]
     cases, failures = 0, [] if any(flatten(before)) else ["the output vanishes identically"]
     for q, inversion in _elements():
         cases += 1
         matrix = _representation(subject, q)
         turned = [rotate(r, q, inversion) for r in atoms]
         states = {atom: transform(state, matrix, inversion) for atom, state in leaves.items()}
-        if _network_root(turned, states, gates) != transform(before, matrix, inversion):
+        after = evaluate_scheme(scheme, turned, states, gates)[scheme.root]
+        if after != transform(before, matrix, inversion):
             failures.append(f"quaternion {q}{', inverted' if inversion else ''}")
     return cases, failures
 
 
-def _network_root(atoms: Sequence[Sequence[Any]], leaves: dict[int, State], gates: dict[int, Gate]) -> State:
-    third = Fraction(1, 3)
-    centres = [affine_position({a: third for a in group}, atoms) for group in ((0, 1, 2), (1, 2, 3))]
-    root = affine_position({a: Fraction(1, 4) for a in range(4)}, atoms)
-    children: list[tuple[int, ...]] = [(), (), (), (), (0, 1, 2), (1, 2, 3), (4, 5)]
-    return evaluate(children, [*atoms, *centres, root], leaves, gates)[6]
-
-
-def _network_gates(subject: Subject, rng: random.Random) -> dict[int, Gate]:
-    """First layer: gate (10) with s = 0, 2; second layer: the pair gate (12), which sees products of states."""
-    hidden, out = Irreps("2x0e + 2x1o + 1x2e"), Irreps("1x0e + 1x1o + 1x2e")
+def _network_gates(subject: Subject) -> dict[Hashable, Gate]:
+    """Neighbourhoods: bare states and gate (10) with s = 0, 2; molecule: gate (12) with s = 0, 2."""
+    hidden, out = Irreps("2x0e + 1x1o + 1x2e"), Irreps("1x0e + 1x1o + 1x2e")
     keep_hidden, keep_out = [part.irrep for part in hidden], [part.irrep for part in out]
 
     def lower(children: list[Child]) -> State:
-        return _mixed(zeroth_order(children, subject.gauge, (0, 2), keep_hidden), hidden, 11)
+        bare = summed_leg(children, Leg(), subject.gauge)
+        return _mixed(bare + zeroth_order(children, subject.gauge, (0, 2), keep_hidden), hidden, 11)
 
     def upper(children: list[Child]) -> State:
         return _mixed(relative(children, subject.gauge, (0, 2), keep_out), out, 12)
 
-    return {4: lower, 5: lower, 6: upper}
+    return {("neighbourhood", 1, 8): lower, ("neighbourhood", 1, 1): lower, ("molecule",): upper}
 
 
 def _mixed(F: State, out: Irreps, seed: int) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,8 +10,18 @@ from nbody_ref.errors import SchemeError, ShapeError
 from nbody_ref.exact.definition import Child, State, Vector
 from nbody_ref.exact.wigner import rotation_matrix
 from nbody_ref.irreps import Irreps
+from nbody_ref.scheme import Scheme
 
-__all__ = ["affine_position", "evaluate", "flatten", "rational_points", "rotate", "transform", "unflatten"]
+__all__ = [
+    "affine_position",
+    "evaluate",
+    "evaluate_scheme",
+    "flatten",
+    "rational_points",
+    "rotate",
+    "transform",
+    "unflatten",
+]
 
 Gate = Callable[[list[Child]], State]
 Matrix = Sequence[Sequence[Any]]
@@ -73,6 +83,43 @@ def evaluate(
         return states[node]
 
     return [visit(node) for node in range(len(children))]
+
+
+def evaluate_scheme(
+    scheme: Scheme, positions: Sequence[Vector], leaf_states: Mapping[int, State], gates: Mapping[Hashable, Gate]
+) -> list[State]:
+    """States of all nodes of an N-body network on a composition scheme, Definitions 1 and 3.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        A child whose position has the coefficients of its parent's is an `own` child.
+    positions : sequence of (x, y, z)
+        Position of every elementary part.
+    leaf_states : mapping of elementary part -> state
+    gates : mapping of kind -> callable (list of Child) -> state
+        Nodes of one kind share their gate.
+
+    Returns
+    -------
+    list of state
+        One per node; that of the whole system is number ``scheme.root``.
+
+    Raises
+    ------
+    SchemeError
+        If a part has no state or a kind no gate.
+    """
+    nodes = scheme.nodes
+    leaves = {i: min(node.part) for i, node in enumerate(nodes) if not node.children}
+    pairs = [(i, child) for i, node in enumerate(nodes) for child in node.children]
+    return evaluate(
+        [node.children for node in nodes],
+        [affine_position(node.position, positions) for node in nodes],
+        {i: leaf_states[part] for i, part in leaves.items() if part in leaf_states},
+        {i: gates[node.kind] for i, node in enumerate(nodes) if node.children and node.kind in gates},
+        {(i, child) for i, child in pairs if nodes[i].position == nodes[child].position},
+    )
 
 
 def affine_position(coefficients: Mapping[int, Any], positions: Sequence[Vector]) -> list[Any]:

@@ -6,12 +6,22 @@ from fractions import Fraction
 import pytest
 
 from nbody_ref.errors import SchemeError, ShapeError
-from nbody_ref.exact.definition import mixing, zeroth_order
+from nbody_ref.exact.definition import Leg, mixing, summed_leg, zeroth_order
 from nbody_ref.exact.gauges import MONOMIAL
-from nbody_ref.exact.network import affine_position, evaluate, flatten, rational_points, rotate, transform, unflatten
+from nbody_ref.exact.network import (
+    affine_position,
+    evaluate,
+    evaluate_scheme,
+    flatten,
+    rational_points,
+    rotate,
+    transform,
+    unflatten,
+)
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.wigner import monomial_D
 from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.scheme import neighbourhoods
 
 Q = (2, 1, 0, 0)
 
@@ -68,6 +78,33 @@ def test_componentwise_nonlinearity_breaks_the_covariance():
     """Section 4: no other nonlinearity; squaring every component is the planted error, squaring scalars is not."""
     assert not compare(lambda state: [(irrep, [[x * x for x in f] for f in fragments]) for irrep, fragments in state])
     assert compare(lambda state: [(i, [[x * x for x in f] for f in fs] if i == Irrep(0, 1) else fs) for i, fs in state])
+
+
+def chain_network(positions, states):
+    """Atoms in a row, their neighbourhoods on two levels, the molecule: bare states and gate (10) with s = 0, 2."""
+    scheme = neighbourhoods([(1,), (0, 2), (1,)], [1, 6, 1], depth=2)
+    keep = [Irrep(0, 1), Irrep(1, -1)]
+
+    def rule(children):
+        terms = summed_leg(children, Leg(), MONOMIAL) + zeroth_order(children, MONOMIAL, (0, 2), keep)
+        rng, weights = random.Random(len(children)), []
+        for irrep in keep:
+            rows = sum(len(f) for part, f in terms if part == irrep)
+            weights.append((irrep, [[rng.randrange(-3, 4)] for _ in range(rows)]))
+        return mixing(terms, weights)
+
+    return evaluate_scheme(scheme, positions, states, {node.kind: rule for node in scheme.nodes if node.children})
+
+
+@pytest.mark.parametrize("inversion", [False, True])
+def test_network_on_a_scheme_of_neighbourhoods_is_covariant_exactly(inversion):
+    """The central atom of a neighbourhood enters the bare term only, and nothing is divided by 0."""
+    positions, states = rational_points(3), leaves()
+    before = chain_network(positions, states)
+    moved = [[x + 7 for x in rotate(r, Q, inversion)] for r in positions]
+    after = chain_network(moved, {k: transform(s, matrix, inversion) for k, s in states.items()})
+    assert len(before) == 10 and any(flatten(before[-1]))
+    assert all(transform(a, matrix, inversion) == b for a, b in zip(before, after))
 
 
 def test_states_keep_the_layout_of_the_arrays():
