@@ -13,8 +13,8 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.irreps import Irrep, Irreps
 
 if TYPE_CHECKING:
-    from nbody_ref import conformance, conventions, exact, fit, fusion, gates, models, network, ops
-    from nbody_ref.files import load
+    from nbody_ref import conventions, exact, fit, fusion, gates, network, ops
+    from nbody_ref.fit.potential import load
     from nbody_ref.ops.harmonics import solid_harmonics, spherical_harmonics
     from nbody_ref.ops.wigner import wigner_D
     from nbody_ref.tables import clebsch_gordan
@@ -25,14 +25,12 @@ __all__ = [
     "NBodyRefError",
     "__version__",
     "clebsch_gordan",
-    "conformance",
     "conventions",
     "exact",
     "fit",
     "fusion",
     "gates",
     "load",
-    "models",
     "network",
     "ops",
     "solid_harmonics",
@@ -43,12 +41,12 @@ __version__ = "0.1.0"
 
 _FUNCTIONS = {
     "clebsch_gordan": "nbody_ref.tables",
-    "load": "nbody_ref.files",
+    "load": "nbody_ref.fit.potential",
     "solid_harmonics": "nbody_ref.ops.harmonics",
     "spherical_harmonics": "nbody_ref.ops.harmonics",
     "wigner_D": "nbody_ref.ops.wigner",
 }
-_MODULES = {"conformance", "conventions", "exact", "fit", "fusion", "gates", "models", "network", "ops"}
+_MODULES = {"conventions", "exact", "fit", "fusion", "gates", "network", "ops"}
 
 
 def __getattr__(name: str) -> Any:

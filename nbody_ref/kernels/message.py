@@ -16,7 +16,7 @@ from nbody_ref.kernels._jit import kernel
 
 __all__ = ["MessageArrays", "message_adjoint", "message_forward"]
 
-ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN = (np.uintp(i) for i in range(1, 8))
+ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN = (np.uintp(i) for i in range(8))
 COLUMNS = np.uintp(9)  # of the table of paths
 
 
@@ -53,105 +53,95 @@ class MessageArrays(NamedTuple):
 
 @kernel(contract=True)
 def message_forward(
-    out: Any, values: Any, tangents: Any, dots: Any, senders: Any, row_ptr: Any,
-    first: Any, last: Any, t: Any, M: Any, M_dot: Any, u: Any,
+    out: Any, values: Any, tangents: Any, dots: Any, senders: Any, row_ptr: Any, first: Any, last: Any, t: Any,
+    M: Any, M_dot: Any,
 ) -> None:  # fmt: skip
     """Add the messages to receivers first..last-1, or their tangent if any of `dots` is set.
 
-    `values`, `tangents` and `dots` run over (x, Y, w); out (n_receivers * dim_out,); M, M_dot, u are scratch, zero at
-    the start.
+    `values`, `tangents` and `dots` run over (x, Y, w); out (n_receivers * dim_out,); M, M_dot are scratch, zero at the
+    start.
     """
-    dx, dy, dw, do = t.sizes[0], t.sizes[1], t.sizes[2], t.sizes[3]
     x, Y, w = values
     x_dot, Y_dot, w_dot = tangents
     dot_x, dot_Y, dot_w = dots
-    tangent = dot_x or dot_Y or dot_w
-    n_paths = np.uintp(len(t.paths)) // COLUMNS
+    paths, fold_at, fold_j, fold_v = t.paths, t.fold_at, t.fold_j, t.fold_v
+    dx, dy, dw, do = t.sizes[0], t.sizes[1], t.sizes[2], t.sizes[3]
+    plain = not (dot_x or dot_Y or dot_w)
     for i in range(first, last):
         for e in range(row_ptr[i], row_ptr[i + ONE]):
-            xs, we = senders[e] * dx, e * dw
-            _fold(M, t.fold_at, t.fold_j, t.fold_v, Y, e * dy)
+            xs, oi, we = senders[e] * dx, i * do, e * dw
+            _fold(M, fold_at, fold_j, fold_v, Y, e * dy)
             if dot_Y:
-                _fold(M_dot, t.fold_at, t.fold_j, t.fold_v, Y_dot, e * dy)
-            for p in range(n_paths):
-                q = p * COLUMNS
-                xo, oo, wo, m = xs + t.paths[q], i * do + t.paths[q + ONE], we + t.paths[q + TWO], t.paths[q + THREE]
-                d1, d3, mul = t.paths[q + FOUR], t.paths[q + FIVE], t.paths[q + SIX]
-                if dot_w or not tangent:
-                    _panel(u, M, m, x, xo, d3, d1, mul, False)
-                    if tangent:
-                        _add_weighted(out, oo, w_dot, wo, u, d3, mul)
-                    else:
-                        _add_weighted(out, oo, w, wo, u, d3, mul)
-                if dot_Y:
-                    _panel(u, M_dot, m, x, xo, d3, d1, mul, False)
-                if dot_x:
-                    _panel(u, M, m, x_dot, xo, d3, d1, mul, dot_Y)
-                if dot_Y or dot_x:
-                    _add_weighted(out, oo, w, wo, u, d3, mul)
+                _fold(M_dot, fold_at, fold_j, fold_v, Y_dot, e * dy)
+            if plain:
+                _couple(out, oi, w, we, M, x, xs, paths)
+            if dot_w:
+                _couple(out, oi, w_dot, we, M, x, xs, paths)
+            if dot_Y:
+                _couple(out, oi, w, we, M_dot, x, xs, paths)
+            if dot_x:
+                _couple(out, oi, w, we, M, x_dot, xs, paths)
 
 
 @kernel(contract=True)
 def message_adjoint(
-    bars: Any, values: Any, tangents: Any, needs: Any, dots: Any, tangent: Any,
+    bars: Any, sink: Any, values: Any, tangents: Any, needs: Any, dots: Any, tangent: Any,
     receivers: Any, t_ptr: Any, t_edge: Any, first: Any, last: Any, t: Any,
-    M: Any, M_dot: Any, u: Any, z: Any, P: Any, zero: Any,
+    M: Any, M_dot: Any, z: Any, P: Any, zero: Any,
 ) -> None:  # fmt: skip
     """Add the cotangents that senders first..last-1 and their edges receive, or their tangents if `tangent`.
 
     `bars` and `needs` run over (x, Y, w); `values`, `tangents` and `dots` (which are not zero) over (g, x, Y, w).
-    M, M_dot, u, z, P are scratch; M and M_dot zero at the start. An edge has one sender, so that blocks of senders are
-    independent.
+    M, M_dot, z, P are scratch, M and M_dot zero at the start; what is not wanted goes to `sink`, a row as long as one
+    of x or w. An edge has one sender, so that blocks of senders are independent.
     """
-    dx, dy, dw, do = t.sizes[0], t.sizes[1], t.sizes[2], t.sizes[3]
     x_bar, Y_bar, w_bar = bars
     g, x, Y, w = values
     g_dot, x_dot, Y_dot, w_dot = tangents
     need_x, need_Y, need_w = needs
     dot_g, dot_x, dot_Y, dot_w = dots
-    folds = need_x or need_w
-    n_paths = np.uintp(len(t.paths)) // COLUMNS
+    paths, fold_at, fold_j, fold_v = t.paths, t.fold_at_t, t.fold_j, t.fold_v
+    term_ptr, term_k, term_i, term_v = t.term_ptr, t.term_k, t.term_i, t.term_v
+    dx, dy, dw, do = t.sizes[0], t.sizes[1], t.sizes[2], t.sizes[3]
+    width = np.uintp(len(P)) // dy
+    to_x, to_w = x_bar if need_x else sink, w_bar if need_w else sink
+    also_x, also_w = x_bar if need_x and dot_w else sink, w_bar if need_w and dot_x else sink
+    sx, sw = dx if need_x else ZERO, dw if need_w else ZERO
+    ax, aw = dx if need_x and dot_w else ZERO, dw if need_w and dot_x else ZERO
+    values_move = need_x or need_w
+    dots_move = (need_x and dot_w) or (need_w and dot_x)
     for s in range(first, last):
         for b in range(t_ptr[s], t_ptr[s + ONE]):
             e = t_edge[b]
-            xs, gi, we = s * dx, receivers[e] * do, e * dw
-            if folds:
-                _fold(M, t.fold_at_t, t.fold_j, t.fold_v, Y, e * dy)
-            if folds and dot_Y:
-                _fold(M_dot, t.fold_at_t, t.fold_j, t.fold_v, Y_dot, e * dy)
-            for c in range(len(P)):
-                P[c] = zero
-            for p in range(n_paths):
-                q = p * COLUMNS
-                xo, go, wo, m = xs + t.paths[q], gi + t.paths[q + ONE], we + t.paths[q + TWO], t.paths[q + THREE]
-                d1, d3, mul = t.paths[q + FOUR], t.paths[q + FIVE], t.paths[q + SIX]
-                row, d2 = t.paths[q + SEVEN], t.paths[q + SEVEN + ONE]
-                if folds and (dot_x or dot_w or not tangent):
-                    _panel(u, M, m, g, go, d1, d3, mul, False)
-                    if tangent:
-                        _add_rows(x_bar, w_bar, u, x_dot, w_dot, xo, wo, d1, mul, need_x and dot_w, need_w and dot_x)
-                    else:
-                        _add_rows(x_bar, w_bar, u, x, w, xo, wo, d1, mul, need_x, need_w)
-                if folds and dot_Y:
-                    _panel(u, M_dot, m, g, go, d1, d3, mul, False)
-                if folds and dot_g:
-                    _panel(u, M, m, g_dot, go, d1, d3, mul, dot_Y)
-                if folds and (dot_Y or dot_g):
-                    _add_rows(x_bar, w_bar, u, x, w, xo, wo, d1, mul, need_x, need_w)
-                if need_Y and (dot_g or not tangent):
-                    _weigh(z, x, xo, w, wo, d1, mul, False)
-                    if tangent:
-                        _add_terms(P, g_dot, go, z, t, row, d2, mul)
-                    else:
-                        _add_terms(P, g, go, z, t, row, d2, mul)
-                if need_Y and dot_x:
-                    _weigh(z, x_dot, xo, w, wo, d1, mul, False)
-                if need_Y and dot_w:
-                    _weigh(z, x, xo, w_dot, wo, d1, mul, dot_x)
-                if need_Y and (dot_x or dot_w):
-                    _add_terms(P, g, go, z, t, row, d2, mul)
+            xs, ge, we = s * dx, receivers[e] * do, e * dw
+            if values_move:
+                _fold(M, fold_at, fold_j, fold_v, Y, e * dy)
+            if values_move and dot_Y:
+                _fold(M_dot, fold_at, fold_j, fold_v, Y_dot, e * dy)
+            if values_move and not tangent:
+                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M, g, ge, paths)
+            if values_move and dot_Y:
+                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M_dot, g, ge, paths)
+            if values_move and dot_g:
+                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M, g_dot, ge, paths)
+            if dots_move:
+                _couple_adjoint(also_x, s * ax, also_w, e * aw, x_dot, xs, w_dot, we, M, g, ge, paths)
             if need_Y:
-                _sum_channels(Y_bar, e * dy, P, dy)
+                for c in range(len(P)):
+                    P[c] = zero
+                if not tangent:
+                    _weigh(z, x, xs, w, we, paths, False)
+                    _add_terms(P, width, g, ge, z, paths, term_ptr, term_k, term_i, term_v)
+                if dot_g:
+                    _weigh(z, x, xs, w, we, paths, False)
+                    _add_terms(P, width, g_dot, ge, z, paths, term_ptr, term_k, term_i, term_v)
+                if dot_x:
+                    _weigh(z, x_dot, xs, w, we, paths, False)
+                if dot_w:
+                    _weigh(z, x, xs, w_dot, we, paths, dot_x)
+                if dot_x or dot_w:
+                    _add_terms(P, width, g, ge, z, paths, term_ptr, term_k, term_i, term_v)
+                _sum_channels(Y_bar, e * dy, P, width, dy)
 
 
 @kernel(contract=True)
@@ -163,106 +153,226 @@ def _fold(M: Any, at: Any, js: Any, vs: Any, Y: Any, y0: Any) -> None:
 
 
 @kernel(contract=True)
-def _panel(
-    u: Any, M: Any, m: Any, x: Any, xo: Any, rows: Any, cols: Any, mul: Any, add: Any
+def _couple(out: Any, oi: Any, w: Any, we: Any, M: Any, x: Any, xs: Any, paths: Any) -> None:
+    """out[p, k, c] += w[p, c] sum_i M[p, k, i] x[p, i, c] along all paths, the sum in pieces of 7, 5, 3, 1, D2."""
+    for p in range(np.uintp(len(paths)) // COLUMNS):
+        q = p * COLUMNS
+        xo, o, wo, m = xs + paths[q], oi + paths[q + ONE], we + paths[q + TWO], paths[q + THREE]
+        cols, rows, mul = paths[q + FOUR], paths[q + FIVE], paths[q + SIX]
+        left = cols
+        while left >= SEVEN:
+            _couple7(out, o, w, wo, M, m + (cols - left), cols, x, xo + (cols - left) * mul, rows, mul)
+            left = left - SEVEN
+        if left >= FIVE:
+            _couple5(out, o, w, wo, M, m + (cols - left), cols, x, xo + (cols - left) * mul, rows, mul)
+            left = left - FIVE
+        if left >= THREE:
+            _couple3(out, o, w, wo, M, m + (cols - left), cols, x, xo + (cols - left) * mul, rows, mul)
+            left = left - THREE
+        while left >= ONE:
+            _couple1(out, o, w, wo, M, m + (cols - left), cols, x, xo + (cols - left) * mul, rows, mul)
+            left = left - ONE
+
+
+@kernel(contract=True)
+def _couple_adjoint(
+    x_bar: Any, xb: Any, w_bar: Any, wb: Any, x: Any, xs: Any, w: Any, we: Any, M: Any, g: Any, ge: Any, paths: Any
 ) -> None:  # fmt: skip
-    """u[r, c] = sum_s M[r, s] x[s, c], on top of u if `add`; unrolled over s for 2l + 1 = 1, 3, 5, 7."""
+    """x_bar += w (M^T g) and w_bar += x (M^T g) along all paths, D3 and D4; M is stored as [i, k]."""
+    for p in range(np.uintp(len(paths)) // COLUMNS):
+        q = p * COLUMNS
+        b, v, m = xb + paths[q], wb + paths[q + TWO], paths[q + THREE]
+        xo, go, wo = xs + paths[q], ge + paths[q + ONE], we + paths[q + TWO]
+        rows, cols, mul = paths[q + FOUR], paths[q + FIVE], paths[q + SIX]
+        left = cols
+        while left >= SEVEN:
+            k, n = m + (cols - left), go + (cols - left) * mul
+            _adjoint7(x_bar, b, w_bar, v, x, xo, w, wo, M, k, cols, g, n, rows, mul)
+            left = left - SEVEN
+        if left >= FIVE:
+            k, n = m + (cols - left), go + (cols - left) * mul
+            _adjoint5(x_bar, b, w_bar, v, x, xo, w, wo, M, k, cols, g, n, rows, mul)
+            left = left - FIVE
+        if left >= THREE:
+            k, n = m + (cols - left), go + (cols - left) * mul
+            _adjoint3(x_bar, b, w_bar, v, x, xo, w, wo, M, k, cols, g, n, rows, mul)
+            left = left - THREE
+        while left >= ONE:
+            k, n = m + (cols - left), go + (cols - left) * mul
+            _adjoint1(x_bar, b, w_bar, v, x, xo, w, wo, M, k, cols, g, n, rows, mul)
+            left = left - ONE
+
+
+@kernel(contract=True)
+def _couple1(
+    out: Any, o: Any, w: Any, wo: Any, M: Any, m: Any, step: Any, x: Any, xo: Any, rows: Any, mul: Any
+) -> None:  # fmt: skip
+    """out[k, c] += w[c] sum_i M[k, i] x[i, c] over 1 value of i, D2."""
+    for r in range(rows):
+        q, a = m + r * step, o + r * mul
+        m0 = M[q]
+        for c in range(mul):
+            out[a + c] += w[wo + c] * (m0 * x[xo + c])
+
+
+@kernel(contract=True)
+def _couple3(
+    out: Any, o: Any, w: Any, wo: Any, M: Any, m: Any, step: Any, x: Any, xo: Any, rows: Any, mul: Any
+) -> None:  # fmt: skip
+    """out[k, c] += w[c] sum_i M[k, i] x[i, c] over 3 values of i, D2."""
+    x1, x2 = xo + mul, xo + TWO * mul
+    for r in range(rows):
+        q, a = m + r * step, o + r * mul
+        m0, m1, m2 = M[q], M[q + ONE], M[q + TWO]
+        for c in range(mul):
+            out[a + c] += w[wo + c] * (m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c])
+
+
+@kernel(contract=True)
+def _couple5(
+    out: Any, o: Any, w: Any, wo: Any, M: Any, m: Any, step: Any, x: Any, xo: Any, rows: Any, mul: Any
+) -> None:  # fmt: skip
+    """out[k, c] += w[c] sum_i M[k, i] x[i, c] over 5 values of i, D2."""
+    x1, x2, x3, x4 = xo + mul, xo + TWO * mul, xo + THREE * mul, xo + FOUR * mul
+    for r in range(rows):
+        q, a = m + r * step, o + r * mul
+        m0, m1, m2, m3, m4 = M[q], M[q + ONE], M[q + TWO], M[q + THREE], M[q + FOUR]
+        for c in range(mul):
+            low = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c]
+            out[a + c] += w[wo + c] * (low + (m3 * x[x3 + c] + m4 * x[x4 + c]))
+
+
+@kernel(contract=True)
+def _couple7(
+    out: Any, o: Any, w: Any, wo: Any, M: Any, m: Any, step: Any, x: Any, xo: Any, rows: Any, mul: Any
+) -> None:  # fmt: skip
+    """out[k, c] += w[c] sum_i M[k, i] x[i, c] over 7 values of i, D2."""
     x1, x2, x3, x4, x5, x6 = xo + mul, xo + TWO * mul, xo + THREE * mul, xo + FOUR * mul, xo + FIVE * mul, xo + SIX * mul
     for r in range(rows):
-        k, a = m + r * cols, r * mul
-        m0 = M[k]
-        if add:
-            for c in range(mul):
-                u[a + c] += m0 * x[xo + c]
-        elif cols == ONE:
-            for c in range(mul):
-                u[a + c] = m0 * x[xo + c]
-        elif cols == THREE:
-            m1, m2 = M[k + ONE], M[k + TWO]
-            for c in range(mul):
-                u[a + c] = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c]
-        elif cols == FIVE:
-            m1, m2, m3, m4 = M[k + ONE], M[k + TWO], M[k + THREE], M[k + FOUR]
-            for c in range(mul):
-                low = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c]
-                u[a + c] = low + (m3 * x[x3 + c] + m4 * x[x4 + c])
-        else:
-            m1, m2, m3, m4, m5, m6 = M[k + ONE], M[k + TWO], M[k + THREE], M[k + FOUR], M[k + FIVE], M[k + SIX]
-            for c in range(mul):
-                low = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c] + m3 * x[x3 + c]
-                u[a + c] = low + (m4 * x[x4 + c] + m5 * x[x5 + c] + m6 * x[x6 + c])
-            for s in range(SEVEN, cols):
-                b, f = xo + s * mul, M[k + s]
-                for c in range(mul):
-                    u[a + c] += f * x[b + c]
-        if add:
-            for s in range(ONE, cols):
-                b, f = xo + s * mul, M[k + s]
-                for c in range(mul):
-                    u[a + c] += f * x[b + c]
-
-
-@kernel(contract=True)
-def _add_weighted(out: Any, o: Any, w: Any, wo: Any, u: Any, rows: Any, mul: Any) -> None:
-    """out[r, c] += w[c] u[r, c]."""
-    for r in range(rows):
-        a, b = o + r * mul, r * mul
+        q, a = m + r * step, o + r * mul
+        m0, m1, m2, m3, m4, m5, m6 = M[q], M[q + ONE], M[q + TWO], M[q + THREE], M[q + FOUR], M[q + FIVE], M[q + SIX]
         for c in range(mul):
-            out[a + c] += w[wo + c] * u[b + c]
+            low = m0 * x[xo + c] + m1 * x[x1 + c] + m2 * x[x2 + c] + m3 * x[x3 + c]
+            out[a + c] += w[wo + c] * (low + (m4 * x[x4 + c] + m5 * x[x5 + c] + m6 * x[x6 + c]))
 
 
 @kernel(contract=True)
-def _add_rows(
-    x_bar: Any, w_bar: Any, u: Any, x: Any, w: Any, xo: Any, wo: Any, rows: Any, mul: Any, need_x: Any, need_w: Any,
+def _adjoint1(
+    x_bar: Any, xb: Any, w_bar: Any, v: Any, x: Any, xo: Any, w: Any, wo: Any,
+    M: Any, m: Any, step: Any, g: Any, go: Any, rows: Any, mul: Any,
 ) -> None:  # fmt: skip
-    """x_bar[i, c] += w[c] u[i, c] and w_bar[c] += sum_i x[i, c] u[i, c]."""
-    for i in range(rows):
-        a, b = xo + i * mul, i * mul
-        if need_x:
-            for c in range(mul):
-                x_bar[a + c] += w[wo + c] * u[b + c]
-        if need_w:
-            for c in range(mul):
-                w_bar[wo + c] += x[a + c] * u[b + c]
+    """u[i, c] = sum_k M[i, k] g[k, c] over 1 value of k; x_bar += w u, w_bar += x u, D3 and D4."""
+    for r in range(rows):
+        q, a, b = m + r * step, xo + r * mul, xb + r * mul
+        m0 = M[q]
+        for c in range(mul):
+            u = m0 * g[go + c]
+            x_bar[b + c] += w[wo + c] * u
+            w_bar[v + c] += x[a + c] * u
 
 
 @kernel(contract=True)
-def _weigh(z: Any, x: Any, xo: Any, w: Any, wo: Any, rows: Any, mul: Any, add: Any) -> None:
-    """z[i, c] = w[c] x[i, c], on top of z if `add`."""
-    for i in range(rows):
-        a, b = xo + i * mul, i * mul
-        if add:
-            for c in range(mul):
-                z[b + c] += w[wo + c] * x[a + c]
-        else:
-            for c in range(mul):
-                z[b + c] = w[wo + c] * x[a + c]
+def _adjoint3(
+    x_bar: Any, xb: Any, w_bar: Any, v: Any, x: Any, xo: Any, w: Any, wo: Any,
+    M: Any, m: Any, step: Any, g: Any, go: Any, rows: Any, mul: Any,
+) -> None:  # fmt: skip
+    """u[i, c] = sum_k M[i, k] g[k, c] over 3 values of k; x_bar += w u, w_bar += x u, D3 and D4."""
+    g1, g2 = go + mul, go + TWO * mul
+    for r in range(rows):
+        q, a, b = m + r * step, xo + r * mul, xb + r * mul
+        m0, m1, m2 = M[q], M[q + ONE], M[q + TWO]
+        for c in range(mul):
+            u = m0 * g[go + c] + m1 * g[g1 + c] + m2 * g[g2 + c]
+            x_bar[b + c] += w[wo + c] * u
+            w_bar[v + c] += x[a + c] * u
 
 
 @kernel(contract=True)
-def _add_terms(P: Any, g: Any, go: Any, z: Any, t: Any, row: Any, d2: Any, mul: Any) -> None:
-    """P[j, c] += sum_{k i} C[i, j, k] g[k, c] z[i, c], four terms at a time; `row` numbers (coupling, j)."""
-    width = np.uintp(len(P)) // t.sizes[1]
-    j0 = (d2 - ONE) // TWO
-    for j in range(d2):
-        o = (j0 * j0 + j) * width
-        for b in range(t.term_ptr[row + j], t.term_ptr[row + j + ONE]):
-            n = b * FOUR
-            v0, v1, v2, v3 = t.term_v[n], t.term_v[n + ONE], t.term_v[n + TWO], t.term_v[n + THREE]
-            g0, z0 = go + t.term_k[n] * mul, t.term_i[n] * mul
-            g1, z1 = go + t.term_k[n + ONE] * mul, t.term_i[n + ONE] * mul
-            g2, z2 = go + t.term_k[n + TWO] * mul, t.term_i[n + TWO] * mul
-            g3, z3 = go + t.term_k[n + THREE] * mul, t.term_i[n + THREE] * mul
-            for c in range(mul):
-                left = (v0 * g[g0 + c]) * z[z0 + c] + (v1 * g[g1 + c]) * z[z1 + c]
-                right = (v2 * g[g2 + c]) * z[z2 + c] + (v3 * g[g3 + c]) * z[z3 + c]
-                P[o + c] += left + right
+def _adjoint5(
+    x_bar: Any, xb: Any, w_bar: Any, v: Any, x: Any, xo: Any, w: Any, wo: Any,
+    M: Any, m: Any, step: Any, g: Any, go: Any, rows: Any, mul: Any,
+) -> None:  # fmt: skip
+    """u[i, c] = sum_k M[i, k] g[k, c] over 5 values of k; x_bar += w u, w_bar += x u, D3 and D4."""
+    g1, g2, g3, g4 = go + mul, go + TWO * mul, go + THREE * mul, go + FOUR * mul
+    for r in range(rows):
+        q, a, b = m + r * step, xo + r * mul, xb + r * mul
+        m0, m1, m2, m3, m4 = M[q], M[q + ONE], M[q + TWO], M[q + THREE], M[q + FOUR]
+        for c in range(mul):
+            low = m0 * g[go + c] + m1 * g[g1 + c] + m2 * g[g2 + c]
+            u = low + (m3 * g[g3 + c] + m4 * g[g4 + c])
+            x_bar[b + c] += w[wo + c] * u
+            w_bar[v + c] += x[a + c] * u
 
 
 @kernel(contract=True)
-def _sum_channels(Y_bar: Any, y0: Any, P: Any, rows: Any) -> None:
-    """Y_bar[j] = sum_c P[j, c], by halving: log2 of the channels roundings, every level a vector."""
-    width = np.uintp(len(P)) // rows
+def _adjoint7(
+    x_bar: Any, xb: Any, w_bar: Any, v: Any, x: Any, xo: Any, w: Any, wo: Any,
+    M: Any, m: Any, step: Any, g: Any, go: Any, rows: Any, mul: Any,
+) -> None:  # fmt: skip
+    """u[i, c] = sum_k M[i, k] g[k, c] over 7 values of k; x_bar += w u, w_bar += x u, D3 and D4."""
+    g1, g2, g3, g4, g5, g6 = go + mul, go + TWO * mul, go + THREE * mul, go + FOUR * mul, go + FIVE * mul, go + SIX * mul
+    for r in range(rows):
+        q, a, b = m + r * step, xo + r * mul, xb + r * mul
+        m0, m1, m2, m3, m4, m5, m6 = M[q], M[q + ONE], M[q + TWO], M[q + THREE], M[q + FOUR], M[q + FIVE], M[q + SIX]
+        for c in range(mul):
+            low = m0 * g[go + c] + m1 * g[g1 + c] + m2 * g[g2 + c] + m3 * g[g3 + c]
+            u = low + (m4 * g[g4 + c] + m5 * g[g5 + c] + m6 * g[g6 + c])
+            x_bar[b + c] += w[wo + c] * u
+            w_bar[v + c] += x[a + c] * u
+
+
+@kernel(contract=True)
+def _weigh(z: Any, x: Any, xs: Any, w: Any, we: Any, paths: Any, add: Any) -> None:
+    """z[p, i, c] = w[p, c] x[p, i, c] along all paths, on top of z if `add`, D5."""
+    a = ZERO
+    for p in range(np.uintp(len(paths)) // COLUMNS):
+        q = p * COLUMNS
+        xo, wo, mul = xs + paths[q], we + paths[q + TWO], paths[q + SIX]
+        for _ in range(paths[q + FOUR]):
+            if add:
+                for c in range(mul):
+                    z[a + c] += w[wo + c] * x[xo + c]
+            else:
+                for c in range(mul):
+                    z[a + c] = w[wo + c] * x[xo + c]
+            a, xo = a + mul, xo + mul
+
+
+@kernel(contract=True)
+def _add_terms(
+    P: Any, width: Any, g: Any, ge: Any, z: Any, paths: Any, ptr: Any, ks: Any, js: Any, vs: Any
+) -> None:  # fmt: skip
+    """P[j, c] += sum_{k i} C[i, j, k] g[k, c] z[i, c] along all paths, D5."""
+    zo = ZERO
+    for p in range(np.uintp(len(paths)) // COLUMNS):
+        q = p * COLUMNS
+        go, mul, row, d2 = ge + paths[q + ONE], paths[q + SIX], paths[q + SEVEN], paths[q + SEVEN + ONE]
+        l2 = (d2 - ONE) // TWO
+        for j in range(d2):
+            _terms(P, (l2 * l2 + j) * width, g, go, z, zo, ks, js, vs, ptr[row + j], ptr[row + j + ONE], mul)
+        zo = zo + paths[q + FOUR] * mul
+
+
+@kernel(contract=True)
+def _terms(
+    P: Any, o: Any, g: Any, go: Any, z: Any, zo: Any, ks: Any, js: Any, vs: Any, first: Any, last: Any, mul: Any
+) -> None:  # fmt: skip
+    """P[c] += sum over blocks of four terms of v g[k, c] z[i, c]."""
+    for b in range(first, last):
+        n = b * FOUR
+        v0, v1, v2, v3 = vs[n], vs[n + ONE], vs[n + TWO], vs[n + THREE]
+        g0, z0 = go + ks[n] * mul, zo + js[n] * mul
+        g1, z1 = go + ks[n + ONE] * mul, zo + js[n + ONE] * mul
+        g2, z2 = go + ks[n + TWO] * mul, zo + js[n + TWO] * mul
+        g3, z3 = go + ks[n + THREE] * mul, zo + js[n + THREE] * mul
+        for c in range(mul):
+            low = (v0 * g[g0 + c]) * z[z0 + c] + (v1 * g[g1 + c]) * z[z1 + c]
+            P[o + c] += low + ((v2 * g[g2 + c]) * z[z2 + c] + (v3 * g[g3 + c]) * z[z3 + c])
+
+
+@kernel(contract=True)
+def _sum_channels(Y_bar: Any, y0: Any, P: Any, width: Any, rows: Any) -> None:
+    """Y_bar[j] += sum_c P[j, c], by halving: log2 of the channels roundings, every level a vector."""
     for j in range(rows):
         o, n = j * width, width
         while n > ONE:

@@ -5,6 +5,7 @@ kernel uses names of its own file only, which is read from the syntax tree; and 
 """
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -105,3 +106,67 @@ def test_edited_callee_in_another_file_would_give_the_old_number(tmp_path):
     assert fresh(tmp_path, "apart") == (20, 0)
     (tmp_path / "other.py").write_text(HEAD + HELPER.format(step=2))
     assert fresh(tmp_path, "apart") == (20, 1)
+
+
+INSPECT = '''
+import json, sys
+import numpy as np
+from numba.core import ir, types
+
+def leaves(t):
+    """Scalar types inside arrays and tuples."""
+    if isinstance(t, types.BaseTuple):
+        return [leaf for part in t.types for leaf in leaves(part)]
+    return [t.dtype if isinstance(t, types.Array) else t]
+
+def signed(t):
+    integers = [leaf for leaf in leaves(t) if isinstance(leaf, types.Integer) and not isinstance(leaf, types.Literal)]
+    return any(leaf.signed for leaf in integers)
+
+def findings(kernel):
+    """Signed integer arguments, and lines where an array is indexed by a signed integer, of all compiled versions."""
+    for signature, compiled in kernel.overloads.items():
+        yield from (f"argument {t}" for t in signature if signed(t))
+        for expression, call in compiled.type_annotation.calltypes.items():
+            reads = getattr(expression, "op", None) == "getitem" or isinstance(expression, ir.SetItem)
+            if reads and call is not None and isinstance(call.args[0], types.Array) and signed(call.args[1]):
+                yield f"index in line {expression.loc.line}"
+
+def kernels():
+    modules = [m for name, m in list(sys.modules.items()) if name.startswith(("nbody_ref", "planted"))]
+    found = {id(v): v for m in modules for v in vars(m).values() if hasattr(v, "overloads") and v.overloads}
+    return {f"{v.py_func.__module__}.{v.py_func.__name__}": sorted(set(findings(v))) for v in found.values()}
+'''
+NETWORK = """
+from nbody_ref import network
+net = network.default((1, 8))
+water = [[0.0, 0.0, 0.1], [0.0, 0.8, -0.5], [0.0, -0.8, -0.5]], [8, 1, 1]
+net.energy_and_forces(net.graph([tuple(map(np.array, water))]))
+"""
+PLANTED = HEAD + "import numpy as np\n@kernel()\ndef read(a, i):\n    return a[i + 1] + a[np.uintp(0)]\n"
+
+
+def inspect(folder, code):
+    """Compile afresh in a new process, since compiled code from the cache has lost its types."""
+    settings = {"NUMBA_CACHE_DIR": str(folder / "cache"), "NUMBA_DISABLE_JIT": "0"}
+    settings["PYTHONPATH"] = os.pathsep.join([str(folder), str(PACKAGE.parent)])
+    script = f"{INSPECT}\n{code}\nprint(json.dumps(kernels()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **settings}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_kernels_of_a_network_take_and_use_unsigned_indices(tmp_path):
+    """Energies and forces of water run through nearly every kernel."""
+    found = inspect(tmp_path, NETWORK)
+    assert any(name.endswith("message_adjoint") for name in found) and len(found) > 15
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+def test_inspection_sees_signed_indices(tmp_path):
+    (tmp_path / "planted.py").write_text(PLANTED)
+    head = "import planted\nplanted.read(np.ones(3), "
+    assert inspect(tmp_path, head + "np.uintp(1))")["planted.read"] == ["index in line 5"]  # uintp + 1 is int64
+    assert inspect(tmp_path, head + "1)")["planted.read"] == ["argument int64", "index in line 5"]
