@@ -156,7 +156,22 @@ def clebsch_gordan_real(l1: int, m1: int, l2: int, m2: int, l: int, m: int) -> S
 
 
 def cg_table_real(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, Surd], ...]:
-    """Nonzero coefficients of one triple in the real gauge, ordered by (m, m1, m2); see `cg_table`."""
+    """Nonzero coefficients of one triple in the real gauge.
+
+    Parameters
+    ----------
+    l1, l2, l : int
+
+    Returns
+    -------
+    tuple of (m1, m2, m, Surd)
+        Ordered by (m, m1, m2); see `clebsch_gordan_real`. Empty if the triangle rule fails.
+
+    Raises
+    ------
+    IrrepsError
+        If a degree is negative or no integer.
+    """
     for name, value in zip(("l1", "l2", "l"), (l1, l2, l)):
         if Fraction(value).denominator != 1 or value < 0:
             raise IrrepsError(f"cg_table_real: {name!r} must be a non-negative integer, got {value!r}")

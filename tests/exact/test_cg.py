@@ -10,6 +10,7 @@ from sympy.physics.wigner import wigner_6j as sympy_6j
 
 from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.cg import (
+    _single_surd,
     cg_integer,
     cg_table,
     cg_table_real,
@@ -180,6 +181,16 @@ def test_real_gauge_single_entries_match_the_table():
             for m2 in range(-l2, l2 + 1):
                 for m in range(-l, l + 1):
                     assert clebsch_gordan_real(l1, m1, l2, m2, l, m) == table.get((m1, m2, m), Surd(0, 0, 1))
+
+
+def test_a_real_entry_that_is_no_real_surd_is_refused():
+    """The two terms of an entry must have one modulus and phases that add up to a real number: planted errors."""
+    third, half_ = Surd(1, 1, 3), Surd(1, 1, 2)
+    assert _single_surd((1, 1, 2), (1, 1, 0), [(0, third), (0, third)]) == Surd(1, 1, 3)
+    with pytest.raises(IrrepsError, match="not a single surd"):
+        _single_surd((1, 1, 2), (1, 1, 0), [(0, third), (0, half_)])
+    with pytest.raises(IrrepsError, match="not real"):
+        _single_surd((1, 1, 2), (1, 1, 0), [(0, third), (1, third)])
 
 
 def test_six_j_equals_sympy_half_integers_included():
