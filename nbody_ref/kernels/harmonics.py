@@ -1,6 +1,6 @@
 """Solid harmonics by recursion in the degree, one column m at a time, with tangents and adjoints.
 
-    Y_{l, +m} = Q_l^m(z, s) c_m(x, y),   Y_{l, -m} = Q_l^m(z, s) v_m(x, y),   s = x^2 + y^2 + z^2,   c_m + i v_m = (x + i y)^m
+    Y_{l, +m} = Q_l^m(z, s) c_m(x, y),   Y_{l, -m} = Q_l^m(z, s) v_m(x, y),   s = |r|^2,   c_m + i v_m = (x + i y)^m
 
 Four points travel together as tuples, so that table entries and loop counters serve four; the last block repeats its
 last point. Equations (A) to (H) are those of docs/derivations/harmonics.md. r and r_bar are flat (n * 3), Y and Y_bar
@@ -17,7 +17,11 @@ from nbody_ref.kernels._jit import kernel
 
 __all__ = ["LANES", "solid", "solid_jvp", "solid_vjp", "solid_vjp_jvp"]
 
-_ZERO, _ONE, _TWO, _THREE, _FOUR = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(4)
+_ZERO: Any = np.uintp(0)
+_ONE: Any = np.uintp(1)
+_TWO: Any = np.uintp(2)
+_THREE: Any = np.uintp(3)
+_FOUR: Any = np.uintp(4)
 LANES = 4
 
 

@@ -70,8 +70,8 @@ def solid_harmonics(
 
     Notes
     -----
-    |computed - exact| <= (4 l + 2) u S, S the same recursion on absolute values; the complex basis adds 3 u S. Gradient:
-    `solid_vjp`; derivation: docs/derivations/harmonics.md.
+    |computed - exact| <= (4 l + 2) u S, S the same recursion on absolute values; the complex basis adds 3 u S.
+    Gradient: `solid_vjp`; derivation: docs/derivations/harmonics.md.
 
     Examples
     --------
@@ -162,8 +162,9 @@ def solid_vjp_jvp(
         return solid_vjp(g_dot, r, lmax, normalization)  # linear in Y_bar
     g_dot = np.zeros_like(g) if g_dot is None else g_dot
     r_bar_dot, columns = np.empty_like(r), np.empty((2, (lmax + 1) * loops.LANES), r.dtype)
-    flat = (array.reshape(-1) for array in (g, r, g_dot, v))
-    loops.solid_vjp_jvp(*flat, table, columns[0], columns[1], r_bar_dot.reshape(-1))  # V1-V7, product rule
+    g_flat, r_flat, g_dot_flat, v_flat = (array.reshape(-1) for array in (g, r, g_dot, v))
+    out = r_bar_dot.reshape(-1)
+    loops.solid_vjp_jvp(g_flat, r_flat, g_dot_flat, v_flat, table, columns[0], columns[1], out)  # V1-V7
     return (r_bar_dot,)
 
 
@@ -200,16 +201,14 @@ def spherical_vjp_jvp(
     if u_bar_dot is None:
         return (None,)
     r_bar_dot = _project(u, dist, u_bar_dot)  # U3
-    if v is not None and u_dot is not None:
-        u_bar = solid_vjp(Y_bar, u, lmax, normalization)[0]
+    u_bar = solid_vjp(Y_bar, u, lmax, normalization)[0]
+    if v is not None and u_dot is not None and u_bar is not None:
         along, turning, stretch = _dot(u, u_bar), _dot(u_dot, u_bar), _dot(u, v)
         r_bar_dot -= (u_dot * along + u * turning + stretch * _project(u, dist, u_bar)) / dist[:, None]  # U4
     return (r_bar_dot,)
 
 
-def _public(
-    function: str, op: Any, lmax: int, r: Any, normalization: str, basis: str, out: Array | None
-) -> Array:
+def _public(function: str, op: Any, lmax: int, r: Any, normalization: str, basis: str, out: Array | None) -> Array:
     """Leading axes, the check for NaN, and the complex basis around an op on (n, 3)."""
     if basis not in ("real", "complex"):
         raise IrrepsError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
@@ -273,4 +272,4 @@ def _project(u: Array, dist: Array, w: Array) -> Array:
 
 
 def _dot(a: Array, b: Array) -> Array:
-    return np.einsum("ni,ni->n", a, b)[:, None]
+    return np.asarray(np.einsum("ni,ni->n", a, b)[:, None])
