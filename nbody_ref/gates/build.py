@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.gates.chain import Chain, Entry, Op, Step, op_of
 from nbody_ref.gates.terms import Bare, Directed, Gate, Product, Term
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import cg_product, distance, harmonics, linear, message, mixing, neighbour_sum, radial_weights
 from nbody_ref.ops import radial as radial_ops
 
-__all__ = ["Builder", "Mixing", "Place", "program"]
+__all__ = ["Builder", "Mixing", "Place", "Source", "program"]
 
 _RELATIVE, _DISTANCE = op_of(distance, "relative"), op_of(distance, "distance")
 _SOLID, _RADIAL = op_of(harmonics, "solid"), op_of(radial_ops, "radial")
@@ -30,17 +30,38 @@ _PRODUCT, _CONCAT, _CAST = op_of(cg_product, "cg_product"), op_of(linear, "conca
 
 
 @dataclass(frozen=True)
+class Source:
+    """Children of a gate at one level: names of their states and positions, and of the edges to their parents.
+
+    Attributes
+    ----------
+    psi, r : str
+        Variables: the children's states and positions.
+    all, directed, centre : Entry
+        Edges from all children, from those at another position than the parent, from the one at the parent's own.
+    """
+
+    psi: str
+    r: str
+    all: Entry
+    directed: Entry
+    centre: Entry
+
+
+@dataclass(frozen=True)
 class Place:
-    """Where a gate stands: the names of its children's states and of the batch entries it reads.
+    """Where a gate stands: its children and the batch entries it reads.
 
     Attributes
     ----------
     name : str
         Name of the level, first part of the names of its variables and parameters.
-    psi, r_child, r_parent : str
-        Variables: the children's states, their positions and the parents' positions.
-    all, directed, centre : Entry
-        Edges from all children, from those at another position, from the one at the parent's own.
+    r : str
+        Variable: the parents' positions.
+    sources : dict of int to Source
+        Children by level.
+    below : int
+        The level that a term reads if it names none.
     kind : Entry
         Kind of each parent, an index below `n_kinds`.
     shared : Entry
@@ -49,15 +70,25 @@ class Place:
     """
 
     name: str
-    psi: str
-    r_child: str
-    r_parent: str
-    all: Entry
-    directed: Entry
-    centre: Entry
+    r: str
+    sources: dict[int, Source]
+    below: int
     kind: Entry
     shared: Entry
     n_kinds: int
+
+    def source(self, level: int | None) -> Source:
+        """The children at a level.
+
+        Raises
+        ------
+        SchemeError
+            If there are none.
+        """
+        wanted = self.below if level is None else level
+        if wanted not in self.sources:
+            raise SchemeError(f"{self.name}: 'level' must be one of {sorted(self.sources)}, got {wanted}")
+        return self.sources[wanted]
 
 
 @dataclass(frozen=True)
@@ -128,22 +159,24 @@ class Builder:
 
     def bare(self, term: Bare, place: Place) -> str:
         """The sum over children of psi."""
-        edges = place.all if term.children == "all" else place.centre
-        total = self.emit(_SUM, (place.psi,), f"{place.name}/sum/{term.children}", edges)
-        self.irreps[total] = self.irreps[place.psi]
+        source = place.source(term.level)
+        edges = source.all if term.children == "all" else source.centre
+        total = self.emit(_SUM, (source.psi,), f"{place.name}/sum/{term.children}", edges)
+        self.irreps[total] = self.irreps[source.psi]
         return total
 
     def directed(self, term: Directed, place: Place) -> tuple[str, dict[Irrep, tuple[float, ...]]]:
         """The sum over children of psi x g_n Y_l, and how its fragments scale initial weights."""
-        psi, n = self.irreps[place.psi], term.radial.n
+        source = place.source(term.level)
+        psi, n = self.irreps[source.psi], term.radial.n
         keep = None if term.keep is None else tuple(Irrep.parse(k) for k in term.keep)
         degrees = range(term.lmax + 1) if term.degrees is None else term.degrees
         every = message.MessageTable.build(psi, term.lmax, out=keep).paths
         paths = tuple(path for path in every if path[1] in degrees for _ in range(n))
         index = tuple(range(n)) * (len(paths) // n)
         table = message.MessageTable.build(psi, term.lmax, paths=paths)
-        edges, where = place.directed, f"{place.r_child}-{place.r_parent}[{place.directed.name}]"
-        r = self.emit(_RELATIVE, (place.r_child, place.r_parent), f"{where}/r_rel", edges)
+        edges, where = source.directed, f"{source.r}-{place.r}[{source.directed.name}]"
+        r = self.emit(_RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
         dist = self.emit(_DISTANCE, (r,), f"{where}/dist")
         g = self.emit(_RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
         if self.dtype != "float64":
@@ -152,7 +185,7 @@ class Builder:
         y = self.emit(_SOLID, (r,), f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)
         copies = radial_weights.RadialTable.build(table, n, index)
         w = self.emit(_COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
-        total = self.emit(_MESSAGE, (place.psi, y, w), f"{place.name}/directed", edges, table)
+        total = self.emit(_MESSAGE, (source.psi, y, w), f"{place.name}/directed", edges, table)
         self.irreps[total] = table.irreps_out
         scale: dict[Irrep, tuple[float, ...]] = {}
         for part, i in zip(table.irreps_out, index, strict=True):
@@ -240,6 +273,6 @@ def program(gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1) -> tuple[Buil
     """
     builder = Builder()
     builder.irreps["psi"] = Irreps(irreps_in)
-    edges = (Entry("all"), Entry("directed"), Entry("centre"))
-    place = Place("gate", "psi", "r_child", "r_parent", *edges, Entry("kind"), Entry("shared"), n_kinds)
+    children = Source("psi", "r_child", Entry("all"), Entry("directed"), Entry("centre"))
+    place = Place("gate", "r_parent", {0: children}, 0, Entry("kind"), Entry("shared"), n_kinds)
     return builder, builder.gate(gate, place)

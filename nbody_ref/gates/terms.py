@@ -34,10 +34,13 @@ class Bare:
         All children, or only the one at the parent's own position.
     mul : int, optional
         Mix each irrep to `mul` fragments (a leg of a product needs equal numbers); None: leave them as they are.
+    level : int, optional
+        Level of the children that the sum runs over; None: the highest level at which there are any.
     """
 
     children: str = "all"
     mul: int | None = None
+    level: int | None = None
 
     def __post_init__(self) -> None:
         if self.children not in ("all", "centre"):
@@ -68,6 +71,8 @@ class Directed:
         Keep only degrees up to this one when mixing.
     smoothness : float
         The initial mixing weights of radial function n fall as (n + 1)**-smoothness; larger is smoother.
+    level : int, optional
+        As in `Bare`.
     """
 
     radial: Radial
@@ -78,6 +83,7 @@ class Directed:
     mul: int | None = None
     mixed_lmax: int | None = None
     smoothness: float = 0.0
+    level: int | None = None
 
     def __post_init__(self) -> None:
         if self.lmax < 0:

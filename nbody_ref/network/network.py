@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
-from nbody_ref.gates.build import Builder, Place
-from nbody_ref.gates.chain import Array, Chain, Entry, Values
+from nbody_ref.gates.build import Builder
+from nbody_ref.gates.chain import Array, Chain, Values
 from nbody_ref.gates.terms import Gate
-from nbody_ref.graphs import Edges, Graph, build_graph
+from nbody_ref.graphs import Graph, build_graph
 from nbody_ref.irreps import Irreps
+from nbody_ref.network.layout import Layout, Neighbourhoods, SchemeGraph, Schemes
 from nbody_ref.network.parameters import Parameters, draw
+from nbody_ref.scheme import Scheme
 
 __all__ = ["Network", "Spec"]
 
@@ -41,20 +43,31 @@ class Spec:
         One for each level of neighbourhoods, then the root's.
     dtype : {"float64", "float32"}
         Precision of states and weights; positions, energies and sums over atoms are always float64.
+    schemes : Schemes, optional
+        Levels and kinds of composition schemes given by hand, one gate for each level. None: neighbourhoods.
     """
 
     species: tuple[int, ...]
     cutoff: float
     gates: tuple[Gate, ...]
     dtype: str = "float64"
+    schemes: Schemes | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.species)) != len(self.species) or not self.species:
             raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
         if not self.cutoff > 0:
             raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
-        if len(self.gates) < 2:
+        if self.schemes is None and len(self.gates) < 2:
             raise NBodyRefError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
+        if self.schemes is not None and len(self.gates) != len(self.schemes.kinds):
+            wanted = len(self.schemes.kinds)
+            raise NBodyRefError(f"Spec: 'gates' must hold one for each of {wanted} levels, got {len(self.gates)}")
+
+    @property
+    def layout(self) -> Layout:
+        """Where the gates stand."""
+        return Neighbourhoods(len(self.species), len(self.gates) - 1) if self.schemes is None else self.schemes
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description."""
@@ -63,17 +76,19 @@ class Spec:
             "cutoff": self.cutoff,
             "gates": [gate.to_dict() for gate in self.gates],
             "dtype": self.dtype,
+            "schemes": None if self.schemes is None else self.schemes.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Spec:
         """Inverse of `to_dict`."""
         gates = tuple(Gate.from_dict(gate) for gate in data["gates"])
-        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"])
+        schemes = None if data.get("schemes") is None else Schemes.from_dict(data["schemes"])
+        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes)
 
 
 class Network:
-    """An N-body network on the scheme atoms -> neighbourhoods (-> wider neighbourhoods ...) -> molecule.
+    """An N-body network, on neighbourhoods that it finds itself or on composition schemes given with the molecules.
 
     Parameters
     ----------
@@ -118,10 +133,11 @@ class Network:
         """The same network with some weights replaced."""
         return Network(self.spec, self.parameters.replace(arrays))
 
-    def graph(self, frames: Iterable[tuple[Array, Array]]) -> Graph:
-        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,))."""
+    def graph(self, frames: Iterable[tuple[Array, Array]], schemes: Iterable[Scheme] | None = None) -> Graph:
+        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)), with a scheme each if any."""
         pairs = list(frames)
-        return build_graph([p for p, _ in pairs], [z for _, z in pairs], self.cutoff)
+        graph = build_graph([p for p, _ in pairs], [z for _, z in pairs], self.cutoff)
+        return graph if schemes is None else SchemeGraph(**vars(graph), schemes=tuple(schemes))
 
     def kinds(self, graph: Graph) -> Array:
         """Index of each atom's species, (N,) uintp.
@@ -145,11 +161,13 @@ class Network:
 
     def forward(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
         """Run the network; returns every variable by name, and the batch of edges and kinds it ran on."""
-        kinds = self.kinds(graph)
-        leaves = np.eye(len(self.species), dtype=self.spec.dtype)[kinds.astype(np.intp)]
-        values = {"r": graph.positions, "psi0": leaves, **self.parameters}
-        batch = _batch(graph, kinds, len(self.spec.gates))
-        return self.chain.forward(values, batch), batch
+        leaves, batch = self._leaves(graph)
+        return self.chain.forward(leaves, batch), batch
+
+    def _leaves(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
+        batch = self.spec.layout.batch(graph, self.kinds(graph))
+        one_hot = np.eye(len(self.species), dtype=self.spec.dtype)[batch["leaf kind"].astype(np.intp)]
+        return {"r": graph.positions, "psi0": one_hot, **self.parameters}, batch
 
     def states(self, graph: Graph) -> Array:
         """State of the root for each frame, (n_frames, irreps_out.dim)."""
@@ -257,10 +275,8 @@ class Network:
     def _run_upto_readout(self, graph: Graph) -> tuple[Any, ...]:
         _ = self.readout  # complains if there is none
         chain = self.chain.upto((self.readout_fragments,))
-        kinds = self.kinds(graph)
-        leaves = np.eye(len(self.species), dtype=self.spec.dtype)[kinds.astype(np.intp)]
-        batch = _batch(graph, kinds, len(self.spec.gates))
-        return chain, chain.forward({"r": graph.positions, "psi0": leaves, **self.parameters}, batch), batch
+        leaves, batch = self._leaves(graph)
+        return chain, chain.forward(leaves, batch), batch
 
     def _check_scalar(self, variable: str) -> None:
         irreps = self._builder.irreps[variable]
@@ -269,33 +285,8 @@ class Network:
 
 
 def _build(spec: Spec) -> tuple[Builder, str]:
-    builder = Builder(dtype=spec.dtype)
+    builder, states = Builder(dtype=spec.dtype), ["psi0"]
     builder.irreps["psi0"] = Irreps([(len(spec.species), "0e")])
-    psi, names = "psi0", [f"level{t + 1}" for t in range(len(spec.gates) - 1)]
-    for name, gate in zip(names, spec.gates, strict=False):
-        edges = (Entry("neighbours and centre"), Entry("neighbours"), Entry("centre"))
-        place = Place(name, psi, "r", "r", *edges, Entry("kind"), Entry("shared"), len(spec.species))
-        psi = builder.gate(gate, place)
-    whole = (Entry("molecule"), Entry("no direction"), Entry("no centre"))
-    root = Place("root", psi, "r", "no position", *whole, Entry("root kind"), Entry("root kind"), 1)
-    return builder, builder.gate(spec.gates[-1], root)
-
-
-def _batch(graph: Graph, kinds: Array, n_gates: int) -> dict[str, Any]:
-    """What the program reads besides variables: edges and kinds of nodes."""
-    n = len(graph.species)
-    atoms = np.arange(n)
-    return {
-        "neighbours": graph.edges,
-        "centre": Edges.build(atoms, atoms, n, n),
-        "neighbours and centre": Edges.build(
-            np.concatenate([atoms, graph.edges.receivers.astype(np.intp)]),
-            np.concatenate([atoms, graph.edges.senders.astype(np.intp)]),
-            n,
-            n,
-        ),
-        "molecule": Edges.build(graph.frame, atoms, graph.n_frames, n),
-        "kind": kinds,
-        "shared": np.zeros(n, dtype=np.uintp),
-        "root kind": np.zeros(graph.n_frames, dtype=np.uintp),
-    }
+    for level, gate in enumerate(spec.gates, start=1):
+        states.append(builder.gate(gate, spec.layout.place(builder, level, states)))
+    return builder, states[-1]
