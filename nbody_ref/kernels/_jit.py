@@ -8,16 +8,17 @@ a callee elsewhere and would go on returning the old numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, TypeVar
 
 __all__ = ["kernel", "parallel_range"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-try:
-    import numba
-except ImportError:  # lessons run without Numba; nothing but speed depends on it
-    numba = None
+numba: Any = None
+with suppress(ImportError):  # lessons run without Numba; nothing but speed depends on it
+    numba = import_module("numba")
 
 parallel_range: Any = range if numba is None else numba.prange
 
@@ -40,6 +41,8 @@ def kernel(*, parallel: bool = False, contract: bool = False, inline: str = "nev
         if numba is None:
             return function
         fastmath: Any = {"contract"} if contract else False
-        return numba.njit(cache=True, error_model="numpy", parallel=parallel, fastmath=fastmath, inline=inline)(function)
+        options = {"parallel": parallel, "fastmath": fastmath, "inline": inline}
+        compiled: F = numba.njit(cache=True, error_model="numpy", **options)(function)
+        return compiled
 
     return decorate
