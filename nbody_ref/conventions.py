@@ -27,13 +27,24 @@ __all__ = ["Convention", "get", "names"]
 
 Array = np.ndarray[Any, Any]
 
-# Degrees (sorted) at which e3nn 0.4.4 has the opposite sign of e3nn >= 0.5; complete up to degree 8. All sums are odd.
+# Sorted triples of degrees at which e3nn 0.4.4 has the opposite sign of e3nn >= 0.5, by their largest degree; read from
+# the tables that e3nn 0.4.4 ships, which end at degree 11. All sums are odd.
+_E3NN_04_PAIRS = {
+    2: "1 2",
+    3: "1 3",
+    4: "1 4",
+    5: "1 5, 4 4, 5 5",
+    6: "1 6, 3 4, 4 5, 5 6",
+    7: "1 7, 3 5, 4 6, 5 7",
+    8: "1 8, 3 6, 4 7, 5 8",
+    9: "1 9, 3 7, 4 8, 5 9, 6 6, 7 7, 8 8, 9 9",
+    10: "1 10, 3 8, 4 9, 5 6, 5 10, 6 7, 7 8, 8 9, 9 10",
+    11: "1 11, 3 9, 4 10, 5 7, 5 11, 6 8, 7 9, 8 10, 9 11",
+}
 _E3NN_04_FLIPPED = frozenset(
-    {(1, l, l) for l in range(2, 9)}
-    | {(3, 4, 6), (3, 5, 7), (3, 6, 8), (4, 4, 5), (4, 5, 6), (4, 6, 7), (4, 7, 8)}
-    | {(5, 5, 5), (5, 6, 6), (5, 7, 7), (5, 8, 8)}
+    (*map(int, pair.split()), l) for l, pairs in _E3NN_04_PAIRS.items() for pair in pairs.split(", ")
 )
-_E3NN_04_LMAX = 8
+_E3NN_04_LMAX = 11
 _QUATERNIONS = {(0, 1, 2): (1, 0, 0, 0), (2, 0, 1): (1, 1, 1, 1), (1, 2, 0): (1, -1, -1, -1)}
 
 
@@ -168,7 +179,7 @@ class Convention:
         ShapeError
             If `C` is not (2*l1 + 1, 2*l2 + 1, 2*l + 1).
         IrrepsError
-            If the signs of e3nn 0.4.4 are asked for beyond degree 8, where they are not known.
+            If the signs of e3nn 0.4.4 are asked for beyond degree 11, where its tables end.
         """
         return self._coupling(l1, l2, l, C, sqrt(2 * l + 1))
 
@@ -301,7 +312,7 @@ def _cg_sign(rule: str, l1: int, l2: int, l: int) -> int:
     sign = -1 if (l1 + l2 - l) // 2 % 2 else 1
     if rule == "e3nn==0.4.4":
         if max(l1, l2, l) > _E3NN_04_LMAX:
-            raise IrrepsError(f"conventions: the signs of e3nn 0.4.4 are known to degree 8, got ({l1}, {l2}, {l})")
+            raise IrrepsError(f"conventions: the tables of e3nn 0.4.4 end at degree 11, got ({l1}, {l2}, {l})")
         sign *= -1 if tuple(sorted((l1, l2, l))) in _E3NN_04_FLIPPED else 1
     return sign
 

@@ -195,8 +195,8 @@ def test_e3nn_04_flips_eighteen_sorted_triples():
     assert {(1, 2, 2), (3, 4, 6), (4, 4, 5), (5, 5, 5), (5, 8, 8)} <= set(found)
     assert not {(1, 1, 1), (2, 3, 4), (3, 3, 3), (2, 2, 3)} & set(found)
     assert every(lambda a, b, c: (c, a, b)) == every(lambda a, b, c: (b, a, c)) == found
-    with pytest.raises(IrrepsError, match="known to degree 8"):
-        old.cg_to_native(9, 9, 0, np.zeros((19, 19, 1)))
+    with pytest.raises(IrrepsError, match="end at degree 11"):
+        old.cg_to_native(12, 12, 0, np.zeros((25, 25, 1)))
 
 
 def test_moved_axes_are_a_rotation_of_components():
