@@ -1,5 +1,7 @@
 """Sphinx configuration: builds offline, with every warning an error."""
 
+import re
+
 import nbody_ref
 
 project = "nbody_ref"
@@ -32,3 +34,24 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_param = False  # types are prose, "(N, 3) float64", not names to link
+napoleon_use_ivar = True
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """Absolute values in prose, |x|, are no substitutions; leave mathematics and code spans alone."""
+    in_math, indent = False, 0
+    for i, line in enumerate(lines):
+        depth = len(line) - len(line.lstrip())
+        if line.strip().startswith(".. math::"):
+            in_math, indent = True, depth
+        elif line.strip() and depth <= indent:
+            in_math = False
+        if not in_math:
+            spans = re.split(r"(:math:`[^`]*`|``[^`]*``|`[^`]*`)", line)
+            lines[i] = "".join(s if k % 2 else s.replace("|", r"\|") for k, s in enumerate(spans))
+
+
+def setup(app):
+    """Register the hook."""
+    app.connect("autodoc-process-docstring", escape_bars)
