@@ -17,7 +17,7 @@ from nbody_ref.kernels._jit import kernel
 __all__ = ["MessageArrays", "message_adjoint", "message_forward"]
 
 ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN = (np.uintp(i) for i in range(8))
-COLUMNS = np.uintp(9)  # of the table of paths
+COLUMNS, TERM_COLUMNS = SEVEN, SIX  # of the tables of paths and terms
 
 
 class MessageArrays(NamedTuple):
@@ -25,16 +25,16 @@ class MessageArrays(NamedTuple):
 
     Attributes
     ----------
-    paths : (n_paths * 9,) uintp
-        Rows (offset in x, offset in out, offset in w, offset in M, 2*l1 + 1, 2*l + 1, mul, row of terms, 2*l2 + 1).
+    paths : (n_paths * 7,) uintp
+        Rows (offset in x, offset in out, offset in w, offset in M, 2*l1 + 1, 2*l + 1, mul).
     fold_at, fold_at_t : (n,) uintp
         Entries of M[k, i] that can differ from zero, and the same entries in the transposed order [i, k].
     fold_j, fold_v : (2 * n,)
         The two terms value * Y[j] of each entry (the second may have value zero).
-    term_ptr : (.,) uintp
-        First block of four terms for each (coupling, j).
-    term_k, term_i, term_v : (4 * blocks,)
-        Terms C[i, j, k] sorted by j, each j padded with zeros to whole blocks of four.
+    terms : (blocks * 6,) uintp
+        Pairs of terms C[i, j, k] of one j: rows (offset in P, mul, two offsets in out, two in z).
+    term_v : (2 * blocks,)
+        Their values; an odd number of terms is padded with a zero.
     sizes : (4,) uintp
         Lengths of a row of x, Y, w and out.
     """
@@ -44,9 +44,7 @@ class MessageArrays(NamedTuple):
     fold_at_t: Any
     fold_j: Any
     fold_v: Any
-    term_ptr: Any
-    term_k: Any
-    term_i: Any
+    terms: Any
     term_v: Any
     sizes: Any
 
@@ -101,7 +99,7 @@ def message_adjoint(
     need_x, need_Y, need_w = needs
     dot_g, dot_x, dot_Y, dot_w = dots
     paths, fold_at, fold_j, fold_v = t.paths, t.fold_at_t, t.fold_j, t.fold_v
-    term_ptr, term_k, term_i, term_v = t.term_ptr, t.term_k, t.term_i, t.term_v
+    terms, term_v = t.terms, t.term_v
     dx, dy, dw, do = t.sizes[0], t.sizes[1], t.sizes[2], t.sizes[3]
     width = np.uintp(len(P)) // dy
     to_x, to_w = x_bar if need_x else sink, w_bar if need_w else sink
@@ -127,20 +125,20 @@ def message_adjoint(
             if dots_move:
                 _couple_adjoint(also_x, s * ax, also_w, e * aw, x_dot, xs, w_dot, we, M, g, ge, paths)
             if need_Y:
-                for c in range(len(P)):
+                for c in range(np.uintp(len(P))):
                     P[c] = zero
                 if not tangent:
                     _weigh(z, x, xs, w, we, paths, False)
-                    _add_terms(P, width, g, ge, z, paths, term_ptr, term_k, term_i, term_v)
+                    _add_terms(P, g, ge, z, terms, term_v)
                 if dot_g:
                     _weigh(z, x, xs, w, we, paths, False)
-                    _add_terms(P, width, g_dot, ge, z, paths, term_ptr, term_k, term_i, term_v)
+                    _add_terms(P, g_dot, ge, z, terms, term_v)
                 if dot_x:
                     _weigh(z, x_dot, xs, w, we, paths, False)
                 if dot_w:
                     _weigh(z, x, xs, w_dot, we, paths, dot_x)
                 if dot_x or dot_w:
-                    _add_terms(P, width, g, ge, z, paths, term_ptr, term_k, term_i, term_v)
+                    _add_terms(P, g, ge, z, terms, term_v)
                 _sum_channels(Y_bar, e * dy, P, width, dy)
 
 
@@ -247,7 +245,8 @@ def _couple7(
     out: Any, o: Any, w: Any, wo: Any, M: Any, m: Any, step: Any, x: Any, xo: Any, rows: Any, mul: Any
 ) -> None:  # fmt: skip
     """out[k, c] += w[c] sum_i M[k, i] x[i, c] over 7 values of i, D2."""
-    x1, x2, x3, x4, x5, x6 = xo + mul, xo + TWO * mul, xo + THREE * mul, xo + FOUR * mul, xo + FIVE * mul, xo + SIX * mul
+    x1, x2, x3 = xo + mul, xo + TWO * mul, xo + THREE * mul
+    x4, x5, x6 = xo + FOUR * mul, xo + FIVE * mul, xo + SIX * mul
     for r in range(rows):
         q, a = m + r * step, o + r * mul
         m0, m1, m2, m3, m4, m5, m6 = M[q], M[q + ONE], M[q + TWO], M[q + THREE], M[q + FOUR], M[q + FIVE], M[q + SIX]
@@ -310,7 +309,8 @@ def _adjoint7(
     M: Any, m: Any, step: Any, g: Any, go: Any, rows: Any, mul: Any,
 ) -> None:  # fmt: skip
     """u[i, c] = sum_k M[i, k] g[k, c] over 7 values of k; x_bar += w u, w_bar += x u, D3 and D4."""
-    g1, g2, g3, g4, g5, g6 = go + mul, go + TWO * mul, go + THREE * mul, go + FOUR * mul, go + FIVE * mul, go + SIX * mul
+    g1, g2, g3 = go + mul, go + TWO * mul, go + THREE * mul
+    g4, g5, g6 = go + FOUR * mul, go + FIVE * mul, go + SIX * mul
     for r in range(rows):
         q, a, b = m + r * step, xo + r * mul, xb + r * mul
         m0, m1, m2, m3, m4, m5, m6 = M[q], M[q + ONE], M[q + TWO], M[q + THREE], M[q + FOUR], M[q + FIVE], M[q + SIX]
@@ -339,35 +339,15 @@ def _weigh(z: Any, x: Any, xs: Any, w: Any, we: Any, paths: Any, add: Any) -> No
 
 
 @kernel(contract=True)
-def _add_terms(
-    P: Any, width: Any, g: Any, ge: Any, z: Any, paths: Any, ptr: Any, ks: Any, js: Any, vs: Any
-) -> None:  # fmt: skip
-    """P[j, c] += sum_{k i} C[i, j, k] g[k, c] z[i, c] along all paths, D5."""
-    zo = ZERO
-    for p in range(np.uintp(len(paths)) // COLUMNS):
-        q = p * COLUMNS
-        go, mul, row, d2 = ge + paths[q + ONE], paths[q + SIX], paths[q + SEVEN], paths[q + SEVEN + ONE]
-        l2 = (d2 - ONE) // TWO
-        for j in range(d2):
-            _terms(P, (l2 * l2 + j) * width, g, go, z, zo, ks, js, vs, ptr[row + j], ptr[row + j + ONE], mul)
-        zo = zo + paths[q + FOUR] * mul
-
-
-@kernel(contract=True)
-def _terms(
-    P: Any, o: Any, g: Any, go: Any, z: Any, zo: Any, ks: Any, js: Any, vs: Any, first: Any, last: Any, mul: Any
-) -> None:  # fmt: skip
-    """P[c] += sum over blocks of four terms of v g[k, c] z[i, c]."""
-    for b in range(first, last):
-        n = b * FOUR
-        v0, v1, v2, v3 = vs[n], vs[n + ONE], vs[n + TWO], vs[n + THREE]
-        g0, z0 = go + ks[n] * mul, zo + js[n] * mul
-        g1, z1 = go + ks[n + ONE] * mul, zo + js[n + ONE] * mul
-        g2, z2 = go + ks[n + TWO] * mul, zo + js[n + TWO] * mul
-        g3, z3 = go + ks[n + THREE] * mul, zo + js[n + THREE] * mul
+def _add_terms(P: Any, g: Any, ge: Any, z: Any, terms: Any, values: Any) -> None:
+    """P[j, c] += sum_{p k i} C[i, j, k] g[p, k, c] z[p, i, c], two terms at a time, D5."""
+    for n in range(np.uintp(len(terms)) // TERM_COLUMNS):
+        q, v = n * TERM_COLUMNS, n * TWO
+        o, mul, z0, z1 = terms[q], terms[q + ONE], terms[q + FOUR], terms[q + FIVE]
+        g0, g1 = ge + terms[q + TWO], ge + terms[q + THREE]
+        v0, v1 = values[v], values[v + ONE]
         for c in range(mul):
-            low = (v0 * g[g0 + c]) * z[z0 + c] + (v1 * g[g1 + c]) * z[z1 + c]
-            P[o + c] += low + ((v2 * g[g2 + c]) * z[z2 + c] + (v3 * g[g3 + c]) * z[z3 + c])
+            P[o + c] += (v0 * g[g0 + c]) * z[z0 + c] + (v1 * g[g1 + c]) * z[z1 + c]
 
 
 @kernel(contract=True)

@@ -128,11 +128,11 @@ def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays
     """`message` of (x, Y, w), or its tangent if any of `dots` is given, unchecked and over any ring."""
     dtype = values[0].dtype
     out = np.zeros((edges.n_receivers, int(arrays.sizes[3])), dtype)
-    M, M_dot, u, _, _ = _scratch(arrays, dtype)
+    M, M_dot, _, _, _ = _scratch(arrays, dtype)
     tangents, given = _tangents(dots, values)
     message_forward(
         _flat(out), tuple(map(_flat, values)), tangents, given, edges.senders, edges.row_ptr,
-        np.uintp(0), np.uintp(edges.n_receivers), arrays, M, M_dot, u,
+        np.uintp(0), np.uintp(edges.n_receivers), arrays, M, M_dot,
     )  # fmt: skip
     return out
 
@@ -143,23 +143,23 @@ def adjoint(
     """`message_vjp` of (y_bar, x, Y, w), or `message_vjp_jvp` if `tangent`, unchecked and over any ring."""
     dtype = values[0].dtype
     bars = [np.zeros(a.shape if need else (0,), dtype) for a, need in zip(values[1:], needs, strict=True)]
-    scratch: Any = _scratch(arrays, dtype)
+    M, M_dot, z, P, sink = _scratch(arrays, dtype)
     tangents, given = _tangents(dots, values)
     message_adjoint(
-        tuple(map(_flat, bars)), tuple(map(_flat, values)), tangents, needs, given, tangent,
+        tuple(map(_flat, bars)), sink, tuple(map(_flat, values)), tangents, needs, given, tangent,
         edges.receivers, edges.t_ptr, edges.t_edge, np.uintp(0), np.uintp(edges.n_senders),
-        arrays, *scratch, np.zeros(1, dtype)[0],  # type: ignore[call-arg]
+        arrays, M, M_dot, z, P, np.zeros(1, dtype)[0],
     )  # fmt: skip
     return tuple(bar if need else None for bar, need in zip(bars, needs, strict=True))
 
 
-def _scratch(arrays: MessageArrays, dtype: Any) -> tuple[Array, ...]:
-    """M, M_dot, u, z, P of one thread, zero."""
-    paths = arrays.paths.reshape(-1, 9)
-    size = int((paths[:, 3] + paths[:, 4] * paths[:, 5]).max())
-    rows = int((np.maximum(paths[:, 4], paths[:, 5]) * paths[:, 6]).max())
-    P = int(arrays.sizes[1]) * int(paths[:, 6].max())
-    return tuple(np.zeros(n, dtype) for n in (size, size, rows, rows, P))
+def _scratch(arrays: MessageArrays, dtype: Any) -> tuple[Array, Array, Array, Array, Array]:
+    """M, M_dot, z, P and sink of one thread, zero."""
+    paths, (dim_x, dim_y, n_weights, _) = arrays.paths.reshape(-1, 7), map(int, arrays.sizes)
+    M = int((paths[:, 3] + paths[:, 4] * paths[:, 5]).max())
+    z, P = int((paths[:, 4] * paths[:, 6]).sum()), dim_y * int(paths[:, 6].max())
+    a, b, c, d, e = (np.zeros(size, dtype) for size in (M, M, z, P, max(dim_x, n_weights)))
+    return a, b, c, d, e
 
 
 def _tangents(dots: tuple[Array | None, ...], values: Values) -> tuple[Values, tuple[bool, ...]]:

@@ -132,35 +132,32 @@ def _arrays(table: MessageTable, dtype: str) -> MessageArrays:
 
 def message_arrays(table: MessageTable, coupling: Coupling, dtype: Any) -> MessageArrays:
     """Lay out paths and couplings for the kernels; any ring, since `coupling` supplies the values."""
-    x_at, out_at = table.irreps_in.offsets, table.irreps_out.offsets
-    first: dict[tuple[int, int, int], tuple[int, int]] = {}
+    first: dict[tuple[int, int, int], int] = {}
     rows: list[tuple[int, ...]] = []
     folds: list[tuple[int, int, Any]] = []
-    terms: list[list[tuple[int, int, Any]]] = []
-    size = weight = 0
-    for (part, l2, irrep), o in zip(table.paths, out_at, strict=True):
-        mul, (l1, l) = table.irreps_in[part].mul, (table.irreps_in[part].irrep.l, irrep.l)
+    terms: list[list[tuple[Any, ...]]] = [[] for _ in range(table.dim_y)]
+    size = weight = z = 0
+    for (part, l2, irrep), o in zip(table.paths, table.irreps_out.offsets, strict=True):
+        mul, l1, l = table.irreps_in[part].mul, table.irreps_in[part].irrep.l, irrep.l
+        coo = coupling(l1, l2, l)
         if (l1, l2, l) not in first:
-            first[l1, l2, l] = size, len(terms)
-            coo = coupling(l1, l2, l)
+            first[l1, l2, l] = size
             folds += [(size + a, size + b, js) for a, b, js in _folds(coo, l1, l2, l)]
-            terms += _terms(coo, l2)
             size += (2 * l1 + 1) * (2 * l + 1)
-        m, row = first[l1, l2, l]
-        rows.append((x_at[part], o, weight, m, 2 * l1 + 1, 2 * l + 1, mul, row, 2 * l2 + 1))
-        weight += mul
+        for i, j, k, value in zip(*coo, strict=True):
+            terms[l2 * l2 + int(j)].append((mul, o + int(k) * mul, z + int(i) * mul, value))
+        rows.append((table.irreps_in.offsets[part], o, weight, first[l1, l2, l], 2 * l1 + 1, 2 * l + 1, mul))
+        weight, z = weight + mul, z + (2 * l1 + 1) * mul
     pairs = [pair for _, _, js in folds for pair in js]
-    flat = [term for block in terms for term in block]
+    blocks = _blocks(terms, max(part.mul for part in table.irreps_in))
     return MessageArrays(
         _index(rows).reshape(-1),
         _index([a for a, _, _ in folds]),
         _index([b for _, b, _ in folds]),
         _index([j for j, _ in pairs]),
         np.array([v for _, v in pairs], dtype),
-        _index(np.cumsum([0] + [len(block) // 4 for block in terms])),
-        _index([k for k, _, _ in flat]),
-        _index([i for _, i, _ in flat]),
-        np.array([v for _, _, v in flat], dtype),
+        _index([at for at, _ in blocks]).reshape(-1),
+        np.array([values for _, values in blocks], dtype).reshape(-1),
         _index([table.irreps_in.dim, table.dim_y, table.n_weights, table.irreps_out.dim]),
     )
 
@@ -174,12 +171,16 @@ def _folds(coo: CGTable, l1: int, l2: int, l: int) -> list[tuple[int, int, list[
     return [(k * (2 * l1 + 1) + i, i * (2 * l + 1) + k, js + pad * (2 - len(js))) for (k, i), js in found.items()]
 
 
-def _terms(coo: CGTable, l2: int) -> list[list[tuple[int, int, Any]]]:
-    """For each j the terms (k, i, value), padded with zeros to whole blocks of four."""
-    found: list[list[tuple[int, int, Any]]] = [[] for _ in range(2 * l2 + 1)]
-    for i, j, k, value in zip(*coo, strict=True):
-        found[int(j)].append((int(k), int(i), value))
-    return [block + [(0, 0, coo.value[0] * 0)] * (-len(block) % 4) for block in found]
+def _blocks(terms: list[list[tuple[Any, ...]]], width: int) -> list[tuple[tuple[int, ...], tuple[Any, Any]]]:
+    """Pairs of terms (mul, offset in out, offset in z, value) of one j and mul; P has rows of `width`."""
+    found: list[tuple[tuple[int, ...], tuple[Any, Any]]] = []
+    for j, of_j in enumerate(terms):
+        for mul in sorted({term[0] for term in of_j}):
+            group = [term for term in of_j if term[0] == mul]
+            group += [(*group[-1][:3], group[-1][3] * 0)] * (len(group) % 2)
+            for (_, g0, z0, v0), (_, g1, z1, v1) in zip(group[::2], group[1::2], strict=True):
+                found.append(((j * width, mul, g0, g1, z0, z1), (v0, v1)))
+    return found
 
 
 def _index(values: Any) -> np.ndarray[Any, np.dtype[np.uintp]]:
