@@ -115,6 +115,27 @@ def _up(a: Any, z: Any, q1: Any, b: Any, s: Any, q2: Any) -> Any:
 
 
 @kernel(contract=True)
+def _scale_mul2(a: Any, z: Any, q1: Any, b: Any, s: Any) -> Any:
+    """a z q1 + b s with numbers a, b."""
+    return (
+        a * z[0] * q1[0] + b * s[0],
+        a * z[1] * q1[1] + b * s[1],
+        a * z[2] * q1[2] + b * s[2],
+        a * z[3] * q1[3] + b * s[3],
+    )
+
+
+@kernel(contract=True)
+def _put(Y: Any, o: Any, k: Any, m: Any, q: Any, c: Any, v: Any) -> None:
+    """Store the components -m and m of one degree, k = l(l+1); (A)."""
+    if m == _ZERO:
+        _store(Y, o, k, q)
+    else:
+        _store(Y, o, k - m, _mul(q, v))
+        _store(Y, o, k + m, _mul(q, c))
+
+
+@kernel(contract=True)
 def solid(r: Any, table: Any, Y: Any) -> None:
     """Y[e, l(l+1)+m] of all points, (A) and (B); writes every entry of Y."""
     n, lmax = np.uintp(r.shape[0]) // _THREE, np.uintp(table.diagonal.shape[0]) - _ONE
@@ -123,33 +144,31 @@ def solid(r: Any, table: Any, Y: Any) -> None:
         i, o = _rows(start, n, _THREE), _rows(start, n, (lmax + _ONE) * (lmax + _ONE))
         x, y, z = _load(r, i, _ZERO), _load(r, i, _ONE), _load(r, i, _TWO)
         s = _mul_add(x, x, _sum2(y, y, z, z))
-        q2, q1 = _fill(table.unit[0]), _fill(diagonal[_ZERO])
-        _store(Y, o, _ZERO, q1)
-        t, k = _ZERO, _ZERO
-        for l in range(_ONE, lmax + _ONE):
-            q = _up(a[t], z, q1, b[t], s, q2)
-            q2, q1 = q1, q
-            t, k = t + _ONE, k + l + l
-            _store(Y, o, k, q)
-        c, v = x, y
-        for m in range(_ONE, lmax + _ONE):
+        c, v, t = x, y, _ZERO
+        for m in range(lmax + _ONE):
             if m > _ONE:
                 c, v = _diff2(x, c, y, v), _sum2(x, v, y, c)
-            k = m * m + m
-            _store(Y, o, k - m, _scale(diagonal[m], v))
-            _store(Y, o, k + m, _scale(diagonal[m], c))
+            first, k = diagonal[m], m * m + m
+            if m == _ZERO:
+                _store(Y, o, _ZERO, _fill(first))
+            else:
+                _store(Y, o, k - m, _scale(first, v))
+                _store(Y, o, k + m, _scale(first, c))
             if m == lmax:
                 break
-            q2, q1 = _fill(diagonal[m]), _scale(a[t] * diagonal[m], z)
+            q2, q1 = z, _scale(a[t] * first, z)
             t, k = t + _ONE, k + m + m + _TWO
-            _store(Y, o, k - m, _mul(q1, v))
-            _store(Y, o, k + m, _mul(q1, c))
-            for l in range(m + _TWO, lmax + _ONE):
+            _put(Y, o, k, m, q1, c, v)
+            if m + _ONE == lmax:
+                continue
+            q2, q1 = q1, _scale_mul2(a[t], z, q1, b[t] * first, s)
+            t, k = t + _ONE, k + m + m + _FOUR
+            _put(Y, o, k, m, q1, c, v)
+            for l in range(m + _THREE, lmax + _ONE):
                 q = _up(a[t], z, q1, b[t], s, q2)
                 q2, q1 = q1, q
                 t, k = t + _ONE, k + l + l
-                _store(Y, o, k - m, _mul(q, v))
-                _store(Y, o, k + m, _mul(q, c))
+                _put(Y, o, k, m, q, c, v)
 
 
 @kernel(contract=True)
