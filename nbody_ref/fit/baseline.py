@@ -11,7 +11,7 @@ import numpy as np
 from nbody_ref.errors import DataError
 from nbody_ref.fit.frames import Frames
 
-__all__ = ["Baseline", "counts"]
+__all__ = ["Baseline", "counts", "pseudo_inverse"]
 
 Array = np.ndarray[Any, Any]
 
@@ -19,6 +19,14 @@ Array = np.ndarray[Any, Any]
 def counts(frames: Frames, species: tuple[int, ...]) -> Array:
     """How many atoms of each species every frame has, (F, S) float64."""
     return np.array([[np.count_nonzero(frame.numbers == z) for z in species] for frame in frames], dtype=np.float64)
+
+
+def pseudo_inverse(count: Array) -> Array:
+    """Pseudo-inverse of `counts`, (S, F): least squares of smallest norm, for as many compositions as there are.
+
+    Counts are small integers, so that a singular value below 1e-8 of the largest is a zero that was rounded.
+    """
+    return np.asarray(np.linalg.pinv(count, rcond=1e-8))
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Baseline:
                     f"add them, or leave all of them out"
                 )
             return cls({z: float(frames.atoms[z]) for z in species}, "isolated")
-        solution = np.linalg.lstsq(counts(frames, species), frames.energies, rcond=1e-10)[0]
+        solution = pseudo_inverse(counts(frames, species)) @ frames.energies
         return cls({z: float(e) for z, e in zip(species, solution, strict=True)}, "least squares")
 
     def atom_energies(self, numbers: Array) -> Array:

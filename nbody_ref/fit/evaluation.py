@@ -9,7 +9,7 @@ import numpy as np
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import counts
-from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.frames import Frames, symbols
 from nbody_ref.fit.potential import Potential, Prediction
 
 __all__ = ["Evaluation", "evaluate"]
@@ -65,10 +65,9 @@ class Evaluation:
         return out
 
     def _by_species(self, errors: Array) -> list[tuple[str, Array]]:
-        from ase.data import chemical_symbols
-
         numbers = np.concatenate([frame.numbers for frame in self.frames])
-        return [(chemical_symbols[z], errors[numbers == z]) for z in self.frames.species]
+        names = symbols(self.frames.species)
+        return [(name, errors[numbers == z]) for name, z in zip(names, self.frames.species, strict=True)]
 
     def table(self) -> str:
         """One table of errors with units; "predict the mean" knows the composition and nothing else."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from nbody_ref.errors import DataError, NBodyRefError
 
-__all__ = ["Frame", "Frames", "check_geometry"]
+__all__ = ["Frame", "Frames", "check_geometry", "symbols"]
 
 Array = np.ndarray[Any, Any]
 
@@ -98,13 +98,14 @@ class Frames(Sequence[Frame]):
         """Formula of each frame, such as ``C2H6O``."""
         from ase.formula import Formula
 
-        return [Formula.from_list(_symbols(frame.numbers)).format("hill") for frame in self]
+        return [Formula.from_list(symbols(frame.numbers)).format("hill") for frame in self]
 
 
-def _symbols(numbers: Iterable[int]) -> list[str]:
-    from ase.data import chemical_symbols
+def symbols(numbers: Iterable[int]) -> list[str]:
+    """Names of elements."""
+    from ase.data import chemicalsymbols
 
-    return [chemical_symbols[int(z)] for z in numbers]
+    return [chemicalsymbols[int(z)] for z in numbers]
 
 
 def check_geometry(
@@ -125,6 +126,6 @@ def check_geometry(
     pairs = cKDTree(positions).query_pairs(closest) if len(positions) > 1 else set()
     if pairs:
         i, j = min(pairs)
-        a, b = _symbols(numbers[[i, j]])
+        a, b = symbols(numbers[[i, j]])
         dist = float(np.linalg.norm(positions[i] - positions[j]))
         raise error(f"{where}: atoms {i} ({a}) and {j} ({b}) are {dist:.3f} Angstrom apart, nearer than {closest}")

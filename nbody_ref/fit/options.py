@@ -9,11 +9,11 @@ from typing import Any
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.ridge import SOLVERS
+from nbody_ref.network.default import SIZES
 
-__all__ = ["SIZES", "Options", "available_memory"]
+__all__ = ["Options", "available_memory"]
 
-# channels of products of two, three and four legs, by the number of force rows for which they are the default
-SIZES = {"small": (64, 48, 6), "medium": (64, 64, 16), "large": (64, 96, 48)}
+# a size is the default for fewer force labels than this
 LIMITS = {"small": 3_000, "medium": 12_000}
 
 
@@ -48,7 +48,7 @@ class Options:
     cutoff: float = 6.0
     size: str = "auto"
     smoothness: tuple[float, ...] = (1.0, 1.5, 2.0)
-    regularisation: tuple[float, ...] = tuple(10.0 ** (-k / 2) for k in range(8, 23))
+    regularisation: tuple[float, ...] = tuple(10.0 ** (-k / 2) for k in range(4, 23))
     holdout: float = 0.2
     solver: str = "auto"
     memory: float | None = None
@@ -83,11 +83,11 @@ class Options:
                 given[name] = (float(given[name]),)
         return cls(**given)
 
-    def channels(self, force_rows: int) -> tuple[int, int, int]:
-        """Channels of the products for this many force labels."""
+    def network_size(self, force_rows: int) -> str:
+        """Size of the network for this many force labels."""
         if self.size != "auto":
-            return SIZES[self.size]
-        return SIZES[next((name for name, limit in LIMITS.items() if force_rows < limit), "large")]
+            return self.size
+        return next((name for name, limit in LIMITS.items() if force_rows < limit), "large")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready record."""

@@ -12,6 +12,7 @@ import numpy as np
 from nbody_ref.errors import FileError, GeometryError, NBodyRefError
 from nbody_ref.files import load_model, save_model
 from nbody_ref.fit.baseline import Baseline
+from nbody_ref.fit.frames import symbols
 from nbody_ref.network import Network, Spec
 
 if TYPE_CHECKING:
@@ -97,15 +98,11 @@ class Potential:
 
     def check_species(self, numbers: Array, where: str) -> None:
         """Refuse elements that were not in the training data, by name."""
-        from ase.data import chemical_symbols
-
         known = self.network.species
         for atom, z in enumerate(numbers):
             if int(z) not in known:
-                names = ", ".join(chemical_symbols[k] for k in known)
-                raise GeometryError(
-                    f"{where}: atom {atom} is {chemical_symbols[int(z)]}, which was not in the training data ({names})"
-                )
+                name, names = symbols([z])[0], ", ".join(symbols(known))
+                raise GeometryError(f"{where}: atom {atom} is {name}, which was not in the training data ({names})")
 
     def calculator(self) -> PotentialCalculator:
         """An ASE calculator of energy, energies of atoms, and forces."""

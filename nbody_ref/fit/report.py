@@ -14,6 +14,7 @@ import numpy as np
 
 from nbody_ref.files import write_atomically
 from nbody_ref.fit.evaluation import Evaluation
+from nbody_ref.fit.frames import symbols
 from nbody_ref.fit.potential import Potential
 
 if TYPE_CHECKING:
@@ -100,14 +101,8 @@ def write_report(
         caption = f"Total energy: drift {trajectory.drift:.2g} meV/atom/ps, fluctuation {trajectory.fluctuation:.2g}."
         parts.append("<h2>Dynamics at constant energy</h2>" + _image(_drift(trajectory), caption))
     parts.append(_record(potential, log))
-    title = "Potential for " + ", ".join(_symbols(potential.network.species))
+    title = "Potential for " + ", ".join(symbols(potential.network.species))
     write_atomically(path, PAGE.format(title=html.escape(title), body="\n".join(parts)).encode())
-
-
-def _symbols(numbers: Sequence[int]) -> list[str]:
-    from ase.data import chemical_symbols
-
-    return [chemical_symbols[z] for z in numbers]
 
 
 def _record(potential: Potential, log: Sequence[str]) -> str:

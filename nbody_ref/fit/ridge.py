@@ -26,6 +26,7 @@ import scipy.linalg
 from scipy.linalg.blas import dsyrk
 
 from nbody_ref.errors import NBodyRefError
+from nbody_ref.fit.baseline import pseudo_inverse
 from nbody_ref.fit.rows import Rows
 
 __all__ = ["SOLVERS", "Equations", "Solution"]
@@ -120,7 +121,7 @@ class Equations:
             small for the primal form).
         """
         rows, energies, counts = (np.concatenate(part) for part in zip(*self._energy, strict=True))
-        scale, pseudo = self.scale(), np.linalg.pinv(counts)
+        scale, pseudo = self.scale(), pseudo_inverse(counts)
         energy_rows = ENERGY_WEIGHT * (rows - counts @ (pseudo @ rows)) * scale
         energy_labels = ENERGY_WEIGHT * (energies - counts @ (pseudo @ energies))
         solve = {"primal": self._primal, "dual": self._dual, "qr": self._qr}[self.solver]

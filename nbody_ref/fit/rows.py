@@ -12,22 +12,24 @@ translation invariance, as minus the sum of the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.errors import NBodyRefError
 from nbody_ref.fit.frames import Frames
 from nbody_ref.graphs import replicate
 
 if TYPE_CHECKING:
+    from nbody_ref.graphs import Graph
     from nbody_ref.network import Network
 
 __all__ = ["Rows", "bytes_per_frame", "column_orders", "frame_chunks", "rows"]
 
 Array = np.ndarray[Any, Any]
 
-ARRAYS_PER_FEATURE = 6  # values, tangents and their sums that are alive at once, measured
+ARRAYS_PER_FEATURE = 26  # values and tangents of all variables of a pass, in units of the features, measured
 
 
 class Rows(NamedTuple):
@@ -57,30 +59,60 @@ def rows(network: Network, frames: Frames) -> Rows:
     -------
     Rows
         Columns are the readout weights, kind by kind.
+
+    Raises
+    ------
+    NBodyRefError
+        If the readout also mixes fragments that are not invariant.
     """
     graph = network.graph(frames.geometries)
     n_kinds, n_features = network.parameters[network.readout].shape
-    total = len(graph.species)
-    by_kind = np.zeros((graph.n_frames, n_kinds, total))
-    by_kind[graph.frame.astype(np.intp), network.kinds(graph).astype(np.intp), np.arange(total)] = 1.0
-    by_kind = by_kind.reshape(-1, total)
-    energy = (by_kind @ network.readout_features(graph)).reshape(graph.n_frames, -1)
-
-    directions = 3 * (int(frames.n_atoms.max()) - 1)
-    velocity = np.zeros((directions, total, 3))
-    start = np.asarray(graph.frame_ptr[:-1], dtype=np.intp)
+    kinds = network.kinds(graph)
+    values, _ = network.forward(graph)
+    features = values[network.readout_fragments]
+    if features.shape[1] != n_features:
+        raise NBodyRefError("rows: every fragment that the readout mixes must be invariant, some are not")
+    energy = np.empty((len(frames), n_kinds, n_features))
+    forces = np.empty((3 * graph.n_atoms, n_kinds, n_features))
+    dots = _tangents(network, graph, values, frames.n_atoms)
+    start = 0
     for f, n in enumerate(frames.n_atoms):
+        atoms = slice(start, start + n)
+        by_kind = np.equal.outer(np.arange(n_kinds), kinds[atoms]).astype(np.float64)
+        np.matmul(by_kind, features[atoms], out=energy[f])
+        block = forces[3 * start : 3 * (start + n)]
+        np.matmul(-by_kind, dots[: 3 * (n - 1), atoms], out=block[:-3])
+        block[-3:] = -block[:-3].reshape(n - 1, 3, n_kinds, n_features).sum(axis=0)
+        start += n
+    return Rows(energy.reshape(len(frames), -1), forces.reshape(3 * graph.n_atoms, -1))
+
+
+def _tangents(network: Network, graph: Graph, values: Mapping[str, Array], n_atoms: Array) -> Array:
+    """Tangents of the features (directions, N, P): direction 3 a + x moves atom a of every frame along x.
+
+    One pass over as many copies of the batch as there are directions; the values in all copies are the same and are
+    copied, not computed again.
+    """
+    directions = max(3 * (int(n_atoms.max()) - 1), 1)
+    velocity = np.zeros((directions, graph.n_atoms, 3))
+    for start, n in zip(graph.frame_ptr.astype(np.intp), n_atoms, strict=False):
         for d in range(3 * (n - 1)):
-            velocity[d, start[f] + d // 3, d % 3] = 1.0
-    forces = np.zeros((3 * total, n_kinds * n_features))
-    if directions:
-        dots = network.readout_features_jvp(replicate(graph, directions), velocity.reshape(-1, 3))
-        summed = (by_kind @ dots.reshape(directions, total, n_features)).reshape(directions, graph.n_frames, -1)
-        for f, n in enumerate(frames.n_atoms):
-            block = forces[3 * start[f] : 3 * (start[f] + n)]
-            np.negative(summed[: 3 * (n - 1), f], out=block[:-3])
-            block[-3:] = -block[:-3].reshape(n - 1, 3, -1).sum(axis=0)
-    return Rows(energy, forces)
+            velocity[d, start + d // 3, d % 3] = 1.0
+    chain = network.chain.upto((network.readout_fragments,))
+    many = replicate(graph, directions)
+    batch = network.spec.layout.batch(many, network.kinds(many))
+    moving = chain.depends(("r",))
+    read = {name for step in chain.steps if moving.intersection(step.inputs) for name in step.inputs}
+    copied = {
+        name: x if name in network.parameters else np.tile(x, (directions, 1, 1)[: x.ndim])
+        for name, x in values.items()
+        if name in read
+    }
+    dots = chain.jvp(copied, batch, {"r": velocity.reshape(-1, 3)})
+    features = dots.get(network.readout_fragments)
+    if features is None:  # no atom has a neighbour
+        features = np.zeros((directions * graph.n_atoms, values[network.readout_fragments].shape[1]))
+    return features.reshape(directions, graph.n_atoms, -1)
 
 
 def bytes_per_frame(network: Network, n_atoms: int) -> int:
@@ -113,5 +145,4 @@ def column_orders(network: Network, frames: Frames) -> Array:
     for term, name in zip(gate.terms, names, strict=True):
         order = len(term.legs) if isinstance(term, Product) else int(not isinstance(term, Bare))
         orders += [order] * int(values[name].shape[1])
-    n_kinds, n_features = network.parameters[network.readout].shape
-    return np.tile(np.array(orders, dtype=np.intp)[:n_features], n_kinds)
+    return np.tile(np.array(orders, dtype=np.intp), network.parameters[network.readout].shape[0])

@@ -31,7 +31,11 @@ class Split:
         return {"seed": self.seed, "train": list(self.train), "test": list(self.test)}
 
     def __str__(self) -> str:
-        return f"split with seed {self.seed}: train {_ranges(self.train)}; test {_ranges(self.test)}"
+        return f"split with seed {self.seed}: train {self.listed('train')}; test {self.listed('test')}"
+
+    def listed(self, part: str) -> str:
+        """Indices of "train" or "test" ascending, runs shortened: ``0-3 7 9-12``."""
+        return _ranges(self.train if part == "train" else self.test)
 
 
 def split(n: int, n_train: int, seed: int = 0, n_test: int | None = None) -> Split:

@@ -17,8 +17,8 @@ import numpy as np
 
 import nbody_ref
 from nbody_ref.errors import DataError
-from nbody_ref.fit.baseline import Baseline, counts
-from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.baseline import Baseline, counts, pseudo_inverse
+from nbody_ref.fit.frames import Frames, symbols
 from nbody_ref.fit.options import Options, available_memory
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.reading import frames_from_atoms
@@ -36,6 +36,7 @@ MIN_FRAMES = 5
 SCAN_FRAMES = 60  # the smoothness is chosen on as many frames at most
 MAX_HOLDOUT = 100
 CHUNK_BYTES = 256e6
+COARSE_COLUMNS = 3000  # for more, lambda is chosen in steps of two of the list
 
 
 def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) -> Potential:
@@ -72,8 +73,10 @@ def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) 
         raise DataError(f"fit: needs at least {MIN_FRAMES} frames to fit to and to choose from, got {came}")
     start = time.perf_counter()
     job = _Job(frames, choice, say, Baseline.build(frames), _holdout(frames, choice))
-    say(f"{len(frames)} frames of {_formulas(frames)}; hold-out for choices: {job.split}")
-    say(f"baseline ({job.baseline.kind}): " + ", ".join(f"{z}: {e:.4f} eV" for z, e in job.baseline.energies.items()))
+    held = job.split.listed("test")
+    say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
+    energies = zip(symbols(frames.species), job.baseline.energies.values(), strict=True)
+    say(f"baseline ({job.baseline.kind}): " + ", ".join(f"{name} {energy:.4f} eV" for name, energy in energies))
     smoothness = job.choose_smoothness()
     network = job.network(smoothness)
     potential = job.fit_readout(network)
@@ -85,6 +88,11 @@ def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) 
 def _formulas(frames: Frames) -> str:
     names = sorted(set(frames.formulas))
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _rises_twice(scores: list[float]) -> bool:
+    """Whether the last two scores are both above the smallest."""
+    return len(scores) > 2 and min(scores[-2:]) > min(scores[:-2])
 
 
 def _holdout(frames: Frames, choice: Options) -> Split:
@@ -102,10 +110,11 @@ class _Job:
     baseline: Baseline
     split: Split
     curve: list[dict[str, float]] = field(default_factory=list)
+    largest: float = np.inf  # regularisation chosen last
 
     def network(self, smoothness: float) -> Network:
         """The default network for these frames."""
-        size = self.choice.channels(3 * int(self.frames.n_atoms.sum()))
+        size = self.choice.network_size(3 * int(self.frames.n_atoms.sum()))
         return default(
             self.frames.species, cutoff=self.choice.cutoff, smoothness=smoothness, size=size, seed=self.choice.seed
         )
@@ -155,7 +164,7 @@ class _Job:
         """The finished potential with its record."""
         shape = network.parameters[network.readout].shape
         species = network.species
-        mean = np.linalg.pinv(counts(self.frames, species)) @ self.frames.energies
+        mean = pseudo_inverse(counts(self.frames, species)) @ self.frames.energies
         metadata = {
             "package": nbody_ref.__version__,
             "data": self.frames.origin,
@@ -247,24 +256,31 @@ class _Job:
     def point(self, equations: Equations, held: Rows, done: int) -> None:
         """One point of the learning curve."""
         test = list(self.split.test)
-        _, solution = self.best(equations, held, test, every=2)
+        _, solution = self.best(equations, held, test)
         self.curve.append({"frames": done, **self.errors(solution, held, test)})
 
-    def best(
-        self, equations: Equations, held: Rows, indices: Sequence[int], every: int = 1
-    ) -> tuple[float, Solution]:
-        """Solution with the smallest weighted error on the hold-out, and its force error (eV/Angstrom)."""
+    def best(self, equations: Equations, held: Rows, indices: Sequence[int]) -> tuple[float, Solution]:
+        """Solution with the smallest weighted error on the hold-out, and its force error (eV/Angstrom).
+
+        Regularisation falls until the error has risen twice, or a solution does not exist in float64. More frames need
+        less of it: where a solution is expensive, the search starts one step above what fewer frames chose.
+        """
+        lambdas = sorted(self.choice.regularisation, reverse=True)
+        if equations.solver != "dual" and len(equations.orders) > COARSE_COLUMNS and len(lambdas) > 1:
+            start = [i for i, value in enumerate(lambdas) if value <= self.largest]
+            lambdas = lambdas[max(0, (start or [0])[0] - 2) :: 2]
         found: list[tuple[float, float, Solution]] = []
-        for solution in equations.solve(self.choice.regularisation[::every]):
+        for solution in equations.solve(lambdas):
             de, df = self.residuals(solution, held, indices)
             score = float(ENERGY_WEIGHT**2 * np.sum(de**2) + np.sum(df**2))
             if np.isfinite(score):
                 found.append((score, float(np.abs(df).mean()), solution))
-            elif solution.regularisation < 1e-8:
+            if found and (not np.isfinite(score) or _rises_twice([item[0] for item in found])):
                 break
         if not found:
             raise DataError("fit: no regularisation in the list gives a solution in float64; add larger ones")
         _, error, solution = min(found, key=lambda item: item[0])
+        self.largest = solution.regularisation
         return error, solution
 
     def residuals(self, solution: Solution, held: Rows, indices: Sequence[int]) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit.baseline import Baseline, counts
+from nbody_ref.fit.baseline import Baseline, counts, pseudo_inverse
 from nbody_ref.fit.frames import Frame, Frames
 
 
@@ -56,3 +56,11 @@ def test_isolated_atoms_of_some_species_only_are_refused():
 
 def test_counts_are_integers_by_species():
     assert counts(frames(MIXED, range(4)), (1, 6, 8)).tolist() == [[2, 0, 0], [2, 0, 1], [4, 1, 0], [0, 1, 1]]
+
+
+def test_pseudo_inverse_sees_one_composition_however_often_it_is_repeated():
+    for repeats in (3, 950, 20_000):
+        count = np.tile([[6.0, 2.0, 1.0]], (repeats, 1))
+        pseudo = pseudo_inverse(count)
+        assert np.linalg.matrix_rank(pseudo) == 1
+        assert np.allclose(count[0] @ (pseudo @ np.full(repeats, -4200.0)), -4200.0, rtol=1e-12)
