@@ -103,9 +103,9 @@ class Frames(Sequence[Frame]):
 
 def symbols(numbers: Iterable[int]) -> list[str]:
     """Names of elements."""
-    from ase.data import chemicalsymbols
+    from ase.data import chemical_symbols
 
-    return [chemicalsymbols[int(z)] for z in numbers]
+    return [chemical_symbols[int(z)] for z in numbers]
 
 
 def check_geometry(
