@@ -69,8 +69,7 @@ def ladder_column(j1: int, j2: int, j: int) -> tuple[Fraction, dict[tuple[int, i
             for to, factor in ((n1 - 2, (j1 + n1) // 2), (n1, (j2 + n2) // 2)):
                 if factor:
                     lower[to] = lower.get(to, Fraction(0)) + a * factor
-        # J- |l m> = (l + m) |l m-1> for forms of degree l
-        column = {n1: a / ((j + n) // 2) for n1, a in lower.items() if a} if n > -j else {}
+        column = {n1: a / ((j - n) // 2 + 1) for n1, a in lower.items() if a}  # norms: v(m-1) = J- v(m) / (l - m + 1)
     return 1 / (norm * factorial(j)), found
 
 

@@ -260,7 +260,7 @@ def real_gauge(subject: SimpleNamespace, full: bool) -> Cases:
             yield (degrees, key), 0 if value is not None and value == given.get(key, (0, Fraction(0))) else 1
 
 
-@claim("1.7", "docs/conventions.md", "[a x b]^0 = -a.b / sqrt 3, [a x b]^1 = (a cross b) / sqrt 2, in the order y, z, x",
+@claim("1.7", "docs/conventions.md", "[a x b]^0 = -a.b / sqrt 3, [a x b]^1 = (a cross b) / sqrt 2, order (y, z, x)",
        "Levi-Civita symbol", {"real": exact.cg_table_real}, {"sign of odd triples": {"real": odd_real}})  # fmt: skip
 def vectors_multiply(subject: SimpleNamespace, full: bool) -> Cases:
     axis = {-1: 1, 0: 2, 1: 0}  # component m -> axis of (x, y, z)
