@@ -200,6 +200,8 @@ def radial_copies(R: Array, table: RadialTable) -> Array:
     ------
     ShapeError, DTypeError
         If the shape or the dtype of R does not match.
+    IrrepsError
+        If `table` was built without `index`.
 
     Notes
     -----
@@ -241,6 +243,8 @@ def _arrays(table: RadialTable) -> tuple[MixingArrays, ...]:
 
 @cache
 def _copies(table: RadialTable) -> tuple[Array, Array]:
+    if len(table.index) != len(table.muls):
+        raise IrrepsError("radial_copies: 'table' must be built with 'index', the radial function of each path")
     at = [l2 * table.n + i for l2, i in zip(table.degrees, table.index, strict=True)]
     return np.array(at, np.uintp), np.array(table.muls, np.uintp)
 
