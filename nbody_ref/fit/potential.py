@@ -87,9 +87,12 @@ class Potential:
     def _predict(self, geometries: Sequence[tuple[Array, Array]], first: int) -> Prediction:
         for i, (_, numbers) in enumerate(geometries):
             self.check_species(numbers, f"molecule {first + i}")
-        graph = self.network.graph(geometries)
-        _, forces = self.network.energy_and_forces(graph)
-        atoms = self.network.node_energies(graph)
+        network, graph = self.network, self.network.graph(geometries)
+        values, batch = network.forward(graph)
+        one = np.ones_like(values[network.root])
+        bars = network.chain.vjp(values, batch, {network.root: one}, ("r",))
+        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
+        atoms = values[network.last_level][:, 0].astype(np.float64)
         for (_, numbers), start in zip(geometries, graph.frame_ptr, strict=False):
             constants = np.array([self.constants[int(z)] for z in numbers])
             atoms[int(start) : int(start) + len(numbers)] += self.baseline.atom_energies(numbers) + constants
