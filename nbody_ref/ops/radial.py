@@ -8,14 +8,15 @@ Derivation: docs/derivations/radial.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import GeometryError, IrrepsError, ShapeError
-from nbody_ref.ops._check import check_array
+from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.kernels import radial as loops
+from nbody_ref.ops._check import check_array, check_like, check_needs
 
 __all__ = [
     "Bessel",
@@ -30,16 +31,20 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+_BLOCK = 512  # edges
 
 
 class Radial:
-    """A family of `n` functions of a distance; subclasses are values that can be compared and written as JSON."""
+    """A family of `n` functions of a distance; subclasses are values that can be compared and written as JSON.
+
+    A new family is a frozen dataclass with the number `n` and `fill`, named in `radial_from_dict`.
+    """
 
     n: int
 
-    def derivatives(self, d: Array, order: int) -> list[Array]:
-        """g, g', ... up to `order` <= 2 at distances d (E,): a list of arrays (E, n)."""
-        raise TypeError(f"{type(self).__name__} must define derivatives(d, order)")
+    def fill(self, d: Array, g: Array) -> None:
+        """Write the derivatives of order 0..len(g) - 1 <= 2 at distances d (E,) into g (order + 1, E, n)."""
+        raise TypeError(f"{type(self).__name__} must define fill(d, g)")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description, read back by `radial_from_dict`."""
@@ -67,11 +72,9 @@ class InversePowers(Radial):
         """Number of functions."""
         return len(self.powers)
 
-    def derivatives(self, d: Array, order: int) -> list[Array]:
-        """d^-s, -s d^(-s-1), s (s+1) d^(-s-2)."""
-        s = np.array(self.powers)
-        factors = (np.ones_like(s), -s, s * (s + 1))
-        return [factors[i] * _power(d, self.powers, i) for i in range(order + 1)]
+    def fill(self, d: Array, g: Array) -> None:
+        """Powers by repeated multiplication."""
+        loops.inverse_powers(d, np.array(self.powers, np.int64), g)
 
 
 @dataclass(frozen=True)
@@ -95,19 +98,9 @@ class Bessel(Radial):
     def __post_init__(self) -> None:
         _check_family(self, self.n, self.cutoff, self.p)
 
-    def derivatives(self, d: Array, order: int) -> list[Array]:
-        """With s = sin(a d)/d: s' = (a cos(a d) - s)/d and s'' = -(a^2 sin(a d) + 2 s')/d."""
-        a = np.pi * np.arange(1, self.n + 1) / self.cutoff
-        x = d[:, None]
-        sine = np.sin(a * x)
-        s = sine / x
-        found = [s]
-        if order >= 1:
-            found.append((a * np.cos(a * x) - s) / x)
-        if order >= 2:
-            found.append(-(a * a * sine + 2 * found[1]) / x)
-        scale = np.sqrt(2.0 / self.cutoff)
-        return _times_cutoff([scale * h for h in found], d, self.cutoff, self.p)
+    def fill(self, d: Array, g: Array) -> None:
+        """Exactly zero from the cutoff on."""
+        loops.bessel(d, float(self.cutoff), self.p, g)
 
 
 @dataclass(frozen=True)
@@ -138,12 +131,9 @@ class ExponentialCosine(Radial):
         if not self.scale > 0:
             raise GeometryError(f"ExponentialCosine: 'scale' must be a positive length, got {self.scale}")
 
-    def derivatives(self, d: Array, order: int) -> list[Array]:
-        """With z = n pi exp(-d / s), z' = -z / s: c' = z sin z / s and c'' = -z (sin z + z cos z) / s^2."""
-        z = np.pi * np.arange(self.n) * np.exp(-d / self.scale)[:, None]
-        cosine, sine = np.cos(z), np.sin(z)
-        found = [cosine, z * sine / self.scale, -z * (sine + z * cosine) / self.scale**2][: order + 1]
-        return _times_cutoff(found, d, self.cutoff, self.p)
+    def fill(self, d: Array, g: Array) -> None:
+        """Exactly zero from the cutoff on."""
+        loops.exponential_cosine(d, float(self.scale), float(self.cutoff), self.p, g)
 
 
 def radial_from_dict(data: Mapping[str, Any]) -> Radial:
@@ -163,12 +153,12 @@ def radial_from_dict(data: Mapping[str, Any]) -> Radial:
     return made
 
 
-def radial(dist: Array, basis: Radial, lmax: int) -> Array:
+def radial(dist: Any, basis: Radial, lmax: int) -> Array:
     r"""Radial functions over powers of the distance, :math:`R_{e,l,n} = g_n(d_e) d_e^{-l}`.
 
     Parameters
     ----------
-    dist : (E,) float64
+    dist : (E,) float64 or float32
         Distances, positive; Angstrom where lengths have a unit.
     basis : Radial
     lmax : int
@@ -176,110 +166,101 @@ def radial(dist: Array, basis: Radial, lmax: int) -> Array:
 
     Returns
     -------
-    (E, lmax + 1, n) float64
+    (E, lmax + 1, n) same dtype
 
     Raises
     ------
     ShapeError, DTypeError
-        If `dist` is not a vector of float64.
+        If `dist` is not a vector of real floating numbers.
+    IrrepsError
+        If `lmax` is negative.
     GeometryError
         If a distance is not positive and finite.
 
     Notes
     -----
-    Error bound and gradient: docs/derivations/radial.md, `radial_vjp`.
+    Error bound k u S with k = 15 n + 2 p + 24 + 2 l (families with a cutoff) or 2 |s| + 12 + 2 l (inverse powers);
+    S and the derivation: docs/derivations/radial.md. Gradient: `radial_vjp`.
     """
-    return _scaled("radial", dist, basis, lmax, 0)
+    return _divided("radial", dist, basis, lmax, 0)
 
 
-def radial_jvp(dist: Array, dist_dot: Array | None, basis: Radial, lmax: int) -> Array | None:
+def radial_jvp(dist: Any, dist_dot: Any, basis: Radial, lmax: int) -> Array | None:
     """Tangent of `radial`: R' d_dot."""
     if dist_dot is None:
         return None
-    return _scaled("radial_jvp", dist, basis, lmax, 1) * dist_dot[:, None, None]  # D1
+    slope = _divided("radial_jvp", dist, basis, lmax, 1)
+    v = check_array("radial_jvp", "dist_dot", dist_dot, (len(slope),), (slope.dtype,))
+    return np.multiply(slope, v[:, None, None], out=slope)  # D2
 
 
 def radial_vjp(
-    y_bar: Array, dist: Array, basis: Radial, lmax: int, needs: tuple[bool, ...] | None = None
+    y_bar: Any, dist: Any, basis: Radial, lmax: int, needs: tuple[bool, ...] | None = None
 ) -> tuple[Array | None]:
-    """Cotangent of `radial`: the sum over degrees and functions of y_bar R'."""
-    slope = _scaled("radial_vjp", dist, basis, lmax, 1)
-    _check_cotangent("radial_vjp", y_bar, slope)
-    return (np.einsum("eln,eln->e", y_bar, slope),)  # D3
+    """Cotangent of `radial`, (E,): the sum over degrees and functions of y_bar R'."""
+    d = _check_distances("radial_vjp", dist, lmax)
+    y = check_array("radial_vjp", "y_bar", y_bar, (len(d), lmax + 1, basis.n), (d.dtype,))
+    if not check_needs("radial_vjp", needs, 1)[0]:
+        return (None,)
+    d_bar = np.empty_like(d)
+    for edges, g in _blocks(d, basis, 1):
+        loops.contract(y[edges], d[edges], g, d_bar[edges])  # D4
+    return (d_bar,)
 
 
 def radial_vjp_jvp(
-    y_bar: Array,
-    dist: Array,
-    y_bar_dot: Array | None,
-    dist_dot: Array | None,
+    y_bar: Any,
+    dist: Any,
+    y_bar_dot: Any,
+    dist_dot: Any,
     basis: Radial,
     lmax: int,
     needs: tuple[bool, ...] | None = None,
 ) -> tuple[Array | None]:
-    """Tangent of the cotangent: the sum of y_bar_dot R' + y_bar R'' d_dot."""
-    out: Array | None = None
-    if y_bar_dot is not None:
-        out = radial_vjp(y_bar_dot, dist, basis, lmax)[0]  # D4, first term
-    if dist_dot is not None:
-        curvature = _scaled("radial_vjp_jvp", dist, basis, lmax, 2)
-        _check_cotangent("radial_vjp_jvp", y_bar, curvature)
-        second = np.einsum("eln,eln->e", y_bar, curvature) * dist_dot  # D4, second term
-        out = second if out is None else out + second
-    return (out,)
+    """Tangent of the cotangent, (E,): the sum of y_bar_dot R' + y_bar R'' d_dot; None if both tangents are."""
+    d = _check_distances("radial_vjp_jvp", dist, lmax)
+    y = check_array("radial_vjp_jvp", "y_bar", y_bar, (len(d), lmax + 1, basis.n), (d.dtype,))
+    y_dot = check_like("radial_vjp_jvp", "y_bar_dot", y_bar_dot, y)
+    v = check_like("radial_vjp_jvp", "dist_dot", dist_dot, d)
+    if not check_needs("radial_vjp_jvp", needs, 1)[0] or (y_dot is None and v is None):
+        return (None,)
+    d_bar_dot, curved = np.zeros_like(d), np.zeros_like(d)
+    for edges, g in _blocks(d, basis, 1 if v is None else 2):
+        if y_dot is not None:
+            loops.contract(y_dot[edges], d[edges], g[:2], d_bar_dot[edges])  # D4
+        if v is not None:
+            loops.contract(y[edges], d[edges], g, curved[edges])  # D5
+    return (d_bar_dot if v is None else d_bar_dot + curved * v,)  # D6
 
 
-def _scaled(function: str, dist: Array, basis: Radial, lmax: int, order: int) -> Array:
-    """The derivative of that order of g_n(d) d^-l, (E, lmax + 1, n), by the product rule."""
-    check_array(function, "dist", dist, (None,), ("float64",))
+def _divided(function: str, dist: Any, basis: Radial, lmax: int, order: int) -> Array:
+    """The derivative of that order of g_n(d) d^-l, (E, lmax + 1, n)."""
+    d = _check_distances(function, dist, lmax)
+    R = np.empty((len(d), lmax + 1, basis.n), d.dtype)
+    for edges, g in _blocks(d, basis, order):
+        loops.divide(d[edges], g, R[edges])
+    return R
+
+
+def _blocks(d: Array, basis: Radial, order: int) -> Iterator[tuple[slice, Array]]:
+    """Edges in blocks that stay in cache, with the derivatives g (order + 1, edges of the block, n) of each."""
+    g = np.empty((order + 1, min(len(d), _BLOCK), basis.n), d.dtype)
+    for start in range(0, len(d), _BLOCK):
+        edges = slice(start, min(start + _BLOCK, len(d)))
+        if edges.stop - start < g.shape[1]:
+            g = np.empty((order + 1, edges.stop - start, basis.n), d.dtype)
+        basis.fill(d[edges], g)
+        yield edges, g
+
+
+def _check_distances(function: str, dist: Any, lmax: int) -> Array:
+    d = check_array(function, "dist", dist, (None,))
     if lmax < 0:
         raise IrrepsError(f"{function}: 'lmax' must be non-negative, got {lmax}")
-    if dist.size and not (np.isfinite(dist).all() and dist.min() > 0):
-        edge = int(np.argmax(~(np.isfinite(dist) & (dist > 0))))
-        raise GeometryError(f"{function}: 'dist' must be positive and finite, got {dist[edge]} at edge {edge}")
-    g = basis.derivatives(dist, order)
-    l = np.arange(lmax + 1)
-    powers = [_power(dist, tuple(l.tolist()), i)[:, :, None] for i in range(order + 1)]
-    falling = (np.ones_like(l), -l, l * (l + 1))
-    binomial = ((1,), (1, 1), (1, 2, 1))[order]
-    terms = [  # D1: the derivative of order i of d^-l times that of order (order - i) of g
-        b * falling[i][:, None] * powers[i] * g[order - i][:, None, :] for i, b in enumerate(binomial)
-    ]
-    total: Array = np.sum(terms, axis=0)
-    return total
-
-
-def _power(d: Array, s: tuple[int, ...], extra: int) -> Array:
-    """d^-(s + extra) for integers s, (E, len(s))."""
-    return np.stack([d ** -float(i + extra) for i in s], axis=1)
-
-
-def _times_cutoff(h: list[Array], d: Array, cutoff: float, p: int) -> list[Array]:
-    """Derivatives of h(d) f_p(d / cutoff), zero from the cutoff on."""
-    f = [value[:, None] for value in _cutoff(d / cutoff, p, len(h) - 1)]
-    f = [value / cutoff**i for i, value in enumerate(f)]
-    found = [h[0] * f[0]]
-    if len(h) > 1:
-        found.append(h[1] * f[0] + h[0] * f[1])
-    if len(h) > 2:
-        found.append(h[2] * f[0] + 2 * h[1] * f[1] + h[0] * f[2])
-    return found
-
-
-def _cutoff(x: Array, p: int, order: int) -> list[Array]:
-    """f = (1-x)^3 sum_{k<p} (k+1)(k+2)/2 x^k and its derivatives: sums of positive terms, so no digits cancel at 1."""
-    x = np.minimum(x, 1.0)
-    rest, c = 1.0 - x, p * (p + 1) * (p + 2) / 2
-    series = np.zeros_like(x)
-    for k in reversed(range(p)):
-        series = series * x + (k + 1) * (k + 2) / 2
-    found = [rest**3 * series]
-    if order >= 1:
-        found.append(-c * x ** (p - 1) * rest**2)
-    if order >= 2:
-        bracket = (p - 1) * rest - 2 * x
-        found.append(-c * (x ** (p - 2) if p > 1 else 1.0 / x) * rest * bracket)
-    return found
+    if d.size and not (np.isfinite(d).all() and d.min() > 0):
+        edge = int(np.argmax(~(np.isfinite(d) & (d > 0))))
+        raise GeometryError(f"{function}: 'dist' must be positive and finite, got {d[edge]} at edge {edge}")
+    return d
 
 
 def _check_family(family: Radial, n: int, cutoff: float, p: int) -> None:
@@ -288,8 +269,3 @@ def _check_family(family: Radial, n: int, cutoff: float, p: int) -> None:
         raise IrrepsError(f"{name}: 'n' and 'p' must be positive integers, got {n} and {p}")
     if not cutoff > 0:
         raise GeometryError(f"{name}: 'cutoff' must be a positive length in Angstrom, got {cutoff}")
-
-
-def _check_cotangent(function: str, y_bar: Array, like: Array) -> None:
-    if y_bar.shape != like.shape:
-        raise ShapeError(f"{function}: 'y_bar' must have shape {like.shape}, got {y_bar.shape}")
