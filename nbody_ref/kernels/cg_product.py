@@ -1,7 +1,7 @@
-r"""Loop of `nbody_ref.ops.cg_product`: a sparse trilinear form applied to rows, towards any of its three legs.
+r"""Loops of `nbody_ref.ops.cg_product`: a sparse trilinear form applied to rows, towards any of its three legs.
 
-The form sum_t C_t out[t] a[t] b[t] is given as blocks of four terms with the same output row and channel counts. The
-same loop gives the product and both adjoints: only the roles of the legs, that is the table, change.
+The form sum_t C_t out[t] a[t] b[t] comes as blocks of at most two terms with one output row. The same loops give the
+product and both adjoints: only the roles of the legs, that is the table, change.
 """
 
 from __future__ import annotations
@@ -12,64 +12,100 @@ import numpy as np
 
 from nbody_ref.kernels._jit import kernel
 
-__all__ = ["ProductArrays", "cg_terms"]
+__all__ = ["CHANNELWISE", "SUM_BOTH", "SUM_LEFT", "TO_BOTH", "ProductArrays", "cg_terms"]
 
-ONE, TWO, THREE, FOUR = (np.uintp(i) for i in range(1, 5))
+ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT = (np.uintp(i) for i in range(1, 9))
+CHANNELWISE, TO_BOTH, SUM_LEFT, SUM_BOTH = (np.uintp(i) for i in range(4))
+COLUMNS = EIGHT  # of the table of blocks
 
 
 class ProductArrays(NamedTuple):
-    """Blocks of four terms as the kernel reads them; the form towards one leg.
+    """Blocks of terms as the kernel reads them; the form towards one leg.
 
     Attributes
     ----------
     role : uintp
-        0: channel by channel; 1: out[u, v] += a[u] b[v]; 2: out[v] += a[u] b[u, v]; 3: out[u] += a[v] b[u, v].
-    blocks : (n * 3,) uintp
-        Rows (offset in out, mul_u, mul_v); role 0 uses mul_u only.
-    a_at, b_at, value : (4 * n,)
-        Offsets of the components and values of the terms.
+        CHANNELWISE: out[c] += a[c] b[c]; TO_BOTH: out[u, v] += a[u] b[v]; SUM_LEFT: out[v] += a[u] b[u, v];
+        SUM_BOTH: out[u] += a[v] b[u, v].
+    blocks : (n * 8,) uintp
+        Rows (number of terms, offset in out, mul_u, mul_v, two offsets in a, two in b).
+    value : (2 * n,)
     sizes : (3,) uintp
         Lengths of a row of out, a and b.
     """
 
     role: Any
     blocks: Any
-    a_at: Any
-    b_at: Any
     value: Any
     sizes: Any
 
 
 @kernel(contract=True)
-def cg_terms(out: Any, a: Any, b: Any, first: Any, last: Any, t: Any) -> None:
+def cg_terms(out: Any, a: Any, b: Any, first: Any, last: Any, t: Any, zero: Any) -> None:
     """Add the form to rows first..last-1 of out; out, a, b flat."""
+    role, blocks, value, do, da, db = t.role, t.blocks, t.value, t.sizes[0], t.sizes[1], t.sizes[2]
     for n in range(first, last):
-        o_row, a_row, b_row = n * t.sizes[0], n * t.sizes[1], n * t.sizes[2]
-        for p in range(np.uintp(len(t.blocks)) // THREE):
-            q, r = p * THREE, p * FOUR
-            o, mu, mv = o_row + t.blocks[q], t.blocks[q + ONE], t.blocks[q + TWO]
-            v0, v1, v2, v3 = t.value[r], t.value[r + ONE], t.value[r + TWO], t.value[r + THREE]
-            a0, a1, a2, a3 = (
-                a_row + t.a_at[r], a_row + t.a_at[r + ONE], a_row + t.a_at[r + TWO], a_row + t.a_at[r + THREE],
-            )  # fmt: skip
-            b0, b1, b2, b3 = (
-                b_row + t.b_at[r], b_row + t.b_at[r + ONE], b_row + t.b_at[r + TWO], b_row + t.b_at[r + THREE],
-            )  # fmt: skip
-            if t.role == 0:
-                for c in range(mu):
-                    left = (v0 * a[a0 + c]) * b[b0 + c] + (v1 * a[a1 + c]) * b[b1 + c]
-                    out[o + c] += left + ((v2 * a[a2 + c]) * b[b2 + c] + (v3 * a[a3 + c]) * b[b3 + c])
-            elif t.role == 3:
-                for u in range(mu):
-                    w = u * mv
-                    for c in range(mv):
-                        left = (v0 * a[a0 + c]) * b[b0 + w + c] + (v1 * a[a1 + c]) * b[b1 + w + c]
-                        right = (v2 * a[a2 + c]) * b[b2 + w + c] + (v3 * a[a3 + c]) * b[b3 + w + c]
-                        out[o + u] += left + right
-            else:
-                for u in range(mu):
-                    x0, x1, x2, x3 = v0 * a[a0 + u], v1 * a[a1 + u], v2 * a[a2 + u], v3 * a[a3 + u]
-                    i, j = (u * mv, n - n) if t.role == 1 else (n - n, u * mv)
-                    for c in range(mv):
-                        left = x0 * b[b0 + j + c] + x1 * b[b1 + j + c]
-                        out[o + i + c] += left + (x2 * b[b2 + j + c] + x3 * b[b3 + j + c])
+        if role == CHANNELWISE:
+            _channelwise(out, n * do, a, n * da, b, n * db, blocks, value)
+        elif role == TO_BOTH:
+            _to_both(out, n * do, a, n * da, b, n * db, blocks, value)
+        elif role == SUM_LEFT:
+            _sum_left(out, n * do, a, n * da, b, n * db, blocks, value)
+        else:
+            _sum_both(out, n * do, a, n * da, b, n * db, blocks, value, zero)
+
+
+@kernel(contract=True)
+def _channelwise(out: Any, on: Any, a: Any, an: Any, b: Any, bn: Any, blocks: Any, value: Any) -> None:
+    """out[c] += v a[c] b[c], D1."""
+    for p in range(np.uintp(len(blocks)) // COLUMNS):
+        q, r = p * COLUMNS, p * TWO
+        o, mul, v0, v1 = on + blocks[q + ONE], blocks[q + TWO], value[r], value[r + ONE]
+        a0, a1, b0, b1 = an + blocks[q + FOUR], an + blocks[q + FIVE], bn + blocks[q + SIX], bn + blocks[q + SEVEN]
+        if blocks[q] == ONE:
+            for c in range(mul):
+                out[o + c] += (v0 * a[a0 + c]) * b[b0 + c]
+        else:
+            for c in range(mul):
+                out[o + c] += (v0 * a[a0 + c]) * b[b0 + c] + (v1 * a[a1 + c]) * b[b1 + c]
+
+
+@kernel(contract=True)
+def _to_both(out: Any, on: Any, a: Any, an: Any, b: Any, bn: Any, blocks: Any, value: Any) -> None:
+    """out[u, v] += C a[u] b[v], D1."""
+    for p in range(np.uintp(len(blocks)) // COLUMNS):
+        q, r = p * COLUMNS, p * TWO
+        o, mu, mv, v0, v1 = on + blocks[q + ONE], blocks[q + TWO], blocks[q + THREE], value[r], value[r + ONE]
+        a0, a1, b0, b1 = an + blocks[q + FOUR], an + blocks[q + FIVE], bn + blocks[q + SIX], bn + blocks[q + SEVEN]
+        for u in range(mu):
+            x0, x1, i = v0 * a[a0 + u], v1 * a[a1 + u], o + u * mv
+            for c in range(mv):
+                out[i + c] += x0 * b[b0 + c] + x1 * b[b1 + c]
+
+
+@kernel(contract=True)
+def _sum_left(out: Any, on: Any, a: Any, an: Any, b: Any, bn: Any, blocks: Any, value: Any) -> None:
+    """out[v] += C sum_u a[u] b[u, v], D3."""
+    for p in range(np.uintp(len(blocks)) // COLUMNS):
+        q, r = p * COLUMNS, p * TWO
+        o, mu, mv, v0, v1 = on + blocks[q + ONE], blocks[q + TWO], blocks[q + THREE], value[r], value[r + ONE]
+        a0, a1, b0, b1 = an + blocks[q + FOUR], an + blocks[q + FIVE], bn + blocks[q + SIX], bn + blocks[q + SEVEN]
+        for u in range(mu):
+            x0, x1, i, j = v0 * a[a0 + u], v1 * a[a1 + u], b0 + u * mv, b1 + u * mv
+            for c in range(mv):
+                out[o + c] += x0 * b[i + c] + x1 * b[j + c]
+
+
+@kernel(contract=True)
+def _sum_both(out: Any, on: Any, a: Any, an: Any, b: Any, bn: Any, blocks: Any, value: Any, zero: Any) -> None:
+    """out[u] += C sum_v a[v] b[u, v], D2."""
+    for p in range(np.uintp(len(blocks)) // COLUMNS):
+        q, r = p * COLUMNS, p * TWO
+        o, mu, mv, v0, v1 = on + blocks[q + ONE], blocks[q + TWO], blocks[q + THREE], value[r], value[r + ONE]
+        a0, a1, b0, b1 = an + blocks[q + FOUR], an + blocks[q + FIVE], bn + blocks[q + SIX], bn + blocks[q + SEVEN]
+        for u in range(mu):
+            s0, s1, i, j = zero, zero, b0 + u * mv, b1 + u * mv
+            for c in range(mv):
+                s0 = s0 + a[a0 + c] * b[i + c]
+                s1 = s1 + a[a1 + c] * b[j + c]
+            out[o + u] += v0 * s0 + v1 * s1

@@ -19,7 +19,7 @@ import numpy as np
 
 from nbody_ref.errors import IrrepsError
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.kernels.cg_product import ProductArrays, cg_terms
+from nbody_ref.kernels.cg_product import CHANNELWISE, SUM_BOTH, SUM_LEFT, TO_BOTH, ProductArrays, cg_terms
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype
 from nbody_ref.tables import CGTable, cg_coo
 
@@ -132,7 +132,7 @@ def cg_product(a: Array, b: Array, table: ProductTable) -> Array:
 
     Notes
     -----
-    |computed - exact| <= k u S, S = sum|C a b|, k = ceil(n/4) + 4 for n terms. Derivation:
+    |computed - exact| <= k u S, S = sum|C a b|, k = ceil(n/2) + 4 for n terms. Derivation:
     docs/derivations/cg_product.md; gradient `cg_product_vjp`.
     """
     a, b = _checked("cg_product", a, b, table)
@@ -194,7 +194,7 @@ def contract(arrays: ProductArrays, *pairs: tuple[Array | None, Array | None]) -
 def add_form(out: Array, left: Array, right: Array, arrays: ProductArrays) -> None:
     """Add the form to every row of out, unchecked and over any ring."""
     flat = out.reshape(-1), left.reshape(-1), right.reshape(-1)
-    cg_terms(*flat, np.uintp(0), np.uintp(len(left)), arrays)
+    cg_terms(*flat, np.uintp(0), np.uintp(len(left)), arrays, np.zeros(1, out.dtype)[0])
 
 
 def _checked_path(a: Irreps, b: Irreps, path: ProductPath) -> ProductPath:
@@ -221,29 +221,29 @@ def product_arrays(table: ProductTable, coupling: Coupling, dtype: Any) -> Legs:
             terms.append((p, mu, mv, *at, value))
     dims = table.irreps_out.dim, a.dim, b.dim
     legs = (0, 1, 2), (1, 2, 0), (2, 1, 0)
-    roles = (1, 3, 2) if full else (0, 0, 0)
+    roles = (TO_BOTH, SUM_BOTH, SUM_LEFT) if full else (CHANNELWISE,) * 3
     return tuple(_blocks(terms, leg, role, dims, dtype) for leg, role in zip(legs, roles))  # type: ignore[return-value]
 
 
 def _blocks(
-    terms: list[tuple[Any, ...]], legs: tuple[int, ...], role: int, dims: tuple[int, ...], dtype: Any
+    terms: list[tuple[Any, ...]], legs: tuple[int, ...], role: Any, dims: tuple[int, ...], dtype: Any
 ) -> ProductArrays:
-    """Sort terms by output row and channel counts, and pad each group with zeros to whole blocks of four."""
+    """Sort terms by output row and channel counts, and pair them; an odd one is repeated with value zero."""
     groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
     o, left, right = (leg + 3 for leg in legs)
     for term in terms:
         groups.setdefault((term[o], term[1], term[2]), []).append((term[left], term[right], term[6]))
     blocks: list[tuple[int, ...]] = []
-    flat: list[tuple[Any, ...]] = []
+    values: list[Any] = []
     for key in sorted(groups):
         group = groups[key]
-        group += [(*group[0][:2], group[0][2] * 0)] * (-len(group) % 4)
-        blocks += [key] * (len(group) // 4)
-        flat += group
-    index = [np.array(column, np.uintp).reshape(-1) for column in (blocks, [t[0] for t in flat], [t[1] for t in flat])]
+        for i in range(0, len(group), 2):
+            count = min(2, len(group) - i)
+            (a0, b0, v0), (a1, b1, v1) = group[i], group[i + count - 1]
+            blocks.append((count, *key, a0, a1, b0, b1))
+            values += [v0, v1 if count == 2 else v1 * 0]
     sizes = np.array([dims[leg] for leg in legs], np.uintp)
-    values = np.array([value for _, _, value in flat], dtype)
-    return ProductArrays(np.uintp(role), index[0], index[1], index[2], values, sizes)
+    return ProductArrays(role, np.array(blocks, np.uintp).reshape(-1), np.array(values, dtype), sizes)
 
 
 def _checked(function: str, a: Array, b: Array, table: ProductTable) -> tuple[Array, Array]:
