@@ -287,8 +287,8 @@ def uniqueness(subject: SimpleNamespace, full: bool) -> Cases:
     },
 )
 def dense(subject: SimpleNamespace, full: bool) -> Cases:
-    # A turn of finite order needs (w + ix)^n = (w - ix)^n for some n > 0. Here w^2 + x^2 is a prime, 1 mod 4: w + ix and
-    # w - ix are primes of Z[i] that are no associates, and unique factorisation forbids it.
+    # A turn of finite order needs (w + ix)^n = (w - ix)^n for some n > 0. Here w^2 + x^2 is a prime, 1 mod 4: w + ix
+    # and w - ix are primes of Z[i] that are no associates, and unique factorisation forbids it.
     axes = set()
     for q in subject.generators:
         axes.add(tuple(a != 0 for a in q[1:]))
@@ -411,7 +411,7 @@ TYPES = {"(10)": "1x0e + 1x1o + 1x2e + 1x3o", "(11)": "1x0e + 1x1o", "(12)": "1x
 PLANTED = {"one coupling doubled": {"gauge": wrong_gauge()}, "z reflected": {"gauge": reflected_gauge()}}
 
 
-@claim("3.8", "eqs. (6), (10)-(12)", "every gate is covariant under O(3), on all basis vectors of the children's states",
+@claim("3.8", "eqs. (6), (10)-(12)", "every gate is covariant under O(3), on all basis vectors of its children",
        "own matrices on binary forms, Gaussian rationals", {"gauge": MONOMIAL}, PLANTED)  # fmt: skip
 def gates(subject: SimpleNamespace, full: bool) -> Cases:
     for name, make in GATES.items():
