@@ -109,8 +109,10 @@ def write_extxyz(path: Path, frames: list[Atoms], done: dict[int, tuple[float, l
         atoms, (energy, forces) = frames[index], done[index]
         kind = "IsolatedAtom" if len(atoms) == 1 else "ethanol"
         molecules += len(atoms) > 1
-        lines += [str(len(atoms)), f'Properties=species:S:1:pos:R:3:REF_forces:R:3 REF_energy={energy:.7f} '
-                                   f'config_type={kind} pbc="F F F"']
+        lines += [
+            str(len(atoms)),
+            f'Properties=species:S:1:pos:R:3:REF_forces:R:3 REF_energy={energy:.7f} config_type={kind} pbc="F F F"',
+        ]
         for symbol, r, force in zip(atoms.get_chemical_symbols(), atoms.positions, forces):
             lines.append(f"{symbol:2s}" + "".join(f" {x:10.6f}" for x in r) + "".join(f" {x:11.6f}" for x in force))
     temporary = path.with_suffix(".tmp")
