@@ -3,7 +3,7 @@
     Y_{l, +m} = Q_l^m(z, s) c_m(x, y),   Y_{l, -m} = Q_l^m(z, s) v_m(x, y),   s = |r|^2,   c_m + i v_m = (x + i y)^m
 
 Four points travel together as tuples, so that table entries and loop counters serve four; the last block repeats its
-last point. Equations (A) to (H) are those of docs/derivations/harmonics.md. r and r_bar are flat (n * 3), Y and Y_bar
+last point. Labels are those of docs/derivations/harmonics.md. r and r_bar are flat (n * 3), Y and Y_bar
 flat (n * (lmax + 1)^2).
 """
 
@@ -173,7 +173,7 @@ def solid(r: Any, table: Any, Y: Any) -> None:
 
 @kernel(contract=True)
 def solid_jvp(r: Any, r_dot: Any, table: Any, Y_dot: Any) -> None:
-    """Y_dot = (r_dot . grad) Y: the recursion differentiated, (C) and (D); writes every entry."""
+    """Y_dot = (r_dot . grad) Y: the recursion differentiated, (D1)-(D4); writes every entry."""
     n, lmax = np.uintp(r.shape[0]) // _THREE, np.uintp(table.diagonal.shape[0]) - _ONE
     zero = _fill(table.unit[0])
     for start in range(_ZERO, n, _FOUR):
@@ -203,7 +203,7 @@ def solid_jvp(r: Any, r_dot: Any, table: Any, Y_dot: Any) -> None:
 
 @kernel(contract=True)
 def solid_vjp(Y_bar: Any, r: Any, table: Any, column: Any, r_bar: Any) -> None:
-    """r_bar = sum Y_bar grad Y by the identities (E); column, (lmax + 1) * 4, holds Q_bar of the column before."""
+    """r_bar = sum Y_bar grad Y, (V1)-(V7); column, (lmax + 1) * 4, holds Q_bar of the column before."""
     n, lmax = np.uintp(r.shape[0]) // _THREE, np.uintp(table.diagonal.shape[0]) - _ONE
     zero, own = _fill(table.unit[0]), (_ZERO, _ONE, _TWO, _THREE)
     for start in range(_ZERO, n, _FOUR):

@@ -59,11 +59,10 @@ def check_array(
     found = np.asarray(array)
     if not _fits(found.shape, shape):
         raise ShapeError(f"{function}: '{name}' must have shape {_show(shape)}, got {found.shape}")
-    allowed = [np.dtype(dtype) for dtype in dtypes]
-    if found.dtype not in allowed:
-        wanted = " or ".join(str(dtype) for dtype in allowed)
+    if not any(found.dtype == dtype for dtype in dtypes):
+        wanted = " or ".join(str(np.dtype(dtype)) for dtype in dtypes)
         raise DTypeError(f"{function}: '{name}' must be {wanted}, got {found.dtype}")
-    return np.ascontiguousarray(found) if found.ndim else found
+    return found if found.flags.c_contiguous else np.ascontiguousarray(found)
 
 
 def check_same_dtype(function: str, **arrays: Array | None) -> None:
