@@ -57,8 +57,9 @@ def message(x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> 
 
     Notes
     -----
-    |computed - exact| <= k u S with S the sum of |w C x Y| and k = n + 2 l1 + 7, n neighbours. Bits do not depend on
-    the number of threads. Derivation: docs/derivations/message.md; gradient `message_vjp`.
+    |computed - exact| <= k u S with S the sum of |w C x Y| and k = n + 2 l1 + 5 for n
+    neighbours (l1 <= 3). Bits do not depend on the number of threads. Derivation: docs/derivations/message.md;
+    gradient `message_vjp`.
     """
     values = _checked("message", x, Y, w, edges, table)
     return forward(values, NONE, edges, table.arrays(values[0].dtype))
@@ -102,7 +103,7 @@ def message_vjp(
     """
     values = _checked("message_vjp", x, Y, w, edges, table)
     g = _checked_bar("message_vjp", "y_bar", y_bar, values[0], edges, table)
-    return adjoint((g, *values), (None, *NONE), edges, table.arrays(g.dtype), needs or ALL, False)
+    return adjoint((g, *values), (None, *NONE), edges, table.arrays(g.dtype), needs or ALL, False)  # D3, D4, D5
 
 
 def message_vjp_jvp(
@@ -121,7 +122,7 @@ def message_vjp_jvp(
     wanted = tuple(need and reach for need, reach in zip(needs or ALL, reached, strict=True))
     if not any(wanted):
         return NONE
-    return adjoint((g, *values), (g_dot, *dots), edges, table.arrays(g.dtype), wanted, True)
+    return adjoint((g, *values), (g_dot, *dots), edges, table.arrays(g.dtype), wanted, True)  # D6
 
 
 def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays: MessageArrays) -> Array:

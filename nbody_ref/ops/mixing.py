@@ -106,8 +106,8 @@ def mixing(F: Array, W: Array, kind: Array, table: MixingTable) -> Array:
 
     Notes
     -----
-    |computed - exact| <= k u S, S = sum |F W|, k = mul_in/4 + 4 per part. Independent of the number of threads and
-    of the other rows. Derivation: docs/derivations/mixing.md; gradient `mixing_vjp`.
+    |computed - exact| <= k u S, S = sum |F W|, k = mul_in/4 + 3 (rounded up) per part. Independent of the
+    number of threads and of the other rows. Derivation: docs/derivations/mixing.md; gradient `mixing_vjp`.
     """
     F, W, kind = _checked("mixing", F, W, kind, table)
     out = np.zeros((len(F), table.irreps_out.dim), F.dtype)

@@ -66,7 +66,7 @@ def neighbour_sum_vjp(
     if needs is not None and not needs[0]:
         return (None,)
     shape = edges.n_receivers, np.shape(x)[1]
-    return (adjoint(check_array("neighbour_sum_vjp", "y_bar", y_bar, shape, (x.dtype,)), edges),)
+    return (adjoint(check_array("neighbour_sum_vjp", "y_bar", y_bar, shape, (x.dtype,)), edges),)  # D2
 
 
 def neighbour_sum_vjp_jvp(
@@ -91,6 +91,6 @@ def forward(x: Array, edges: Edges) -> Array:
 def adjoint(y_bar: Array, edges: Edges) -> Array:
     """A^T y_bar, unchecked and over any ring."""
     out = np.zeros((edges.n_senders, y_bar.shape[1]), y_bar.dtype)
-    receivers = edges.receivers[edges.t_edge]  # D2
+    receivers = edges.receivers[edges.t_edge]
     gather_sum(out.reshape(-1), y_bar.reshape(-1), edges.t_ptr, receivers, np.uintp(y_bar.shape[1]))
     return out

@@ -120,7 +120,7 @@ def radial_weights(R: Array, V: Array, kind: Array, table: RadialTable) -> Array
 
     Notes
     -----
-    |computed - exact| <= (n/4 + 4) u sum|R V|. Derivation: docs/derivations/radial_weights.md; gradient
+    |computed - exact| <= (n/4 + 3) u sum|R V|. Derivation: docs/derivations/radial_weights.md; gradient
     `radial_weights_vjp`.
     """
     R, V, kind = _checked("radial_weights", R, V, kind, table)

@@ -99,7 +99,7 @@ def test_planted_errors_are_caught(planted, exact, allow, monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_message_with_clebsch_gordan_is_within_the_derived_bound(dtype):
-    """k: the table 1, M 2, terms and their sum 2 l1 + 2, the weight 1, n neighbours: n + 2 l1 + 6; l1 = 3 here."""
+    """k: the table 1, M 2, a product, 2 l1 sums, the weight 1, n neighbours: n + 2 l1 + 5; l1 = 3 here."""
     table, rng = MessageTable.build("3x0e + 2x1o + 9x2e + 1x3o", 3), np.random.default_rng(3)
     n = 40
     edges = Edges.build(rng.integers(0, 3, n), rng.integers(0, 6, n), 3, 6)
@@ -107,7 +107,7 @@ def test_message_with_clebsch_gordan_is_within_the_derived_bound(dtype):
     wide = [v.astype(np.longdouble) for v in values]
     wanted, magnitude = definition(*wide, edges, table, cg_coo), definition(*map(abs, wide), edges, table, sizes)
     most = np.bincount(edges.receivers.astype(int)).max()
-    bound = (most + 2 * 3 + 6) * np.finfo(dtype).eps / 2 * magnitude
+    bound = (most + 2 * 3 + 5) * np.finfo(dtype).eps / 2 * magnitude
     found = message(*values, edges, table)
     assert found.dtype == dtype
     assert (abs(found - wanted) <= bound).all()
