@@ -1,8 +1,9 @@
 """The one decorator of every kernel: lazy Numba compilation, cached on disk, NumPy error model.
 
 Where Numba cannot be imported (a browser, say) the decorator returns the plain Python function, which computes the
-same thing slowly. A cached kernel calls only kernels of its own file, since Numba's cache does not notice a change in
-a callee elsewhere and would go on returning the old numbers.
+same thing slowly. Compiled kernels release Python's global lock, so that ordinary threads can run them side by side. A
+cached kernel calls only kernels of its own file, since Numba's cache does not notice a change in a callee elsewhere and
+would go on returning the old numbers.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def kernel(*, parallel: bool = False, contract: bool = False, inline: str = "nev
         if numba is None:
             return function
         fastmath: Any = {"contract"} if contract else False
-        options = {"parallel": parallel, "fastmath": fastmath, "inline": inline}
+        options = {"parallel": parallel, "fastmath": fastmath, "inline": inline, "nogil": True}
         compiled: F = numba.njit(cache=True, error_model="numpy", **options)(function)
         return compiled
 

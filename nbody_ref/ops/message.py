@@ -17,6 +17,7 @@ import numpy as np
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels.message import MessageArrays, message_adjoint, message_forward
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype
+from nbody_ref.ops._threads import run_blocks
 from nbody_ref.ops.message_table import MessageTable
 
 __all__ = ["MessageTable", "message", "message_jvp", "message_vjp", "message_vjp_jvp"]
@@ -129,12 +130,15 @@ def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays
     """`message` of (x, Y, w), or its tangent if any of `dots` is given, unchecked and over any ring."""
     dtype = values[0].dtype
     out = np.zeros((edges.n_receivers, int(arrays.sizes[3])), dtype)
-    M, M_dot, _, _, _ = _scratch(arrays, dtype)
-    tangents, given = _tangents(dots, values)
-    message_forward(
-        _flat(out), tuple(map(_flat, values)), tangents, given, edges.senders, edges.row_ptr,
-        np.uintp(0), np.uintp(edges.n_receivers), arrays, M, M_dot,
-    )  # fmt: skip
+    flat, (tangents, given) = tuple(map(_flat, values)), _tangents(dots, values)
+
+    def block(first: Any, last: Any) -> None:
+        M, M_dot, _, _, _ = _scratch(arrays, dtype)
+        message_forward(
+            _flat(out), flat, tangents, given, edges.senders, edges.row_ptr, first, last, arrays, M, M_dot
+        )  # fmt: skip
+
+    run_blocks(block, edges.row_ptr, edges.n_edges * int(arrays.sizes[2]))
     return out
 
 
@@ -144,13 +148,16 @@ def adjoint(
     """`message_vjp` of (y_bar, x, Y, w), or `message_vjp_jvp` if `tangent`, unchecked and over any ring."""
     dtype = values[0].dtype
     bars = [np.zeros(a.shape if need else (0,), dtype) for a, need in zip(values[1:], needs, strict=True)]
-    M, M_dot, z, P, sink = _scratch(arrays, dtype)
-    tangents, given = _tangents(dots, values)
-    message_adjoint(
-        tuple(map(_flat, bars)), sink, tuple(map(_flat, values)), tangents, needs, given, tangent,
-        edges.receivers, edges.t_ptr, edges.t_edge, np.uintp(0), np.uintp(edges.n_senders),
-        arrays, M, M_dot, z, P, np.zeros(1, dtype)[0],
-    )  # fmt: skip
+    flat, flat_bars, (tangents, given) = tuple(map(_flat, values)), tuple(map(_flat, bars)), _tangents(dots, values)
+
+    def block(first: Any, last: Any) -> None:
+        M, M_dot, z, P, sink = _scratch(arrays, dtype)
+        message_adjoint(
+            flat_bars, sink, flat, tangents, needs, given, tangent, edges.receivers, edges.t_ptr, edges.t_edge,
+            first, last, arrays, M, M_dot, z, P, np.zeros(1, dtype)[0],
+        )  # fmt: skip
+
+    run_blocks(block, edges.t_ptr, edges.n_edges * int(arrays.sizes[2]))
     return tuple(bar if need else None for bar, need in zip(bars, needs, strict=True))
 
 
