@@ -9,7 +9,7 @@ its gate; the root aggregates the last level and its state is the output:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -215,15 +215,40 @@ class Network:
         One run of forward, jvp, vjp and vjp_jvp, whatever the number of weights: with r_dot = -F_bar and the seed's
         tangent E_bar, the tangent of W's cotangent is the whole gradient. docs/derivations/chain.md, D5.
         """
+        return self.loss_gradient(graph, lambda energy, forces: (0.0, energy_bar, forces_bar), wrt)[1]
+
+    def loss_gradient(
+        self, graph: Graph, loss: Callable[[Array, Array], tuple[float, Array, Array]], wrt: Iterable[str] | None = None
+    ) -> tuple[float, Parameters]:
+        """Value of a loss on energies and forces, and its gradient with respect to the weights.
+
+        Parameters
+        ----------
+        graph : Graph
+        loss : callable (energy (n_frames,), forces (N, 3)) -> (value, dL/dE, dL/dF)
+            Called once, between the reverse pass that gives the forces and the forward pass along dL/dF.
+        wrt : iterable of str, optional
+            Names of the weights; None: all.
+
+        Returns
+        -------
+        float, Parameters
+
+        Notes
+        -----
+        `weight_gradient` of the loss's own derivatives, without computing energies and forces twice.
+        """
         self._check_scalar(self.root)
         names = tuple(self.parameters) if wrt is None else tuple(wrt)
         values, batch = self.forward(graph)
-        one = np.ones_like(values[self.root])
+        energy = values[self.root]
+        bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r", *names))
+        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
+        value, energy_bar, forces_bar = loss(energy[:, 0].astype(np.float64), forces)
         tangents = self.chain.jvp(values, batch, {"r": -forces_bar})
-        bars = self.chain.vjp(values, batch, {self.root: one}, names)
-        seed_dot = {self.root: energy_bar[:, None].astype(one.dtype)}
+        seed_dot = {self.root: energy_bar[:, None].astype(energy.dtype)}
         found = self.chain.vjp_jvp(values, batch, tangents, bars, names, seed_dot)
-        return Parameters({name: found.get(name, np.zeros_like(self.parameters[name])) for name in names})
+        return value, Parameters({name: found.get(name, np.zeros_like(self.parameters[name])) for name in names})
 
     @cached_property
     def last_level(self) -> str:
