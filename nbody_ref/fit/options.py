@@ -91,7 +91,7 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready record."""
-        return asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def available_memory() -> float:

@@ -77,9 +77,9 @@ def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) 
     say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
     energies = zip(symbols(frames.species), job.baseline.energies.values(), strict=True)
     say(f"baseline ({job.baseline.kind}): " + ", ".join(f"{name} {energy:.4f} eV" for name, energy in energies))
+    solver = job.solver(job.network(choice.smoothness[0]))
     smoothness = job.choose_smoothness()
-    network = job.network(smoothness)
-    potential = job.fit_readout(network)
+    potential = job.fit_readout(job.network(smoothness), solver)
     potential.metadata["smoothness"] = smoothness
     potential.metadata["seconds"] = round(time.perf_counter() - start, 1)
     return potential
@@ -139,10 +139,8 @@ class _Job:
         self.say(f"smoothness {chosen:g} (force error on the hold-out, meV/A: {listed}; {len(train)} frames)")
         return chosen
 
-    def fit_readout(self, network: Network) -> Potential:
+    def fit_readout(self, network: Network, solver: str) -> Potential:
         """Regularisation from the hold-out, then the readout from all frames."""
-        solver = self.solver(network)
-        self.estimate(network, solver)
         equations = self.equations(network, solver)
         train, test = list(self.split.train), list(self.split.test)
         held = self.design(network, test)
@@ -185,16 +183,12 @@ class _Job:
         return Potential(fitted, self.baseline, constants, metadata)
 
     def solver(self, network: Network) -> str:
-        """Dual if columns outnumber rows."""
-        if self.choice.solver != "auto":
-            return self.choice.solver
-        n_rows = len(self.frames) + 3 * int(self.frames.n_atoms.sum())
-        return "dual" if n_rows < np.prod(network.parameters[network.readout].shape) else "primal"
-
-    def estimate(self, network: Network, solver: str) -> None:
-        """Say how much memory the fit needs, and refuse if that is too much."""
+        """The solver: dual if columns outnumber rows. Says what memory it needs, and refuses if that is too much."""
         columns = int(np.prod(network.parameters[network.readout].shape))
         force_rows = 3 * int(self.frames.n_atoms.sum())
+        solver = self.choice.solver
+        if solver == "auto":
+            solver = "dual" if force_rows + len(self.frames) < columns else "primal"
         held = 3 * int(self.frames[list(self.split.test)].n_atoms.sum()) + 3 * len(self.frames)
         core = {
             "primal": 3.0 * columns**2,
@@ -210,6 +204,7 @@ class _Job:
                 f"fit: would need {need:.1f} GB, may use {limit:.1f}: take fewer frames, a smaller size "
                 f"(--size small), or allow more memory (--memory)"
             )
+        return solver
 
     def equations(self, network: Network, solver: str) -> Equations:
         """Empty equations for the readout of a network."""

@@ -1,0 +1,51 @@
+"""Errors: recomputed by hand from predictions, with the names and units that are promised."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nbody_ref.errors import DataError, GeometryError
+from nbody_ref.fit import evaluate
+from nbody_ref.fit.frames import Frame, Frames
+
+
+def test_errors_are_the_means_that_their_names_say(potential, frames):
+    chosen = frames[[100, 150]]
+    found = evaluate(potential, chosen).to_dict()
+    prediction = potential.predict(chosen.geometries)
+    de = 1000 * (prediction.energies - chosen.energies)
+    df = 1000 * (prediction.forces - np.concatenate([chosen[0].forces, chosen[1].forces]))
+    assert found["energy_mae_meV"] == pytest.approx((abs(de[0]) + abs(de[1])) / 2, rel=1e-12)
+    assert found["energy_rmse_meV"] == pytest.approx(np.sqrt((de[0] ** 2 + de[1] ** 2) / 2), rel=1e-12)
+    assert found["energy_per_atom_mae_meV"] == pytest.approx(found["energy_mae_meV"] / 9, rel=1e-12)
+    assert found["forces_mae_meV_per_A"] == pytest.approx(np.abs(df).sum() / 54, rel=1e-12)
+    assert found["forces_rmse_meV_per_A"] == pytest.approx(np.sqrt((df**2).sum() / 54), rel=1e-12)
+    carbon = np.concatenate([frame.numbers for frame in chosen]) == 6
+    assert found["species"]["C"]["forces_mae_meV_per_A"] == pytest.approx(np.abs(df[carbon]).mean(), rel=1e-12)
+    assert found["forces_max_meV_per_A"] == np.abs(df).max()
+    json.dumps(found, allow_nan=False)
+
+
+def test_predicting_the_mean_knows_the_composition_only(potential, frames):
+    mean = evaluate(potential, frames[100:160]).mean
+    assert np.allclose(mean, frames[:40].energies.mean(), rtol=1e-12)
+
+
+def test_one_frame_can_be_evaluated_and_none_cannot(potential, frames):
+    result = evaluate(potential, frames[:1])
+    assert result.to_dict()["n_frames"] == 1 and "errors on 1 frames" in result.table()
+    with pytest.raises(DataError, match="at least one frame"):
+        evaluate(potential, frames[:0])
+
+
+def test_table_names_units_and_the_mean(potential, frames):
+    table = evaluate(potential, frames[100:110]).table()
+    for words in ("energy, meV", "energy per atom, meV", "forces, meV/A", "on O, meV/A", "predict the mean: forces"):
+        assert words in table
+
+
+def test_unseen_element_is_named(potential):
+    nitrogen = Frames((Frame(np.array([7, 7]), np.array([[0, 0, 0], [0, 0, 1.1]]), -3000.0, np.zeros((2, 3))),))
+    with pytest.raises(GeometryError, match="molecule 0: atom 0 is N"):
+        evaluate(potential, nitrogen)

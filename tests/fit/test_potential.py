@@ -1,0 +1,150 @@
+"""A fitted potential: physics of its numbers, its file, its calculator and what it refuses."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import molecule
+from scipy.spatial.transform import Rotation
+
+import nbody_ref
+from nbody_ref.errors import FileError, GeometryError
+from nbody_ref.files import load_model, save_model
+from nbody_ref.fit import load
+
+U = 2.0**-53
+
+
+@pytest.fixture
+def atoms(potential, frames):
+    made = Atoms(frames[50].numbers, frames[50].positions)
+    made.calc = potential.calculator()
+    return made
+
+
+@pytest.fixture
+def noise(potential):
+    """Rounding of one prediction: k u S, S the sum of |weight x feature| over atoms and products."""
+    weights = potential.network.parameters[potential.network.readout]
+    return 400 * U * np.abs(weights).sum()
+
+
+def test_energies_of_atoms_add_up_to_the_energy(atoms):
+    assert atoms.get_potential_energies().sum() == pytest.approx(atoms.get_potential_energy(), abs=64 * U * 4300)
+    assert atoms.get_potential_energy(force_consistent=True) == atoms.get_potential_energy()
+
+
+def test_forces_are_minus_the_gradient_of_the_energy(atoms):
+    """Central differences of the energy: error h^2 E'''/6 and rounding of E over 2 h."""
+    rng = np.random.default_rng(0)
+    start, h = atoms.positions.copy(), 1e-4
+    for _ in range(3):
+        direction = rng.standard_normal(start.shape)
+        direction /= np.linalg.norm(direction)
+        energies = []
+        for sign in (1, -1):
+            atoms.positions = start + sign * h * direction
+            energies.append(atoms.get_potential_energy())
+        atoms.positions = start
+        slope = (energies[0] - energies[1]) / (2 * h)
+        assert abs(slope + np.sum(atoms.get_forces() * direction)) < 1e-5
+        assert abs(slope + 1.001 * np.sum(atoms.get_forces() * direction)) > 1e-5  # a force wrong by 0.1 % is seen
+
+
+def test_energy_is_invariant_and_forces_turn_with_the_molecule(potential, frames, noise):
+    r, z = frames[60].positions, frames[60].numbers
+    want = potential.predict([(r, z)])
+    turn = Rotation.random(random_state=4).as_matrix()
+    order = np.random.default_rng(1).permutation(len(z))
+    one = np.eye(3)
+    for name, matrix, shift in (("rotation", turn, 0.0), ("inversion", -one, 0.0), ("translation", one, 3.0)):
+        got = potential.predict([(r @ matrix.T + shift, z)])
+        assert abs(got.energies[0] - want.energies[0]) < noise + 64 * U * 4300, name
+        assert np.abs(got.forces - want.forces @ matrix.T).max() < 30 * noise, name
+    got = potential.predict([(r[order], z[order])])
+    assert np.abs(got.forces - want.forces[order]).max() < 30 * noise
+    torque = np.cross(r, want.forces).sum(axis=0)
+    assert np.abs(want.forces.sum(axis=0)).max() < 30 * noise and np.abs(torque).max() < 100 * noise
+    assert 100 * noise < 1e-6  # the gauge itself is small beside forces of 1 eV/A
+
+
+def test_a_batch_gives_the_numbers_of_single_molecules(potential, frames):
+    several = frames[[1, 70, 200]]
+    whole = potential.predict(several.geometries)
+    for i, geometry in enumerate(several.geometries):
+        one = potential.predict([geometry])
+        assert one.energies[0] == whole.energies[i]
+        assert np.array_equal(one.forces, whole.forces[9 * i : 9 * i + 9])
+    assert potential.predict([]).forces.shape == (0, 3)
+
+
+def test_saved_potential_predicts_the_same_bits(potential, frames, tmp_path):
+    potential.save(tmp_path / "p.safetensors")
+    again = nbody_ref.load(tmp_path / "p.safetensors")
+    want, got = (p.predict(frames[:3].geometries) for p in (potential, again))
+    assert all(np.array_equal(a, b) for a, b in zip(want, got))
+    assert again.metadata == potential.metadata and again.baseline == potential.baseline
+    assert (tmp_path / "p.safetensors").stat().st_size < 1_000_000
+
+
+def test_truncated_and_foreign_model_files_are_refused(potential, tmp_path):
+    path = tmp_path / "p.safetensors"
+    potential.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(FileError, match="truncated"):
+        load(path)
+    path.write_text("9\nethanol\nC 0 0 0\n")
+    with pytest.raises(FileError, match="not a safetensors file"):
+        load(path)
+    save_model(path, {"kind": "tables"}, {"a": np.zeros(1)})
+    with pytest.raises(FileError, match="holds a 'tables', not a potential"):
+        load(path)
+
+
+@pytest.mark.parametrize("part", ["network", "baseline", "constants", "arrays", "shape", "species"])
+def test_descriptions_that_do_not_fit_together_are_refused(potential, tmp_path, part):
+    path = tmp_path / "p.safetensors"
+    potential.save(path)
+    config, arrays, metadata = load_model(path)
+    if part == "arrays":
+        arrays.popitem()
+    elif part == "shape":
+        arrays[potential.network.readout] = np.zeros((3, 7))
+    elif part == "species":
+        config["constants"].pop("6")
+    else:
+        config[part] = {}
+    save_model(path, config, arrays, metadata)
+    with pytest.raises(FileError, match="does not fit together"):
+        load(path)
+
+
+def test_calculator_refuses_an_element_unseen_in_training(potential):
+    atoms = molecule("CH3NO2")
+    atoms.calc = potential.calculator()
+    with pytest.raises(GeometryError, match=r"is N, which was not in the training data \(H, C, O\)"):
+        atoms.get_potential_energy()
+
+
+def test_calculator_refuses_a_periodic_cell(atoms):
+    atoms.cell, atoms.pbc = [10, 10, 10], True
+    with pytest.raises(GeometryError, match="periodic cell"):
+        atoms.get_forces()
+
+
+def test_calculator_refuses_close_atoms_and_nan_by_name(atoms):
+    atoms.positions[4] = atoms.positions[0] + [0.1, 0, 0]
+    with pytest.raises(GeometryError, match=r"atoms 0 \(C\) and 4 \(H\) are 0.100 Angstrom apart"):
+        atoms.get_potential_energy()
+    atoms.positions[4, 2] = np.nan
+    with pytest.raises(GeometryError, match="position of atom 4 is NaN"):
+        atoms.get_potential_energy()
+
+
+def test_calculator_follows_changes_of_the_atoms(atoms):
+    first = atoms.get_potential_energy()
+    atoms.positions[0, 0] += 0.1
+    assert atoms.get_potential_energy() != first
+    water = molecule("H2O")
+    water.calc = atoms.calc
+    assert water.get_forces().shape == (3, 3)

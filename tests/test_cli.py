@@ -1,0 +1,163 @@
+"""The command: what it writes, what it returns, and that no mistake of a user ends in a traceback."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from ase.io import read, write
+
+from nbody_ref import cli
+from nbody_ref.errors import DataError
+from nbody_ref.fit.reading import ETHANOL
+
+FAST = ["--size", "small", "--smoothness", "1.5", "--regularisation", "1e-4"]
+
+
+def run(capsys, *arguments):
+    """Exit status, output and errors; a traceback would surface as an exception."""
+    try:
+        status = cli.main([str(a) for a in arguments])
+    except SystemExit as exit_:
+        status = exit_.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Sixteen labelled frames with labels as ASE's own calculators hold them."""
+    path = tmp_path_factory.mktemp("data") / "small.xyz"
+    write(path, read(ETHANOL, index="3:19"), format="extxyz")
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "new" / "fit"
+    assert cli.main(["fit", str(data), "-o", str(folder), "--n-train", "12", *FAST]) == 0
+    return folder
+
+
+def test_fit_leaves_one_obviously_named_model_file(fitted):
+    assert [p.name for p in fitted.glob("*.safetensors")] == ["potential.safetensors"]
+    assert {p.name for p in fitted.iterdir()} == {"potential.safetensors", "report.html", "log.txt", "errors.json"}
+    log = (fitted / "log.txt").read_text()
+    for words in ("'REF_energy'", "seed 0", "baseline", "memory", "predict the mean", "potential.safetensors"):
+        assert words in log
+
+
+def test_evaluate_writes_the_promised_keys(fitted, data, tmp_path, capsys):
+    out, report = tmp_path / "errors.json", tmp_path / "r.html"
+    model = fitted / "potential.safetensors"
+    status, text, _ = run(capsys, "evaluate", model, data, "--json", out, "--report", report)
+    assert status == 0 and "forces, meV/A" in text and report.exists()
+    errors = json.loads(out.read_text())
+    for key in ("energy_mae_meV", "energy_rmse_meV", "forces_mae_meV_per_A", "forces_rmse_meV_per_A"):
+        assert 0 < errors[key] < 1000
+
+
+def test_evaluate_takes_a_single_frame(fitted, data, tmp_path, capsys):
+    write(tmp_path / "one.xyz", read(data, index=0), format="extxyz")
+    status, text, _ = run(capsys, "evaluate", fitted / "potential.safetensors", tmp_path / "one.xyz")
+    assert status == 0 and "errors on 1 frames" in text
+
+
+def test_fit_with_a_separate_test_file(data, tmp_path, capsys):
+    status, text, _ = run(capsys, "fit", data, "-o", tmp_path, "--test", data, "--seed", "3", *FAST)
+    assert status == 0 and "test frames:" in text and "errors on 16 frames" in text
+    assert "refitted to 16 frames" in text
+
+
+MISTAKES = {
+    "one frame": (["fit", "one.xyz"], 1, "at least 5 frames"),
+    "empty file": (["fit", "empty.xyz"], 1, "is empty"),
+    "no such file": (["fit", "nothing.xyz"], 1, "No such file"),
+    "renamed labels": (["fit", "good.xyz", "--energy-key", "U0"], 1, "that are there: 'REF_energy'"),
+    "units": (["fit", "good.xyz", "--units", "furlong,A"], 1, "units must be"),
+    "too many to train on": (["fit", "good.xyz", "--n-train", "99"], 1, "cannot draw 99"),
+    "memory": (["fit", "good.xyz", "--memory", "0.001"], 1, "--memory"),
+    "output is a file": (["fit", "good.xyz", "-o", "good.xyz"], 1, "cannot make the folder"),
+    "foreign model": (["evaluate", "good.xyz", "good.xyz"], 1, "not a safetensors file"),
+    "no such model": (["info", "nothing.safetensors"], 1, "cannot read"),
+    "unknown option": (["fit", "good.xyz", "--regularization", "1"], 2, "did you mean --regularisation?"),
+    "unknown command": (["evalute", "x"], 2, "did you mean evaluate?"),
+    "unknown choice": (["fit", "good.xyz", "--size", "smal"], 2, "did you mean small?"),
+    "missing argument": (["evaluate"], 2, "required"),
+    "not a number": (["fit", "good.xyz", "--seed", "x"], 2, "invalid int"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_end_in_one_line_and_a_status(name, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.xyz").write_bytes(data.read_bytes())
+    (tmp_path / "empty.xyz").write_text("")
+    write(tmp_path / "one.xyz", read(data, index=0), format="extxyz")
+    arguments, wanted, message = MISTAKES[name]
+    status, _, errors = run(capsys, *arguments)
+    assert status == wanted and message in errors
+    assert errors.startswith("nbody-ref") and errors.count("\n") == 1 and "Traceback" not in errors
+
+
+def test_kcal_passed_as_ev_is_refused_and_accepted_with_units(data, tmp_path, capsys):
+    images = read(data, index=":")
+    for atoms in images:
+        atoms.info["REF_energy"] *= 23.0605
+        atoms.arrays["REF_forces"] *= 23.0605
+    path = tmp_path / "kcal.xyz"
+    write(path, images, format="extxyz")
+    status, _, errors = run(capsys, "fit", path, "-o", tmp_path / "a", *FAST)
+    assert status == 1 and "--units kcal/mol,A" in errors
+    status, _, _ = run(capsys, "fit", path, "-o", tmp_path / "b", "--units", "kcal/mol,A", *FAST)
+    assert status == 0
+
+
+def test_interruption_ends_quietly(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_folder", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    status, _, errors = run(capsys, "quickstart")
+    assert status == 130 and errors == "nbody-ref: interrupted\n"
+
+
+def test_verify_passes_and_fails(monkeypatch, capsys):
+    from nbody_ref.exact import checks
+
+    status, text, _ = run(capsys, "verify", "--lmax", "1")
+    assert status == 0 and "checks passed" in text
+    results = checks.run(lmax=1)
+    monkeypatch.setattr(checks, "run", lambda **options: [replace(results[0], failures=("planted",))])
+    assert run(capsys, "verify")[0] == 1
+
+
+def test_quickstart_passes_folder_and_seed(monkeypatch, tmp_path, capsys):
+    from nbody_ref.fit import quickstart
+
+    seen = {}
+    monkeypatch.setattr(quickstart, "quickstart", lambda folder, seed: seen.update(folder=folder, seed=seed) or True)
+    assert run(capsys, "quickstart", "-o", tmp_path / "q", "--seed", 4)[0] == 0
+    assert seen == {"folder": tmp_path / "q", "seed": 4}
+
+
+def test_info_and_help(fitted, capsys):
+    status, text, _ = run(capsys, "info")
+    assert status == 0 and "numpy" in text
+    status, text, _ = run(capsys, "info", fitted / "potential.safetensors")
+    assert status == 0 and '"learning_curve"' in text and "[1, 6, 8]" in text
+    assert run(capsys)[0] == 2
+    status, text, _ = run(capsys, "--help")
+    assert status == 0 and all(name in text for name in ("quickstart", "fit", "evaluate", "verify", "info"))
+
+
+def test_errors_of_the_programme_itself_are_not_hidden(monkeypatch):
+    monkeypatch.setattr(cli, "_info", lambda options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["info"])
+    monkeypatch.setattr(cli, "_info", lambda options: (_ for _ in ()).throw(DataError("said")))
+    assert cli.main(["info"]) == 1
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, nbody_ref.cli; print([m for m in ('numpy', 'numba', 'scipy', 'ase') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
