@@ -59,7 +59,7 @@ WRONG = {"D conjugated": {"D": conjugated}, "D transposed": {"D": transposed}, "
 
 
 @claim("2.1", "eq. (2)", f"D(R1) D(R2) = D(R1 R2), rotations that do not commute, {DEGREE_12}",
-       "integer matrices, own quaternion product", {"D": exact.wigner_D}, {"D transposed": {"D": transposed}})  # fmt: skip
+       "integer matrices, own quaternions", {"D": exact.wigner_D}, {"D transposed": {"D": transposed}})  # fmt: skip
 def homomorphism(subject: SimpleNamespace, full: bool) -> Cases:
     for p, q in PAIRS:
         norms = [sum(a * a for a in x) for x in (p, q)]
