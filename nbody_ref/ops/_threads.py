@@ -2,8 +2,8 @@
 
 Kernels release Python's global lock, so ordinary threads run them side by side: no second, parallel compilation of a
 kernel, and none of Numba's threading layers, of which the portable one aborts the process when two Python threads enter
-it at once. Every block writes its own outputs in the serial order, so results are the same, bit by bit, for any number of
-threads. That number is NUMBA_NUM_THREADS, by default the number of processors.
+it at once. Every block writes its own outputs in the serial order, so results are the same, bit by bit, for any number
+of threads. That number is NUMBA_NUM_THREADS, by default the number of processors.
 """
 
 from __future__ import annotations
