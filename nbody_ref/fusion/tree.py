@@ -1,0 +1,135 @@
+"""Shapes of fusion diagrams: rooted full binary trees, written as nested pairs of leaf numbers.
+
+``((0, 1), 2)`` fuses leaves 0 and 1 first and the result with leaf 2. A leaf is a number 0..n-1; a vertex is a pair.
+Vertices are numbered in post-order: left subtree, right subtree, then the vertex itself; the last one is the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any, Union
+
+from nbody_ref.errors import SchemeError
+
+__all__ = ["Tree", "all_trees", "balanced", "check_tree", "leaves", "left_comb", "right_comb", "vertices"]
+
+Tree = Union[int, tuple["Tree", "Tree"]]  # noqa: UP007  a string cannot stand beside |
+
+
+def left_comb(n: int) -> Tree:
+    """Tree (((0, 1), 2), ...) that takes up one leaf at a time, the order of MACE's contraction.
+
+    Parameters
+    ----------
+    n : int
+        Number of leaves, at least one.
+
+    Raises
+    ------
+    SchemeError
+        If `n` is not a positive integer.
+
+    Examples
+    --------
+    >>> left_comb(4)
+    (((0, 1), 2), 3)
+    """
+    tree: Tree = 0
+    for leaf in range(1, _count("left_comb", n)):
+        tree = (tree, leaf)
+    return tree
+
+
+def right_comb(n: int) -> Tree:
+    """Mirror image of `left_comb`, (0, (1, (2, ...))); same argument and errors."""
+    tree: Tree = _count("right_comb", n) - 1
+    for leaf in range(n - 2, -1, -1):
+        tree = (leaf, tree)
+    return tree
+
+
+def balanced(n: int) -> Tree:
+    """Tree of least depth, ceil(log2 n); the left half takes the odd leaf. Same argument and errors as `left_comb`.
+
+    Examples
+    --------
+    >>> balanced(4)
+    ((0, 1), (2, 3))
+    """
+    return _halves(0, _count("balanced", n))
+
+
+def all_trees(items: Sequence[int]) -> Iterator[Tree]:
+    """Every binary tree on the given leaves up to exchange of the two branches of a vertex: (2n-3)!! of them.
+
+    Examples
+    --------
+    >>> list(all_trees([0, 1, 2]))
+    [((0, 1), 2), ((0, 2), 1), (0, (1, 2))]
+    """
+    if len(items) == 1:
+        yield items[0]
+        return
+    first, rest = items[0], items[1:]
+    for right_size in range(1, len(items)):
+        for chosen in combinations(range(len(rest) - 1, -1, -1), right_size):
+            left = [first, *(item for k, item in enumerate(rest) if k not in chosen)]
+            right = [item for k, item in enumerate(rest) if k in chosen]
+            yield from ((a, b) for a in all_trees(left) for b in all_trees(right))
+
+
+def leaves(tree: Tree) -> tuple[int, ...]:
+    """Leaf numbers from left to right."""
+    return (tree,) if isinstance(tree, int) else leaves(tree[0]) + leaves(tree[1])
+
+
+def vertices(tree: Tree) -> tuple[tuple[Tree, Tree], ...]:
+    """Subtrees with two branches, in post-order; the last is the tree itself."""
+    return () if isinstance(tree, int) else (*vertices(tree[0]), *vertices(tree[1]), tree)
+
+
+def check_tree(function: str, tree: Any) -> Tree:
+    """Return `tree` as nested tuples, or raise if it is no binary tree on the leaves 0..n-1.
+
+    Parameters
+    ----------
+    function : str
+        What the message calls the function.
+    tree : int or nested pairs
+        Lists are accepted for pairs.
+
+    Raises
+    ------
+    SchemeError
+        If a vertex has not two branches, a leaf is no integer, or a leaf is missing or repeated.
+    """
+    found = _nested(function, tree)
+    numbers = leaves(found)
+    if sorted(numbers) != list(range(len(numbers))):
+        n = len(numbers)
+        raise SchemeError(f"{function}: 'tree' must have each leaf 0..{n - 1} once, got leaves {list(numbers)}")
+    return found
+
+
+def _nested(function: str, tree: Any) -> Tree:
+    if isinstance(tree, int) and not isinstance(tree, bool):
+        return tree
+    if not isinstance(tree, (tuple, list)):
+        raise SchemeError(f"{function}: 'tree' must be built of leaf numbers and pairs, got {tree!r}")
+    if len(tree) != 2:
+        raise SchemeError(f"{function}: 'tree' must have two branches at every vertex, got {len(tree)} at {tree!r}")
+    return _nested(function, tree[0]), _nested(function, tree[1])
+
+
+def _count(function: str, n: int) -> int:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise SchemeError(f"{function}: 'n' must be a positive integer, got {n!r}")
+    return n
+
+
+def _halves(start: int, stop: int) -> Tree:
+    if stop - start == 1:
+        return start
+    middle = (start + stop + 1) // 2
+    return _halves(start, middle), _halves(middle, stop)
