@@ -1,7 +1,19 @@
 """Covariant aggregation rules made of declared terms, and the chain rule through them."""
 
 from nbody_ref.gates.chain import Chain, Entry, Step
-from nbody_ref.gates.named import zeroth_order
-from nbody_ref.gates.terms import Bare, Directed, Gate, Product
+from nbody_ref.gates.named import first_order, relative, zeroth_order
+from nbody_ref.gates.terms import Bare, Directed, Gate, Pairs, Product
 
-__all__ = ["Bare", "Chain", "Directed", "Entry", "Gate", "Product", "Step", "zeroth_order"]
+__all__ = [
+    "Bare",
+    "Chain",
+    "Directed",
+    "Entry",
+    "Gate",
+    "Pairs",
+    "Product",
+    "Step",
+    "first_order",
+    "relative",
+    "zeroth_order",
+]

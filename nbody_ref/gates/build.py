@@ -15,7 +15,8 @@ import numpy as np
 
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.gates.chain import Chain, Entry, Op, Step, op_of
-from nbody_ref.gates.terms import Bare, Directed, Gate, Product, Term
+from nbody_ref.gates.pairs import PAIR_DISTANCE, pair_entries
+from nbody_ref.gates.terms import Bare, Directed, Gate, Pairs, Product, Term
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import cg_product, distance, harmonics, linear, message, mixing, neighbour_sum, radial_weights
 from nbody_ref.ops import radial as radial_ops
@@ -144,6 +145,8 @@ class Builder:
         if isinstance(term, Product):
             legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in enumerate(term.legs)]
             return self.product(term, legs, name)
+        if isinstance(term, Pairs):
+            return self.pairs(term, place)
         if isinstance(term, Bare):
             total = self.bare(term, place)
             scale: dict[Irrep, tuple[float, ...]] = {}
@@ -178,11 +181,7 @@ class Builder:
         edges, where = source.directed, f"{source.r}-{place.r}[{source.directed.name}]"
         r = self.emit(_RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
         dist = self.emit(_DISTANCE, (r,), f"{where}/dist")
-        g = self.emit(_RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
-        if self.dtype != "float64":
-            r = self.emit(_CAST, (r,), f"{r}/{self.dtype}", np.dtype(self.dtype))
-            g = self.emit(_CAST, (g,), f"{g}/{self.dtype}", np.dtype(self.dtype))
-        y = self.emit(_SOLID, (r,), f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)
+        y, g = self.functions(r, dist, where, term)
         copies = radial_weights.RadialTable.build(table, n, index)
         w = self.emit(_COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
         total = self.emit(_MESSAGE, (source.psi, y, w), f"{place.name}/directed", edges, table)
@@ -191,6 +190,37 @@ class Builder:
         for part, i in zip(table.irreps_out, index, strict=True):
             scale[part.irrep] = scale.get(part.irrep, ()) + ((i + 1.0) ** -term.smoothness,) * part.mul
         return total, scale
+
+    def functions(self, r: str, dist: str, where: str, term: Directed | Pairs) -> tuple[str, str]:
+        """Harmonics and radial functions of relative vectors and their lengths, in the precision of the states."""
+        g = self.emit(_RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
+        if self.dtype != "float64":
+            r = self.emit(_CAST, (r,), f"{r}/{self.dtype}", np.dtype(self.dtype))
+            g = self.emit(_CAST, (g,), f"{g}/{self.dtype}", np.dtype(self.dtype))
+        y = self.emit(_SOLID, (r,), f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)
+        return y, g
+
+    def pairs(self, term: Pairs, place: Place) -> str:
+        """The sum over pairs of different children: a message to slots (parent, child), times the slot's own state."""
+        source, n = place.source(term.level), term.radial.n
+        psi, name = self.irreps[source.psi], f"{place.name}/pairs"
+        message_table, product = _pair_tables(term, psi, n)
+        slots, edges, parents = pair_entries(source.all)
+        where = f"{source.r}[{source.all.name}/pairs]"
+        r_slot = self.emit(_SUM, (source.r,), f"{source.r}[{source.all.name}/slots]", slots)
+        r = self.emit(_RELATIVE, (source.r, r_slot), f"{where}/r_rel", edges)
+        dist = self.emit(PAIR_DISTANCE, (r,), f"{where}/dist", edges, slots, parents)
+        y, g = self.functions(r, dist, where, term)
+        index = tuple(range(n)) * (len(message_table.paths) // n)
+        copies = radial_weights.RadialTable.build(message_table, n, index)
+        w = self.emit(_COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
+        first = self.emit(_MESSAGE, (source.psi, y, w), f"{name}/first", edges, message_table)
+        second = self.emit(_SUM, (source.psi,), f"{name}/second", slots)
+        both = self.emit(_PRODUCT, (first, second), f"{name}/product", product)
+        total = self.emit(_SUM, (both,), f"{name}", parents)
+        self.irreps |= {first: message_table.irreps_out, second: psi}
+        self.irreps |= {both: product.irreps_out, total: product.irreps_out}
+        return total
 
     def product(self, term: Product, legs: list[str], name: str) -> str:
         """The product of summed legs, coupled from the left along the paths that reach what is kept."""
@@ -223,6 +253,19 @@ class Builder:
         mixed = self.emit(_MIXING, (fragments, name), f"{name}/mixed", kind, table)
         self.irreps[mixed] = out
         return mixed
+
+
+def _pair_tables(term: Pairs, psi: Irreps, n: int) -> tuple[message.MessageTable, cg_product.ProductTable]:
+    """psi_i x Y, the paths that reach what is kept, one copy for each radial function; then that times psi_j."""
+    degrees = range(term.lmax + 1) if term.degrees is None else term.degrees
+    keep = None if term.keep is None else {Irrep.parse(k) for k in term.keep}
+
+    def useful(irrep: Irrep) -> bool:
+        return keep is None or any(keep.intersection(irrep * part.irrep) for part in psi)
+
+    every = [p for p in message.MessageTable.build(psi, term.lmax).paths if p[1] in degrees and useful(p[2])]
+    table = message.MessageTable.build(psi, term.lmax, paths=[path for path in every for _ in range(n)])
+    return table, cg_product.ProductTable.build(table.irreps_out, psi, "full", out=keep)
 
 
 def _irrep(like: Irreps, code: tuple[int, int]) -> Irrep:

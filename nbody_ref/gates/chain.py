@@ -45,9 +45,25 @@ def op_of(module: ModuleType, name: str) -> Op:
 
 @dataclass(frozen=True)
 class Entry:
-    """The name of something in the batch: an edge list, the kinds of the nodes of a level."""
+    """The name of something in the batch: an edge list, the kinds of the nodes of a level.
+
+    With `derive`, a function of that thing; its value is kept in the batch under ``name/part``, if the batch is a dict,
+    so that it is formed only for programs that read it, and once.
+    """
 
     name: str
+    part: str = ""
+    derive: Callable[[Any], Any] | None = None
+
+    def read(self, batch: Mapping[str, Any]) -> Any:
+        """The thing itself."""
+        key = f"{self.name}/{self.part}" if self.derive else self.name
+        if self.derive is None or key in batch:
+            return batch[key]
+        made = self.derive(batch[self.name])
+        if isinstance(batch, dict):
+            batch[key] = made
+        return made
 
 
 @dataclass(frozen=True)
@@ -155,7 +171,7 @@ def _get(values: Mapping[str, Array], step: Step) -> list[Array]:
 
 
 def _statics(step: Step, batch: Mapping[str, Any]) -> list[Any]:
-    return [batch[static.name] if isinstance(static, Entry) else static for static in step.statics]
+    return [static.read(batch) if isinstance(static, Entry) else static for static in step.statics]
 
 
 def _accumulate(out: Values, step: Step, x_bars: tuple[Array | None, ...]) -> None:

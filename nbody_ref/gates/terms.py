@@ -6,7 +6,7 @@ to the type `out`:
 
 .. math:: \psi = \mathcal{L}\big(\mathrm{term}_1 \oplus \mathrm{term}_2 \oplus \ldots\big)
 
-A term of the user's own needs no new code: it is declared from these three.
+A term of the user's own needs no new code: it is declared from these.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nbody_ref.errors import IrrepsError
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.radial import Radial, radial_from_dict
 
-__all__ = ["Bare", "Directed", "Gate", "Product", "Term"]
+__all__ = ["Bare", "Directed", "Gate", "Pairs", "Product", "Term"]
 
 MAX_LEGS = 4
 
@@ -86,10 +86,7 @@ class Directed:
     level: int | None = None
 
     def __post_init__(self) -> None:
-        if self.lmax < 0:
-            raise IrrepsError(f"Directed: 'lmax' must be non-negative, got {self.lmax}")
-        if self.degrees is not None and not (self.degrees and set(self.degrees) <= set(range(self.lmax + 1))):
-            raise IrrepsError(f"Directed: 'degrees' must lie in 0..{self.lmax}, at least one, got {self.degrees}")
+        _check_degrees("Directed", self.lmax, self.degrees)
         _check_mul("Directed", self.mul)
 
 
@@ -128,7 +125,34 @@ class Product:
             Irrep.parse(irrep)
 
 
-Term = Bare | Directed | Product
+@dataclass(frozen=True)
+class Pairs:
+    r"""Sum over pairs of different children,
+    :math:`\sum_{i \ne j} (\psi_{ch_i} \otimes g_n(r_{ij})\, Y_l(r_{ij}/|r_{ij}|)) \otimes \psi_{ch_j}`, where
+    :math:`r_{ij} = r_{ch_i} - r_{ch_j}`; the children's own distances from the parent do not enter.
+
+    Parameters
+    ----------
+    radial, lmax, degrees, normalization, level
+        As in `Directed`.
+    keep : tuple of str, optional
+        Irreps of the whole product to keep; None: all that occur.
+    """
+
+    radial: Radial
+    lmax: int
+    degrees: tuple[int, ...] | None = None
+    normalization: str = "component"
+    keep: tuple[str, ...] | None = None
+    level: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_degrees("Pairs", self.lmax, self.degrees)
+        for irrep in self.keep or ():
+            Irrep.parse(irrep)
+
+
+Term = Bare | Directed | Product | Pairs
 
 
 @dataclass(frozen=True)
@@ -137,7 +161,7 @@ class Gate:
 
     Parameters
     ----------
-    terms : tuple of Bare, Directed, Product
+    terms : tuple of Bare, Directed, Product, Pairs
     out : Irreps, str or None
         Type of the parent's state. None: no mixing, the fragments are the state.
     """
@@ -166,14 +190,14 @@ def _to_dict(term: Term) -> dict[str, Any]:
     data: dict[str, Any] = {"term": type(term).__name__, **vars(term)}
     if isinstance(term, Product):
         data["legs"] = [_to_dict(leg) for leg in term.legs]
-    if isinstance(term, Directed):
+    if isinstance(term, Directed | Pairs):
         data["radial"] = term.radial.to_dict()
     return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
 
 def _from_dict(data: dict[str, Any]) -> Any:
     fields = {k: _tuple(v) for k, v in data.items() if k != "term"}
-    kinds = {"Bare": Bare, "Directed": Directed, "Product": Product}
+    kinds = {"Bare": Bare, "Directed": Directed, "Product": Product, "Pairs": Pairs}
     if data.get("term") not in kinds:
         raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
     if "radial" in fields:
@@ -185,6 +209,13 @@ def _from_dict(data: dict[str, Any]) -> Any:
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | dict) else value
+
+
+def _check_degrees(name: str, lmax: int, degrees: tuple[int, ...] | None) -> None:
+    if lmax < 0:
+        raise IrrepsError(f"{name}: 'lmax' must be non-negative, got {lmax}")
+    if degrees is not None and not (degrees and set(degrees) <= set(range(lmax + 1))):
+        raise IrrepsError(f"{name}: 'degrees' must lie in 0..{lmax}, at least one, got {degrees}")
 
 
 def _check_mul(name: str, mul: int | None) -> None:

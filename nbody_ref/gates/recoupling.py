@@ -1,0 +1,189 @@
+r"""Recoupling between the paper's order of coupling and ours, exactly: which weights of one gate are those of another.
+
+Eqs. (11) and (12) couple the states first, ((psi_i x psi_j) x r_i) x r_j. Summed legs couple each state with its own
+vector first, (psi_i x r_i) x (psi_j x r_j). Both are bases of the same space of covariant maps, so the fragments of one
+are an orthogonal matrix times those of the other:
+
+.. math:: F_{paper} = F_{legs}\, T, \qquad F_{paper} W = F_{legs}\, (T W)
+
+T is a 9j symbol (eq. (11)) or a 6j symbol (eq. (12)) for each choice of parts, times roots of dimensions and signs;
+`nbody_ref.fusion.recoupling` gives every entry as one exact surd sum. Derivation: docs/derivations/gate_first_order.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import product as all_pairs
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nbody_ref.exact import Surd
+from nbody_ref.fusion import Diagram, recoupling
+from nbody_ref.irreps import Irrep, Irreps
+
+__all__ = ["Fragment", "first_order_matrix", "fragments", "matrix", "relative_matrix", "to_array"]
+
+Tree = Any
+Channels = tuple[tuple[int, int], ...]
+Matrix = list[list[Surd]]
+PAPER_FIRST_ORDER, LEGS = (((0, 1), 2), 3), ((0, 2), (1, 3))
+PAPER_RELATIVE, PAIRS = ((0, 1), 2), ((0, 2), 1)
+
+
+class Fragment(NamedTuple):
+    """One fragment of a product of states along a tree.
+
+    irrep : Irrep
+    parts : tuple of (leaf, part of that leaf's type), leaves ascending
+    channels : tuple of (leaf, channel within the part), leaves ascending
+    outputs : tuple of Irrep, of the vertices in post-order
+    """
+
+    irrep: Irrep
+    parts: Channels
+    channels: Channels
+    outputs: tuple[Irrep, ...]
+
+
+def fragments(tree: Tree, legs: Sequence[Irreps | str], irrep: Irrep | str) -> list[Fragment]:
+    """Fragments of one irrep of a product of states, in the order of `exact.definition.product` nested along `tree`.
+
+    Parameters
+    ----------
+    tree : int or nested pairs
+        Order of coupling; leaf numbers index `legs`.
+    legs : sequence of Irreps or str
+        Type of each factor.
+    irrep : Irrep or str
+
+    Returns
+    -------
+    list of Fragment
+    """
+    wanted, types = Irrep.parse(irrep), [Irreps(leg) for leg in legs]
+    return [f for part in _parts(tree, types) for f in part if f.irrep == wanted]
+
+
+def matrix(
+    legs: Sequence[Irreps | str], source: Tree, target: Tree, irrep: Irrep | str, basis: str = "real"
+) -> Matrix:
+    r"""Exact matrix T with F_source = F_target T, for products of the same states along two trees.
+
+    Parameters
+    ----------
+    legs : sequence of Irreps or str
+        Type of each factor.
+    source, target : int or nested pairs
+        Two orders of coupling.
+    irrep : Irrep or str
+        Irrep of the product.
+    basis : {"real", "complex"}
+        Gauge of the couplings.
+
+    Returns
+    -------
+    list of rows of Surd
+        A row for every fragment of the target, a column for every fragment of the source, in the order of `fragments`.
+        Orthogonal.
+    """
+    wanted, types = Irrep.parse(irrep), [Irreps(leg) for leg in legs]
+    columns, rows = fragments(source, legs, wanted), fragments(target, legs, wanted)
+    result = []
+    for row in rows:
+        line = []
+        for column in columns:
+            same = row.parts == column.parts and row.channels == column.channels
+            irreps = tuple(types[leaf][part].irrep for leaf, part in row.parts)
+            line.append(_overlap(source, target, irreps, wanted, basis, column.outputs, row.outputs) if same else ZERO)
+        result.append(line)
+    return result
+
+
+def first_order_matrix(psi: Irreps | str, irrep: Irrep | str, basis: str = "real") -> Matrix:
+    """T of eq. (11): from ``((psi_i x psi_j) x r_i) x r_j`` to ``(psi_i x r_i) x (psi_j x r_j)``, for one exponent s.
+
+    Parameters
+    ----------
+    psi : Irreps or str
+        Type of the children's states.
+    irrep : Irrep or str
+        Irrep of the result.
+    basis : {"real", "complex"}
+
+    Returns
+    -------
+    list of rows of Surd
+        Rows as the fragments of `named.first_order`, columns as those of `exact.definition.first_order`.
+
+    Examples
+    --------
+    >>> first_order_matrix("1x0e", "0e")
+    [[Surd(1, 1, 1)]]
+    """
+    tau = Irreps(psi)
+    vector = _vector(tau)
+    return matrix((tau, tau, vector, vector), PAPER_FIRST_ORDER, LEGS, irrep, basis)
+
+
+def relative_matrix(psi: Irreps | str, irrep: Irrep | str, basis: str = "real") -> Matrix:
+    """T of eq. (12): from ``(psi_i x psi_j) x r_ij`` to ``(psi_i x r_ij) x psi_j``, for one exponent s.
+
+    Parameters, returns: as `first_order_matrix`, for `named.relative` and `exact.definition.relative`.
+    """
+    tau = Irreps(psi)
+    return matrix((tau, tau, _vector(tau)), PAPER_RELATIVE, PAIRS, irrep, basis)
+
+
+def to_array(exact: Matrix) -> np.ndarray[Any, Any]:
+    """The matrix in float64, every entry correctly rounded."""
+    return np.array([[float(entry) for entry in row] for row in exact])
+
+
+ZERO = Surd(0, 0)
+
+
+def _vector(psi: Irreps) -> Irreps:
+    return Irreps([(1, Irrep(1, -1 if psi.has_parity else None))])
+
+
+def _parts(tree: Tree, types: Sequence[Irreps]) -> list[list[Fragment]]:
+    """Parts of the product, each a list of its fragments by channel."""
+    if isinstance(tree, int):
+        return [
+            [Fragment(part.irrep, ((tree, i),), ((tree, c),), ()) for c in range(part.mul)]
+            for i, part in enumerate(types[tree])
+        ]
+    found = []
+    for a, b in all_pairs(_parts(tree[0], types), _parts(tree[1], types)):
+        for irrep in a[0].irrep * b[0].irrep:
+            found.append(list(_join(a, b, irrep)))
+    return found
+
+
+def _join(a: list[Fragment], b: list[Fragment], irrep: Irrep) -> Iterator[Fragment]:
+    for x, y in all_pairs(a, b):
+        parts, channels = tuple(sorted(x.parts + y.parts)), tuple(sorted(x.channels + y.channels))
+        yield Fragment(irrep, parts, channels, (*x.outputs, *y.outputs, irrep))
+
+
+@cache
+def _overlap(
+    source: Tree,
+    target: Tree,
+    irreps: tuple[Irrep, ...],
+    root: Irrep,
+    basis: str,
+    source_outputs: tuple[Irrep, ...],
+    target_outputs: tuple[Irrep, ...],
+) -> Surd:
+    found = _recoupling(source, target, irreps, root, basis)
+    row = found.source.index(Diagram(source, irreps, source_outputs))
+    entry: Surd = found.entries[row][found.target.index(Diagram(target, irreps, target_outputs))]
+    return entry
+
+
+@cache
+def _recoupling(source: Tree, target: Tree, irreps: tuple[Irrep, ...], root: Irrep, basis: str) -> Any:
+    return recoupling(source, target, list(irreps), root, basis)

@@ -1,0 +1,59 @@
+"""Networks with first-order and relative gates, on neighbourhoods and on schemes: what rotations and forces do."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from nbody_ref.errors import GeometryError
+from nbody_ref.gates import Bare, Directed, Gate, Pairs, first_order, relative, zeroth_order
+from nbody_ref.network import Network, Schemes, Spec
+from nbody_ref.ops.radial import Bessel
+from nbody_ref.scheme import Node, Scheme
+
+NUMBERS = np.array([8, 1, 1, 1])
+POSITIONS = np.array([[0.1, 0.0, -0.05], [0.9, 0.3, 0.2], [-0.4, 0.8, -0.3], [-0.2, -0.7, 0.6]])
+
+
+def on_neighbourhoods():
+    first = zeroth_order("2x0e + 2x1o")
+    second = Gate((Directed(Bessel(2, 4.0), 1), Pairs(Bessel(2, 9.0), 2, keep=("0e",))), "1x0e")
+    return Network(Spec((1, 8), 4.0, (Gate((*first.terms, Bare()), "2x0e + 1x1o"), second, Gate((Bare(),)))), seed=2)
+
+
+def scheme():
+    atoms = [Node([i], kind=int(z)) for i, z in enumerate(NUMBERS)]
+    return Scheme([*atoms, Node([0, 1], [0, 1], "a"), Node([2, 3], [2, 3], "b"), Node(range(4), [4, 5], "all")])
+
+
+def on_schemes():
+    gates = (Gate((*first_order("2x0e + 1x1e").terms, Directed(Bessel(2, 4.0), 1)), "2x0e + 1x1o"), relative("1x0e"))
+    return Network(Spec((1, 8), 4.0, gates, schemes=Schemes.like([scheme()])), seed=3)
+
+
+def run(network, positions):
+    graph = network.graph([(positions, NUMBERS)], [scheme()] if network.spec.schemes else None)
+    energy, forces = network.energy_and_forces(graph)
+    return energy[0], forces
+
+
+@pytest.mark.parametrize("make", [on_neighbourhoods, on_schemes])
+def test_energy_is_invariant_and_forces_are_its_gradient(make):
+    network = make()
+    rotation, direction = Rotation.random(random_state=1), np.random.default_rng(0).standard_normal((4, 3))
+    energy, forces = run(network, POSITIONS)
+    turned, turned_forces = run(network, -rotation.apply(POSITIONS) + [4.0, -8.0, 2.0])
+    scale = np.abs(forces).sum() + abs(energy)
+    assert abs(turned - energy) <= 1e4 * 2.0**-53 * scale  # k of two levels times |r| |dE/dr|, see test_network.py
+    assert np.abs(turned_forces + rotation.apply(forces)).max() <= 1e4 * 2.0**-53 * scale
+    slope, errors = -np.sum(forces * direction), []
+    for h in (2e-3, 1e-3):
+        plus, minus = (run(network, POSITIONS + s * h * direction)[0] for s in (1, -1))
+        errors.append(abs((plus - minus) / (2 * h) - slope))
+    assert errors[1] < errors[0] / 3.5 and errors[1] < 1e-3 * abs(slope)
+
+
+def test_subsystems_at_one_position_are_named():
+    positions = np.round(POSITIONS * 2**20) / 2**20  # centroids without rounding
+    positions[2:] = positions[:2] + [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]
+    with pytest.raises(GeometryError, match="children 0 and 1 of parent 0"):
+        run(on_schemes(), positions)
