@@ -99,7 +99,7 @@ def _fit_arguments(parser: Parser) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("fit"), metavar="DIR", help=folder)
     parser.add_argument("--n-train", type=int, metavar="N", help="fit to N random frames, test on the others")
     parser.add_argument("--test", type=Path, metavar="FILE", help="frames to test on")
-    parser.add_argument("--cutoff", type=float, help="radius of neighbourhoods, Angstrom (default: 6)")
+    parser.add_argument("--cutoff", type=float, help="radius of neighbourhoods, Angstrom (default: 5)")
     parser.add_argument("--size", choices=["auto", "small", "medium", "large"], help="how many features")
     parser.add_argument("--solver", choices=["auto", "primal", "dual", "qr"], help="qr: accurate and slow")
     parser.add_argument("--smoothness", type=float, metavar="S", help="fix the exponent instead of choosing it")

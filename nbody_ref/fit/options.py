@@ -30,7 +30,7 @@ class Options:
     smoothness : tuple of float
         Exponents to choose from: random weights of the n-th radial function fall as n^-smoothness.
     regularisation : tuple of float
-        Values of lambda to choose from, relative to the mean of the squared columns.
+        Values of lambda to choose from, relative to the mean square norm of the scaled force columns.
     holdout : float
         Part of the frames on which the choices are made; the final weights are fitted to all frames.
     solver : {"auto", "primal", "dual", "qr"}
@@ -45,7 +45,7 @@ class Options:
         Record errors on the hold-out for a quarter and a half of the frames as well.
     """
 
-    cutoff: float = 6.0
+    cutoff: float = 5.0
     size: str = "auto"
     smoothness: tuple[float, ...] = (1.0, 1.5, 2.0)
     regularisation: tuple[float, ...] = tuple(10.0 ** (-k / 2) for k in range(4, 23))

@@ -5,10 +5,12 @@ Energies E (F) and forces f (M) of the training frames, with rows A_E and A_f (`
 .. math:: \min_{w, c}\; \omega^2 \|A_E w + N c - E\|^2 + \|A_f w - f\|^2 + \mu\, \|D^{-1} w\|^2,
 
 where N counts the atoms of each species and c, one constant for each, is free of charge; D scales the columns to unit
-root mean square of their force rows, times 2^-legs: products of more legs start smaller. The constants are eliminated
-first: with P = 1 - N N^+ the energies enter as P A_E and P E, and c = N^+ (E - A_E w) afterwards.
+root mean square of their force rows, times 2^-legs (5 for one leg): products of more legs start smaller. The constants
+are eliminated first: with P = 1 - N N^+ the energies enter as P A_E and P E, and c = N^+ (E - A_E w) afterwards. Above
+isolated atoms there are no constants (P = 1, c = 0), so that the energy of atoms far apart is that of isolated atoms.
 
-With A the scaled rows, one below the other (energies times omega), y their labels, mu = lambda trace(A^T A) / columns:
+With A the scaled rows, one below the other (energies times omega), y their labels, and mu lambda times the mean square
+norm of the scaled force columns:
 
 - primal: (A^T A + mu) D^-1 w = A^T y, Cholesky; A^T A is accumulated frame by frame, A never exists as a whole;
 - dual:   D^-1 w = A^T (A A^T + mu)^-1 y, Cholesky, when columns outnumber rows;
@@ -36,6 +38,7 @@ Array = np.ndarray[Any, Any]
 SOLVERS = ("primal", "dual", "qr")
 ENERGY_WEIGHT = 30.0  # omega, 1/Angstrom
 PRODUCT_PRIOR = 0.5  # D falls by this factor with each leg of a product
+PAIR_PRIOR = 10.0  # and is larger by this one for single legs, which carry most of the binding energy
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,13 @@ class Equations:
         Number of legs behind each column.
     solver : {"primal", "dual", "qr"}
         What is kept of the force rows: their Gram matrix, themselves, or their triangular factor.
+    constants : bool
+        Whether each species has a constant c.
     """
 
     orders: Array
     solver: str
+    constants: bool = True
     _energy: list[tuple[Array, Array, Array]] = field(default_factory=list)  # rows, labels, counts
     _blocks: list[tuple[Array, Array]] = field(default_factory=list)  # force rows and labels, dual
     _gram: Array | None = None  # lower triangle, Fortran order; or R
@@ -108,7 +114,7 @@ class Equations:
     def scale(self) -> Array:
         """D, one factor for each column; zero for a column that no force depends on."""
         rms = np.sqrt(self._squares / max(self.n_force_rows, 1)) if self._squares is not None else np.zeros(0)
-        prior = PRODUCT_PRIOR**self.orders
+        prior = PRODUCT_PRIOR**self.orders * np.where(self.orders == 1, PAIR_PRIOR, 1.0)
         return np.where(rms > 1e-12 * rms.max(initial=0.0), prior / np.where(rms > 0, rms, 1.0), 0.0)
 
     def solve(self, regularisations: Sequence[float]) -> Iterator[Solution]:
@@ -121,38 +127,36 @@ class Equations:
             small for the primal form).
         """
         rows, energies, counts = (np.concatenate(part) for part in zip(*self._energy, strict=True))
-        scale, pseudo = self.scale(), pseudo_inverse(counts)
+        scale, pseudo = self.scale(), pseudo_inverse(counts) if self.constants else np.zeros(counts.T.shape)
         energy_rows = ENERGY_WEIGHT * (rows - counts @ (pseudo @ rows)) * scale
         energy_labels = ENERGY_WEIGHT * (energies - counts @ (pseudo @ energies))
         solve = {"primal": self._primal, "dual": self._dual, "qr": self._qr}[self.solver]
-        for regularisation, scaled in zip(
-            regularisations, solve(energy_rows, energy_labels, scale, regularisations), strict=True
-        ):
+        mean = float(np.mean(self._squares * scale**2)) if self._squares is not None else 1.0
+        shifts = [value * mean for value in regularisations]
+        found = solve(energy_rows, energy_labels, scale, shifts)
+        for regularisation, scaled in zip(regularisations, found, strict=True):
             weights = scaled * scale
             yield Solution(weights, pseudo @ (energies - rows @ weights), regularisation)
 
-    def _primal(self, a: Array, y: Array, scale: Array, lambdas: Sequence[float]) -> Iterator[Array]:
+    def _primal(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
         gram = np.zeros((len(scale),) * 2, order="F") if self._gram is None else self._gram * scale[:, None]
         gram *= scale
         gram = dsyrk(1.0, a.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
         right = a.T @ y + (0.0 if self._product is None else self._product * scale)
-        mean = np.trace(gram) / len(scale)
-        yield from (_positive_solve(gram, right, value * mean) for value in lambdas)
+        yield from (_positive_solve(gram, right, shift) for shift in shifts)
 
-    def _dual(self, a: Array, y: Array, scale: Array, lambdas: Sequence[float]) -> Iterator[Array]:
+    def _dual(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
         stacked = np.concatenate([a, *(block for block, _ in self._blocks)])
         stacked[len(a) :] *= scale
         labels = np.concatenate([y, *(labels for _, labels in self._blocks)])
         gram = dsyrk(1.0, stacked.T, trans=1, lower=1)
-        mean = np.trace(gram) / len(scale)
-        yield from (stacked.T @ _positive_solve(gram, labels, value * mean) for value in lambdas)
+        yield from (stacked.T @ _positive_solve(gram, labels, shift) for shift in shifts)
 
-    def _qr(self, a: Array, y: Array, scale: Array, lambdas: Sequence[float]) -> Iterator[Array]:
+    def _qr(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
         factor = np.zeros((0, len(scale) + 1)) if self._gram is None else self._gram
         data, labels = np.vstack([factor[:, :-1] * scale, a]), np.append(factor[:, -1], y)
-        mean = np.sum(data * data) / len(scale)
-        for value in lambdas:
-            stacked = np.vstack([data, np.sqrt(value * mean) * np.eye(len(scale))])
+        for shift in shifts:
+            stacked = np.vstack([data, np.sqrt(shift) * np.eye(len(scale))])
             q, r = scipy.linalg.qr(stacked, mode="economic", overwrite_a=True, check_finite=False)
             yield scipy.linalg.solve_triangular(r, q[: len(labels)].T @ labels, check_finite=False)
 

@@ -208,7 +208,7 @@ class _Job:
 
     def equations(self, network: Network, solver: str) -> Equations:
         """Empty equations for the readout of a network."""
-        return Equations(column_orders(network, self.frames), solver)
+        return Equations(column_orders(network, self.frames), solver, self.baseline.kind != "isolated")
 
     def labels(self, indices: Sequence[int]) -> tuple[Array, Array, Array]:
         """Energies above the baseline, forces, and numbers of atoms of each species."""

@@ -67,6 +67,15 @@ def test_energy_is_invariant_and_forces_turn_with_the_molecule(potential, frames
     assert 100 * noise < 1e-6  # the gauge itself is small beside forces of 1 eV/A
 
 
+def test_atoms_far_apart_have_the_energy_of_isolated_atoms(potential, frames):
+    """To the last bit: without neighbours every invariant that has a weight is zero."""
+    apart = np.array([[0.0, 0, 0], [0, 0, 5.5], [0, 5.5, 0]])
+    for numbers, positions in (([6], apart[:1]), ([1, 6, 8], apart)):
+        found = potential.predict([(positions, np.array(numbers))])
+        assert found.atom_energies.tolist() == [frames.atoms[z] for z in numbers]
+        assert np.all(found.forces == 0.0)
+
+
 def test_a_batch_gives_the_numbers_of_single_molecules(potential, frames):
     several = frames[[1, 70, 200]]
     whole = potential.predict(several.geometries)

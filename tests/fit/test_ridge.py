@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import NBodyRefError
-from nbody_ref.fit.ridge import ENERGY_WEIGHT, PRODUCT_PRIOR, Equations
+from nbody_ref.fit.ridge import ENERGY_WEIGHT, PAIR_PRIOR, PRODUCT_PRIOR, Equations
 from nbody_ref.fit.rows import Rows
 
 N_FRAMES, ATOMS, SPECIES = 12, 3, 2
@@ -34,11 +34,11 @@ def filled(solver, columns, chunk=5, seed=0):
 def loss_gradient(solution, columns, lam, seed=0):
     """Gradient of the objective written in the docstring, in weights scaled by D, and in the constants."""
     energy, forces, e, f, counts, orders = problem(columns, seed)
-    scale = PRODUCT_PRIOR**orders / np.sqrt((forces**2).mean(axis=0))
+    scale = PRODUCT_PRIOR**orders * np.where(orders == 1, PAIR_PRIOR, 1.0) / np.sqrt((forces**2).mean(axis=0))
     w, c = solution.weights, solution.constants
     centred = energy - counts @ np.linalg.lstsq(counts, energy, rcond=None)[0]
     stacked = np.concatenate([ENERGY_WEIGHT * centred, forces]) * scale
-    mu = lam * np.sum(stacked**2) / columns
+    mu = lam * np.sum((forces * scale) ** 2) / columns
     de, df = energy @ w + counts @ c - e, forces @ w - f.ravel()
     size = np.linalg.norm(stacked.T @ np.concatenate([ENERGY_WEIGHT * e, f.ravel()]))
     by_weight = scale * (ENERGY_WEIGHT**2 * energy.T @ de + forces.T @ df) + mu * w / scale
@@ -62,6 +62,16 @@ def test_the_solution_does_not_depend_on_the_order_or_size_of_chunks(columns):
     whole = next(filled("primal", columns, chunk=N_FRAMES).solve([1e-3])).weights
     parts = next(filled("primal", columns, chunk=1).solve([1e-3])).weights
     assert np.linalg.norm((whole - parts) / np.abs(whole).max()) < 1e-10
+
+
+def test_without_constants_energies_are_fitted_as_they_are():
+    energy, forces, _, _, counts, orders = problem(15)
+    true = np.random.default_rng(9).standard_normal(15)
+    equations = Equations(orders, "primal", constants=False)
+    equations.add(Rows(energy, forces), energy @ true, (forces @ true).reshape(-1, 3), counts)
+    solution = next(equations.solve([1e-13]))
+    assert np.all(solution.constants == 0.0)
+    assert np.allclose(energy @ solution.weights, energy @ true, rtol=1e-6, atol=1e-6 * np.abs(energy @ true).max())
 
 
 def test_constants_cost_nothing():

@@ -52,9 +52,9 @@ def test_a_fit_repeats_to_the_last_bit(frames):
 def test_primal_and_dual_are_one_potential(frames):
     predictions = []
     for solver in ("primal", "dual"):
-        potential = fit(frames[:10], solver=solver, regularisation=1e-4, **FAST)
+        potential = fit(frames[:10], solver=solver, regularisation=1e-2, **FAST)
         predictions.append(potential.predict(frames[200:205].geometries))
-    # both solve to u/lambda = 1e-12 of the weights; predictions are sums of weights that cancel by up to 1e3
+    # rounding of either: u times the condition, at most columns / lambda = 3e5, times the 30^2 of energy rows: 3e-8
     assert np.abs(predictions[0].forces - predictions[1].forces).max() < 1e-7
     assert np.abs(predictions[0].energies - predictions[1].energies).max() < 1e-7
 
