@@ -225,7 +225,7 @@ def product(a: Any, b: Any) -> Any:
     return definition.product(a, b, MONOMIAL)
 
 
-@claim("4.4", "Proposition 1", "where fragments depend linearly W is not unique: of the n^2 fragments of psi x psi in one "
+@claim("4.4", "Proposition 1", "where fragments depend linearly W is not unique: of n^2 fragments of psi x psi in one "
        "degree, n(n+1)/2 are independent if it is even, n(n-1)/2 if odd", "rank of values at integer points",
        {"product": product}, {"exchange of the factors forgotten": {"product": lambda a, b: product(a, [
            (irrep, [[2 * x if k == 0 else x for k, x in enumerate(f)] for f in fs]) for irrep, fs in b])}})  # fmt: skip

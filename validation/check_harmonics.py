@@ -1,0 +1,506 @@
+"""Solid and spherical harmonics: secs. 4.0.1 and 4.1 of the N-body paper, docs/derivations/harmonics.md."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy
+from _claims import Cases, claim, main
+from _judge import of_surd, rational, weight
+from sympy.physics.wigner import clebsch_gordan as judge
+
+import nbody_ref
+from nbody_ref.exact import Harmonic, Surd, clebsch_gordan, solid_harmonic
+from nbody_ref.ops import harmonics
+
+Poly = dict[tuple[int, ...], Any]
+
+
+def add(p: Poly, q: Poly, factor: Any = 1) -> Poly:
+    """p + factor q, without zeros."""
+    found = dict(p)
+    for powers, c in q.items():
+        found[powers] = found.get(powers, 0) + factor * c
+    return {powers: c for powers, c in found.items() if c != 0}
+
+
+def times(p: Poly, q: Poly) -> Poly:
+    """Product of polynomials."""
+    found: Poly = {}
+    for a, c in p.items():
+        for b, d in q.items():
+            powers = tuple(i + k for i, k in zip(a, b))
+            found[powers] = found.get(powers, 0) + c * d
+    return {powers: c for powers, c in found.items() if c != 0}
+
+
+def derivative(p: Poly, axis: int) -> Poly:
+    """Partial derivative."""
+    return {
+        tuple(n - (k == axis) for k, n in enumerate(powers)): c * powers[axis]
+        for powers, c in p.items()
+        if powers[axis]
+    }
+
+
+def value(p: Poly, r: Any) -> Any:
+    """Value at a point."""
+    return sum((c * math.prod(x**n for x, n in zip(r, powers)) for powers, c in p.items()), start=0 * r[0])
+
+
+SQUARE: Poly = {(2, 0, 0): 1, (0, 2, 0): 1, (0, 0, 2): 1}
+
+
+@cache
+def legendre(l: int, m: int) -> tuple[Fraction, ...]:
+    """Coefficients of the m-th derivative of P_l, by Rodrigues' formula."""
+    t = sympy.Symbol("t")
+    p = sympy.Poly(sympy.diff((t * t - 1) ** l, t, l + m) / (2**l * sympy.factorial(l)), t)
+    coefficients = [Fraction(int(c.p), int(c.q)) for c in reversed(p.all_coeffs())]
+    return tuple(coefficients)
+
+
+@cache
+def column(l: int, m: int) -> dict[tuple[int, ...], Fraction]:
+    """r^(l-m) P_l^(m)(z/r) as a polynomial."""
+    total: Poly = {}
+    for k, c in enumerate(legendre(l, m)):
+        if c:
+            power: Poly = {(0, 0, k): c}
+            for _ in range((l - m - k) // 2):
+                power = times(power, SQUARE)
+            total = add(total, power)
+    return total
+
+
+@cache
+def circle(m: int) -> tuple[Poly, Poly]:
+    """Real and imaginary part of (x + i y)^m."""
+    c: Poly = {(0, 0, 0): Fraction(1)}
+    v: Poly = {}
+    x, y = {(1, 0, 0): 1}, {(0, 1, 0): 1}
+    for _ in range(m):
+        c, v = add(times(x, c), times(y, v), -1), add(times(x, v), times(y, c))
+    return c, v
+
+
+def real_polynomial(l: int, m: int) -> tuple[Fraction, Poly]:
+    """Square of the constant, and polynomial, of the real solid harmonic of norm 1, without Condon-Shortley phase."""
+    n = abs(m)
+    constant = Fraction(math.factorial(l - n), math.factorial(l + n)) * (2 if n else 1)
+    return constant, times(column(l, n), circle(n)[0 if m >= 0 else 1])
+
+
+def complex_polynomial(l: int, m: int) -> tuple[Fraction, Poly, Poly]:
+    """Square of the constant, real and imaginary part of conj(r^l Y_lm) sqrt(4 pi / (2l+1)), Condon-Shortley."""
+    n = abs(m)
+    constant = Fraction(math.factorial(l - n), math.factorial(l + n))
+    c, v = (times(column(l, n), part) for part in circle(n))
+    if m >= 0:
+        return constant, add({}, c, (-1) ** n), add({}, v, -((-1) ** n))
+    return constant, c, v  # conj(Y_-n) = (-1)^n Y_n
+
+
+def parts(harmonic: Harmonic) -> tuple[Poly, Poly]:
+    """Terms of a package harmonic, real and imaginary."""
+    re = {powers: Fraction(getattr(c, "re", c)) for powers, c in harmonic.terms.items()}
+    im = {powers: Fraction(getattr(c, "im", 0)) for powers, c in harmonic.terms.items()}
+    return add({}, re), add({}, im)
+
+
+def shortley(l: int, m: int, normalization: str, basis: str) -> Harmonic:
+    """Planted: without the Condon-Shortley phase in the complex gauge, with it in the real one."""
+    h = solid_harmonic(l, m, normalization, basis)
+    return Harmonic(h.scale * (-1) ** max(m if basis == "complex" else abs(m), 0), h.over_4pi, h.terms)
+
+
+def unconjugated(l: int, m: int, normalization: str, basis: str) -> Harmonic:
+    """Planted: Y instead of conj(Y); cosines and sines exchanged in the real gauge."""
+    h = solid_harmonic(l, -m, normalization, basis)
+    return Harmonic(h.scale * ((-1) ** abs(m) if basis == "complex" else 1), h.over_4pi, h.terms)
+
+
+def missing_root_two(l: int, m: int, normalization: str, basis: str) -> Harmonic:
+    """Planted: the factor sqrt 2 of m != 0 missing."""
+    h = solid_harmonic(l, m, normalization, basis)
+    return Harmonic(h.scale * Surd(1, 1, 2) if m else h.scale, h.over_4pi, h.terms)
+
+
+def without_trace(l: int, m: int, normalization: str, basis: str) -> Harmonic:
+    """Planted: one term missing, as from a mistyped coefficient."""
+    h = solid_harmonic(l, m, normalization, basis)
+    return Harmonic(h.scale, h.over_4pi, dict(list(h.terms.items())[: 1 if l == 2 else None]))
+
+
+WRONG = {
+    "Condon-Shortley phase": {"harmonic": shortley},
+    "Y for conj(Y)": {"harmonic": unconjugated},
+    "sqrt 2 missing": {"harmonic": missing_root_two},
+}
+
+
+def degrees(full: bool, top: int) -> Iterator[tuple[int, int]]:
+    """All (l, m)."""
+    for l in range(top + 1 if full else 4):
+        for m in range(-l, l + 1):
+            yield l, m
+
+
+@claim("5.1", "sec. 4.1", "solid harmonics, both gauges, three normalizations, equal Rodrigues' formula, l <= 12",
+       "sympy, polynomials", {"harmonic": solid_harmonic}, WRONG)  # fmt: skip
+def against_rodrigues(subject: SimpleNamespace, full: bool) -> Cases:
+    for l, m in degrees(full, 12):
+        constant, p = real_polynomial(l, m)
+        square, *pq = complex_polynomial(l, m)
+        for basis, wanted, squared in (("real", (p, {}), constant), ("complex", pq, square)):
+            for normalization, factor, over in (
+                ("norm", 1, False),
+                ("component", 2 * l + 1, False),
+                ("integral", 2 * l + 1, True),
+            ):
+                h = subject.harmonic(l, m, normalization, basis)
+                scale = rational(of_surd(h.scale), squared * factor)
+                same = all(not add(q, found, -scale) for q, found in zip(wanted, parts(h)))
+                yield (l, m, basis, normalization), 0 if same and h.over_4pi == over else 1
+
+
+@claim(
+    "5.2",
+    "sec. 4.1",
+    "solid harmonics are homogeneous of degree l and their Laplacian vanishes, both gauges, l <= 12",
+    "derivatives of polynomials",
+    {"harmonic": solid_harmonic},
+    {"one term missing": {"harmonic": without_trace}},
+)
+def harmonic_and_homogeneous(subject: SimpleNamespace, full: bool) -> Cases:
+    for l, m in degrees(full, 12):
+        for basis in ("real", "complex"):
+            for p in parts(subject.harmonic(l, m, "norm", basis)):
+                laplacian: Poly = {}
+                for axis in range(3):
+                    laplacian = add(laplacian, derivative(derivative(p, axis), axis))
+                yield (l, m, basis), len(laplacian) + sum(sum(powers) != l for powers in p)
+
+
+def sphere_mean(p: Poly) -> Fraction:
+    """Integral over the unit sphere divided by 4 pi: monomials give (i-1)!!(j-1)!!(k-1)!!/(i+j+k+1)!!."""
+    odd = lambda n: math.prod(range(n, 0, -2))  # noqa: E731
+    total = Fraction(0)
+    for powers, c in p.items():
+        if not any(n % 2 for n in powers):
+            total += Fraction(c) * Fraction(math.prod(odd(n - 1) for n in powers), odd(sum(powers) + 1))
+    return total
+
+
+@claim("5.3", "sec. 4.1", "real harmonics are orthonormal on the sphere, l <= 8", "exact integrals of monomials",
+       {"harmonic": solid_harmonic}, {"sqrt 2 missing": WRONG["sqrt 2 missing"],
+                                      "one term missing": {"harmonic": without_trace}})  # fmt: skip
+def orthonormal(subject: SimpleNamespace, full: bool) -> Cases:
+    every = list(degrees(full, 8))
+    polynomials = {k: subject.harmonic(*k, "component", "real") for k in every}
+    for i, a in enumerate(every):
+        for b in every[: i + 1]:
+            mean = sphere_mean(times(polynomials[a].terms, polynomials[b].terms))
+            if a == b:
+                yield (a, b), mean * of_surd(polynomials[a].scale)[1] - 1
+            else:
+                yield (a, b), mean
+
+
+@claim(
+    "5.4",
+    "sec. 4.1",
+    "addition theorem sum_m Y_m(r) Y_m(r') = |r|^l |r'|^l P_l(cos) as a polynomial identity, l <= 7",
+    "Rodrigues' formula, polynomials in six variables",
+    {"harmonic": solid_harmonic},
+    {"sqrt 2 missing": WRONG["sqrt 2 missing"], "one term missing": {"harmonic": without_trace}},
+)
+def addition_theorem(subject: SimpleNamespace, full: bool) -> Cases:
+    zero = (0, 0, 0)
+    dot: Poly = {(1, 0, 0, 1, 0, 0): 1, (0, 1, 0, 0, 1, 0): 1, (0, 0, 1, 0, 0, 1): 1}
+    squares = times({(*k, *zero): c for k, c in SQUARE.items()}, {(*zero, *k): c for k, c in SQUARE.items()})
+    for l in range(8 if full else 4):
+        left: Poly = {}
+        for m in range(-l, l + 1):
+            h = subject.harmonic(l, m, "norm", "real")
+            ours = times({(*k, *zero): c for k, c in h.terms.items()}, {(*zero, *k): c for k, c in h.terms.items()})
+            left = add(left, ours, of_surd(h.scale)[1])
+        right: Poly = {}
+        for k, c in enumerate(legendre(l, 0)):
+            if c:
+                power: Poly = {(0,) * 6: c}
+                for factor, count in ((dot, k), (squares, (l - k) // 2)):
+                    for _ in range(count):
+                        power = times(power, factor)
+                right = add(right, power)
+        yield l, len(add(left, right, -1))
+
+
+def product_of(subject: SimpleNamespace, l1: int, l2: int, l: int, m: int) -> tuple[Poly, Poly]:
+    """[Y_l1 x Y_l2]^l_m over its expected constant, real and imaginary, for forms of unit factorial norm."""
+    total: list[Poly] = [{}, {}]
+    for m1 in range(max(-l1, m - l2), min(l1, m + l2) + 1):
+        sign, square = of_surd(subject.cg(l1, m1, l2, m - m1, l, m))
+        if not sign:
+            continue
+        a, b = subject.harmonic(l1, m1, "norm", "complex"), subject.harmonic(l2, m - m1, "norm", "complex")
+        size = square * of_surd(a.scale)[1] * of_surd(b.scale)[1] / weight(2 * l, 2 * m)
+        (p, q), (s, t) = parts(a), parts(b)
+        factor = rational((sign, size / base(l1, l2, l)), 1)
+        total[0] = add(add(total[0], times(p, s), factor), times(q, t), -factor)
+        total[1] = add(add(total[1], times(p, t), factor), times(q, s), factor)
+    return total[0], total[1]
+
+
+def base(l1: int, l2: int, l: int) -> Fraction:
+    """Square of <l1 0 l2 0|l 0>, from sympy."""
+    found = judge(l1, l2, l, 0, 0, 0) ** 2
+    return Fraction(int(found.p), int(found.q))
+
+
+@claim(
+    "5.5",
+    "sec. 4.1",
+    "[Y_l1 x Y_l2]^l = <l1 0 l2 0|l 0> |r|^(l1+l2-l) Y_l, l1 = 1 to l2 = 9, and all triples <= 4",
+    "polynomial identity, constants from sympy",
+    {"harmonic": solid_harmonic, "cg": clebsch_gordan},
+    {
+        "Y for conj(Y)": WRONG["Y for conj(Y)"],
+        "factors swapped, m reversed": {"cg": lambda l1, m1, l2, m2, l, m: clebsch_gordan(l1, -m1, l2, m2, l, m2 - m1)},
+    },
+)
+def recursion(subject: SimpleNamespace, full: bool) -> Cases:
+    triples = [(1, l - 1, l) for l in range(1, 11 if full else 4)]
+    top = 5 if full else 3
+    triples += [
+        (a, b, c)
+        for a in range(top)
+        for b in range(top)
+        for c in range(abs(a - b), min(a + b, top - 1) + 1)
+        if (a + b + c) % 2 == 0
+    ]
+    for l1, l2, l in triples:
+        sign = int(sympy.sign(judge(l1, l2, l, 0, 0, 0)))
+        for m in range(-l, l + 1):
+            h = subject.harmonic(l, m, "norm", "complex")
+            own = rational((of_surd(h.scale)[0], of_surd(h.scale)[1] / weight(2 * l, 2 * m)), 1) * sign
+            for found, wanted in zip(product_of(subject, l1, l2, l, m), parts(h)):
+                for _ in range((l1 + l2 - l) // 2):
+                    wanted = times(wanted, SQUARE)
+                yield (l1, l2, l, m), len(add(found, wanted, -own))
+
+
+def points(full: bool, dtype: Any) -> Any:
+    """Signed random points, axes, poles and their neighbourhood (no underflow), short and long vectors, the origin."""
+    e, f = (1e-9, -1e-12) if dtype is np.float64 else (1e-3, -1e-4)
+    rng = np.random.default_rng(10)
+    special = [
+        (0, 0, 1),
+        (0, 0, -2),
+        (1, 0, 0),
+        (0, -1, 0),
+        (e, 0, 1),
+        (e, f, -1),
+        (0, 0, 0),
+        (1e-3, 2e-3, -1e-3),
+        (30, -20, 10),
+        (1, -1, 0),
+        (1, 1, 1),
+    ]
+    return np.concatenate([rng.standard_normal((12 if full else 4, 3)), special if full else special[:7:3]]).astype(
+        dtype
+    )
+
+
+@cache
+def absolute(l: int, m: int) -> Poly:
+    """S of docs/derivations/harmonics.md in |x|, |y|, |z|, norm 1: the recursion (A), (B) with plus signs, floats."""
+    n = abs(m)
+    c: Poly = {(0, 0, 0): 1.0}
+    v: Poly = {}
+    x, y = {(1, 0, 0): 1.0}, {(0, 1, 0): 1.0}
+    for k in range(n):
+        c, v = (x, y) if k == 0 else (add(times(x, c), times(y, v)), add(times(x, v), times(y, c)))
+    diagonal = math.sqrt(math.prod((2 if k == 1 else 1) * (2 * k - 1) / (2 * k) for k in range(1, n + 1)))
+    before: Poly = {}
+    q: Poly = {(0, 0, 0): diagonal}
+    for k in range(n + 1, l + 1):
+        a = (2 * k - 1) / math.sqrt((k - n) * (k + n))
+        b = math.sqrt(((k - 1) ** 2 - n * n) / ((k - n) * (k + n)))
+        q, before = add(times({(0, 0, 1): a}, q), times(SQUARE, before), b), q
+    return times(q, c if m >= 0 else v)
+
+
+def exact_value(l: int, m: int, r: Any, axes: tuple[int, ...] = ()) -> Any:
+    """A real solid harmonic of norm 1 at a float point, or a derivative of it, in mpmath."""
+    constant, p = real_polynomial(l, m)
+    for axis in axes:
+        p = derivative(p, axis)
+    total = value(p, [Fraction(float(x)) for x in r])
+    root = mpmath.sqrt(mpmath.mpf(constant.numerator) / constant.denominator)
+    return root * total.numerator / total.denominator
+
+
+NORMS = {"norm": lambda l: mpmath.mpf(1), "component": lambda l: mpmath.sqrt(2 * l + 1),
+         "integral": lambda l: mpmath.sqrt((2 * l + 1) / (4 * mpmath.pi))}  # fmt: skip
+ROUNDOFF = {np.float64: mpmath.mpf(2) ** -53, np.float32: mpmath.mpf(2) ** -24}
+LMAX = 8
+
+
+def share(computed: Any, exact: Any, bound: Any) -> Any:
+    """|error| / bound; exact zero needs an exact zero."""
+    error = abs(mpmath.mpf(float(computed)) - exact)
+    return error / bound if bound else (0 if error == 0 else 2)
+
+
+def no_condon(r: Any, lmax: int, normalization: str = "integral") -> Any:
+    """Planted: sign (-1)^m on the components."""
+    Y = harmonics.solid(r, lmax, normalization)
+    m = np.concatenate([np.arange(-l, l + 1) for l in range(lmax + 1)])
+    return Y * np.where(m % 2, -1, 1).astype(Y.dtype)
+
+
+def slightly_short(r: Any, lmax: int, normalization: str = "integral") -> Any:
+    """Planted: one constant off by 64 units in the last place, as from a table typed with 14 digits."""
+    Y = harmonics.solid(r, lmax, normalization).copy()
+    Y[:, 6] *= 1 + 64 * np.finfo(Y.dtype).eps
+    return Y
+
+
+@claim(
+    "5.6",
+    "docs/derivations/harmonics.md",
+    "solid harmonics of the kernels, l <= 8, float64 and float32, three normalizations; barring underflow",
+    "Rodrigues' formula in rationals and mpmath",
+    {"solid": harmonics.solid},
+    {"sign (-1)^m": {"solid": no_condon}, "a constant wrong in the 14th digit": {"solid": slightly_short}},
+    "(4l + 2) u S",
+)
+def solid_values(subject: SimpleNamespace, full: bool) -> Cases:
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            for normalization, factor in NORMS.items():
+                Y = subject.solid(r, LMAX, normalization)
+                for l, m in degrees(True, LMAX if full else 4):
+                    for k, point in enumerate(r):
+                        bound = (4 * l + 2) * u * factor(l) * value(absolute(l, m), np.abs(point.astype(float)))
+                        exact = factor(l) * exact_value(l, m, point)
+                        yield (dtype.__name__, normalization, l, m, k), share(Y[k, l * (l + 1) + m], exact, bound)
+
+
+@claim("5.7", "docs/derivations/harmonics.md", "spherical harmonics of the kernels, l <= 8, float64 and float32",
+       "Rodrigues' formula, mpmath", {"spherical": harmonics.spherical},
+       {"not normalised": {"spherical": harmonics.solid}}, "(8l + 2) u S(|unit|)")  # fmt: skip
+def spherical_values(subject: SimpleNamespace, full: bool) -> Cases:
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            r = r[np.abs(r).max(axis=1) > 0]
+            Y = subject.spherical(r, LMAX, "norm")
+            for l, m in degrees(True, LMAX if full else 4):
+                for k, point in enumerate(r):
+                    size = mpmath.sqrt(mpmath.fsum(mpmath.mpf(float(x)) ** 2 for x in point))
+                    unit = [abs(float(x) / float(size)) for x in point]
+                    bound = (8 * l + 2) * u * value(absolute(l, m), unit)
+                    yield (
+                        (dtype.__name__, l, m, k),
+                        share(Y[k, l * (l + 1) + m], exact_value(l, m, point) / size**l, bound),
+                    )
+
+
+def gradients(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's vjp of unit cotangents, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows = np.repeat(r, count, 0)
+    return harmonics.solid_vjp(bars, rows, lmax, "norm")[0].reshape(len(r), count, 3).transpose(0, 2, 1)
+
+
+def tangents(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's jvp along the axes."""
+    return np.stack(
+        [harmonics.solid_jvp(r, np.broadcast_to(e, r.shape).copy(), lmax, "norm") for e in np.eye(3, dtype=r.dtype)], 1
+    )
+
+
+def hessians(r: Any, lmax: int) -> Any:
+    """(n, 3, 3, lm) by the package's vjp_jvp of unit cotangents along the axes, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows = np.repeat(r, count, 0)
+    columns = []
+    for e in np.eye(3, dtype=r.dtype):
+        dots = np.broadcast_to(e, rows.shape).copy()
+        columns.append(harmonics.solid_vjp_jvp(bars, rows, None, dots, lmax, "norm")[0].reshape(len(r), count, 3))
+    return np.stack(columns, -1).transpose(0, 2, 3, 1)
+
+
+DERIVATIVES = {"gradient": gradients, "tangent": tangents, "hessian": hessians}
+
+
+@claim("5.8", "docs/derivations/harmonics.md", "gradients (vjp and jvp) and Hessians (vjp_jvp) of the kernels, l <= 5",
+       "polynomials differentiated in rationals, mpmath", DERIVATIVES,
+       {"gradient: x and y exchanged": {"gradient": lambda r, lmax: gradients(r, lmax)[:, [1, 0, 2]]},
+        "tangent: sign": {"tangent": lambda r, lmax: -tangents(r, lmax)},
+        "Hessian: off-diagonal dropped": {"hessian": lambda r, lmax: hessians(r, lmax) * np.eye(3)[None, :, :, None]}},
+       "k u S, k of the page")  # fmt: skip
+def solid_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
+    lmax = 5 if full else 3
+    pairs = lmax * (lmax + 1) // 2
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            first = subject.gradient(r, lmax), subject.tangent(r, lmax)
+            second = subject.hessian(r, lmax)
+            for l, m in degrees(True, lmax):
+                at = l * (l + 1) + m
+                for a in range(3):
+                    S = derivative(absolute(l, m), a)
+                    for k, point in enumerate(r):
+                        size = u * value(S, np.abs(point.astype(float)))
+                        exact = exact_value(l, m, point, (a,))
+                        yield ("vjp", l, m, k, a), share(first[0][k, a, at], exact, (4 * lmax + 10 + pairs) * size)
+                        yield ("jvp", l, m, k, a), share(first[1][k, a, at], exact, (5 * l + 4) * size)
+                        for b in range(3):
+                            size = u * value(derivative(S, b), np.abs(point.astype(float)))
+                            exact = exact_value(l, m, point, (a, b))
+                            yield (
+                                ("vjp_jvp", l, m, k, a, b),
+                                share(second[k, a, b, at], exact, (5 * lmax + 16 + pairs) * size),
+                            )
+
+
+def complex_values(r: Any, lmax: int) -> Any:
+    """The public function in the complex basis."""
+    return nbody_ref.solid_harmonics(lmax, r, "norm", "complex")
+
+
+@claim("5.9", "docs/conventions.md", "complex basis of the public function is conj(Y), Condon-Shortley, l <= 6",
+       "Rodrigues' formula, mpmath", {"solid": complex_values},
+       {"Y for conj(Y)": {"solid": lambda r, lmax: complex_values(r, lmax).conj()}}, "(4l + 5) u S")  # fmt: skip
+def complex_basis(subject: SimpleNamespace, full: bool) -> Cases:
+    r, lmax = points(full, np.float64), 6 if full else 3
+    Y = subject.solid(r, lmax)
+    with mpmath.workdps(50):
+        for l, m in degrees(True, lmax):
+            constant, *pq = complex_polynomial(l, m)
+            root = mpmath.sqrt(mpmath.mpf(constant.numerator) / constant.denominator)
+            for k, point in enumerate(r):
+                S = sum(value(absolute(l, s), np.abs(point)) for s in {m, -m}) / math.sqrt(2 if m else 1)
+                for p, found in zip(pq, (Y[k, l * (l + 1) + m].real, Y[k, l * (l + 1) + m].imag)):
+                    total = value(p, [Fraction(float(x)) for x in point]) if p else Fraction(0)
+                    exact = root * total.numerator / total.denominator
+                    yield (l, m, k), share(found, exact, (4 * l + 5) * ROUNDOFF[np.float64] * S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
