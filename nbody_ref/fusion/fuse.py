@@ -92,14 +92,14 @@ def fuse_vjp_jvp(y_bar: Array, *arguments: Any, needs: tuple[bool, ...] | None =
             continue
         seed = np.zeros_like(out[k]) if bars[k] is None else bars[k]
         inner = seed, slots[stage.a], slots[stage.b], out[k], slot_dots[stage.a], slot_dots[stage.b]
-        _add(out, stage.a, stage.b, cg_product_vjp_jvp(*inner, stage.table, needs=need))  # D4
+        _add(out, stage.a, stage.b, cg_product_vjp_jvp(*inner, stage.table, needs=need))  # E9
     return tuple(bar if want else None for bar, want in zip(out[: len(states)], wanted))
 
 
 def _forward(states: Slots, table: FusionTable) -> Slots:
     slots = list(states)
     for stage in table.stages:
-        slots.append(cg_product(slots[stage.a], slots[stage.b], stage.table))  # D1
+        slots.append(cg_product(slots[stage.a], slots[stage.b], stage.table))  # E6
     return slots
 
 
@@ -107,7 +107,7 @@ def _tangents(slots: Slots, dots: Slots, table: FusionTable) -> Slots:
     found = list(dots)
     for stage in table.stages:
         pair = slots[stage.a], slots[stage.b], found[stage.a], found[stage.b]
-        found.append(cg_product_jvp(*pair, stage.table))  # D2
+        found.append(cg_product_jvp(*pair, stage.table))  # E7
     return found
 
 
@@ -117,7 +117,7 @@ def _cotangents(slots: Slots, g: Array, table: FusionTable, active: list[bool]) 
         need = active[stage.a], active[stage.b]
         if bars[k] is not None and any(need):
             both = cg_product_vjp(bars[k], slots[stage.a], slots[stage.b], stage.table, needs=need)
-            _add(bars, stage.a, stage.b, both)  # D3
+            _add(bars, stage.a, stage.b, both)  # E8
     return bars
 
 

@@ -1,7 +1,9 @@
 """Pictures: what they must contain, in text and in SVG."""
 
 import re
+import runpy
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +62,11 @@ def test_f_move_shows_every_term_with_its_exact_coefficient():
 def test_f_move_refuses_what_is_no_diagram():
     with pytest.raises(IrrepsError, match="couples 1o and 1o"):
         f_move_text(["1o", "1o", "1o"], "3e", "1o")
+
+
+def test_committed_pictures_of_the_documentation_are_what_the_code_draws():
+    folder = Path(__file__).parents[2] / "docs" / "figures"
+    figures = runpy.run_path(str(folder / "make_fusion.py"))["figures"]()
+    assert figures
+    for name, picture in figures.items():
+        assert (folder / name).read_text(encoding="utf-8") == picture, f"run docs/figures/make_fusion.py for {name}"

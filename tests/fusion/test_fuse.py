@@ -79,7 +79,7 @@ def gauge(states, table):
             spec = "abm,nac,nbc->nmc" if mode == "channelwise" else "abm,nau,nbv->nmuv"
             out.append(np.einsum(spec, C, x, y).reshape(len(x), -1))
             terms = np.bincount(cg_coo(x.shape[1] // 2, y.shape[1] // 2, label.l, table.basis).m).max()
-            longest = max(longest, (terms + 3) // 4 + 5)
+            longest = max(longest, (terms + 1) // 2 + 5)
         slots.append(np.concatenate(out, axis=1))
         ks.append(ks[stage.a] + ks[stage.b] + longest)
     total = np.zeros((len(states[0]), table.irreps_out.dim))
