@@ -23,6 +23,7 @@ __all__ = ["MixingBlock", "MixingTable", "mixing", "mixing_jvp", "mixing_vjp", "
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...]
 Adjoints = tuple[Array | None, ...]
+Placed = tuple[int, list[tuple[int, int]], list[tuple[int, int]], int]
 
 
 class MixingBlock(NamedTuple):
@@ -70,15 +71,13 @@ class MixingTable:
         """Length of the weights of one kind."""
         return sum(block.mul_in * block.mul_out for block in self.blocks)
 
-    def links(self) -> list[tuple[int, ...]]:
-        """(offset in F, offset out, 2l + 1, mul_in, mul_out, offset in W) for each pair of parts of one irrep."""
-        found: list[tuple[int, ...]] = []
-        for block, o in zip(self.blocks, self.irreps_out.offsets, strict=True):
-            w = block.offset
-            for part, i in zip(self.irreps_in, self.irreps_in.offsets, strict=True):
-                if part.irrep == block.irrep:
-                    found.append((i, o, part.irrep.dim, part.mul, block.mul_out, w))
-                    w += part.mul * block.mul_out
+    def placed(self) -> list[Placed]:
+        """For each block (2l + 1, parts of F, parts of the result, offset in W); a part is (offset, mul)."""
+        found: list[Placed] = []
+        for block, part, o in zip(self.blocks, self.irreps_out, self.irreps_out.offsets, strict=True):
+            pairs = zip(self.irreps_in, self.irreps_in.offsets, strict=True)
+            inputs = [(at, part_in.mul) for part_in, at in pairs if part_in.irrep == block.irrep]
+            found.append((block.irrep.dim, inputs, [(o, part.mul)], block.offset))
         return found
 
 
@@ -106,7 +105,7 @@ def mixing(F: Array, W: Array, kind: Array, table: MixingTable) -> Array:
 
     Notes
     -----
-    |computed - exact| <= k u S, S = sum |F W|, k = mul_in/4 + 3 (rounded up) per part. Independent of the
+    |computed - exact| <= k u S, S = sum |F W|, k = mul_in/4 + 3 (a remainder counts one each). Independent of the
     number of threads and of the other rows. Derivation: docs/derivations/mixing.md; gradient `mixing_vjp`.
     """
     F, W, kind = _checked("mixing", F, W, kind, table)
@@ -144,7 +143,8 @@ def mixing_vjp(
     F_bar = W_bar = None
     if need_F:
         F_bar = np.zeros_like(F)
-        apply(F_bar, y_bar, transposed(W, table), kind, _arrays(table)[1])  # D2
+        forward, backward = _arrays(table)
+        apply(F_bar, y_bar, transposed(W, forward), kind, backward)  # D2
     if need_W:
         W_bar = np.zeros_like(W)
         add_outer(W_bar, F, y_bar, kind, _arrays(table)[0])  # D3
@@ -166,9 +166,10 @@ def mixing_vjp_jvp(
     F_bar = W_bar = None
     if need_F and (y_bar_dot is not None or W_dot is not None):
         F_bar = np.zeros_like(F)
+        forward, backward = _arrays(table)
         for left, right in ((y_bar_dot, W), (y_bar, W_dot)):
             if left is not None and right is not None:
-                apply(F_bar, left, transposed(right, table), kind, _arrays(table)[1])  # D2
+                apply(F_bar, left, transposed(right, forward), kind, backward)  # D2
     if need_W and (y_bar_dot is not None or F_dot is not None):
         W_bar = np.zeros_like(W)
         for left, right in ((F_dot, y_bar), (F, y_bar_dot)):
@@ -180,23 +181,25 @@ def mixing_vjp_jvp(
 def apply(out: Array, F: Array, W: Array, kind: Array, arrays: MixingArrays) -> None:
     """Add F W to out, unchecked and over any ring."""
     flat = out.reshape(-1), F.reshape(-1), W.reshape(-1)
-    mixing_forward(*flat, kind, np.uintp(0), np.uintp(len(F)), arrays)
+    a, b, zero = _scratch(arrays, out.dtype)
+    mixing_forward(*flat, kind, np.uintp(0), np.uintp(len(F)), arrays, a, b, zero)
 
 
 def add_outer(W_bar: Array, F: Array, y_bar: Array, kind: Array, arrays: MixingArrays) -> None:
     """Add the sum over nodes of F^T y_bar to the W_bar of each kind, unchecked and over any ring."""
     order = np.argsort(kind, kind="stable").astype(np.uintp)
     ends = np.cumsum(np.bincount(kind.astype(np.intp), minlength=len(W_bar))).astype(np.uintp)
-    scratch, zero, first = np.zeros_like(W_bar[0]), np.zeros(1, F.dtype)[0], np.uintp(0)
+    a, b, zero = _scratch(arrays, F.dtype)
+    total, first = np.zeros_like(W_bar[0]), np.uintp(0)
     for k, last in enumerate(ends):
-        mixing_weights(W_bar[k], F.reshape(-1), y_bar.reshape(-1), order, first, last, arrays, scratch, zero)
+        mixing_weights(W_bar[k], F.reshape(-1), y_bar.reshape(-1), order, first, last, arrays, a, b, total, zero)
         first = last
 
 
-def transposed(W: Array, table: Any) -> Array:
-    """Every link's block of W transposed, in place of the block."""
+def transposed(W: Array, arrays: MixingArrays) -> Array:
+    """Every block of W transposed, in place of the block."""
     out = np.empty_like(W)
-    for _, _, _, mul_in, mul_out, at in table.links():
+    for _, mul_in, mul_out, at, *_ in arrays.blocks.reshape(-1, 8).tolist():
         block = W[:, at : at + mul_in * mul_out].reshape(-1, mul_in, mul_out)
         out[:, at : at + mul_in * mul_out] = block.transpose(0, 2, 1).reshape(len(W), -1)
     return out
@@ -204,14 +207,32 @@ def transposed(W: Array, table: Any) -> Array:
 
 @cache
 def _arrays(table: MixingTable) -> tuple[MixingArrays, ...]:
-    return link_arrays(table.links(), table.irreps_in.dim, table.irreps_out.dim, table.n_weights)
+    return both_ways(table.placed(), table.irreps_in.dim, table.irreps_out.dim, table.n_weights)
 
 
-def link_arrays(links: list[tuple[int, ...]], dim_in: int, dim_out: int, n_weights: int) -> tuple[MixingArrays, ...]:
-    """Links for the kernels: as they are, and reversed (for the transposed blocks)."""
-    reverse = [(o, i, d, mul_out, mul_in, w) for i, o, d, mul_in, mul_out, w in links]
-    pairs = (links, (dim_in, dim_out, n_weights)), (reverse, (dim_out, dim_in, n_weights))
-    return tuple(MixingArrays(np.array(a, np.uintp).reshape(-1), np.array(sizes, np.uintp)) for a, sizes in pairs)
+def both_ways(blocks: list[Placed], dim_in: int, dim_out: int, n_weights: int) -> tuple[MixingArrays, ...]:
+    """Blocks for the kernels: as they are, and reversed (for the transposed blocks)."""
+    reverse = [(d, outputs, inputs, w) for d, inputs, outputs, w in blocks]
+    return _one_way(blocks, (dim_in, dim_out, n_weights)), _one_way(reverse, (dim_out, dim_in, n_weights))
+
+
+def _one_way(blocks: list[Placed], sizes: tuple[int, int, int]) -> MixingArrays:
+    rows: list[tuple[int, ...]] = []
+    ins: list[tuple[int, int]] = []
+    outs: list[tuple[int, int]] = []
+    for d, inputs, outputs, w in blocks:
+        muls = sum(mul for _, mul in inputs), sum(mul for _, mul in outputs)
+        ranges = len(ins), len(ins) + len(inputs), len(outs), len(outs) + len(outputs)
+        rows.append((d, *muls, w, *ranges))
+        ins, outs = ins + inputs, outs + outputs
+    flat = (np.array(table, np.uintp).reshape(-1) for table in (rows, ins, outs))
+    return MixingArrays(next(flat), next(flat), next(flat), np.array(sizes, np.uintp))
+
+
+def _scratch(arrays: MixingArrays, dtype: Any) -> tuple[Array, Array, Any]:
+    """Rows of four nodes of the widest block on either side, and zero."""
+    d, mul_in, mul_out = (arrays.blocks.reshape(-1, 8)[:, i].astype(np.intp) for i in range(3))
+    return np.zeros(4 * (d * mul_in).max(), dtype), np.zeros(4 * (d * mul_out).max(), dtype), np.zeros(1, dtype)[0]
 
 
 def _checked(function: str, F: Array, W: Array, kind: Array, table: MixingTable) -> tuple[Array, Array, Array]:

@@ -22,7 +22,7 @@ from nbody_ref.kernels.mixing import MixingArrays
 from nbody_ref.kernels.radial_weights import copies_adjoint, copies_forward
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype
 from nbody_ref.ops.message_table import MessageTable
-from nbody_ref.ops.mixing import add_outer, apply, link_arrays, transposed
+from nbody_ref.ops.mixing import Placed, add_outer, apply, both_ways, transposed
 
 __all__ = [
     "RadialTable", "radial_copies", "radial_copies_jvp", "radial_copies_vjp", "radial_copies_vjp_jvp",
@@ -87,12 +87,11 @@ class RadialTable:
         """Length of V for one kind: blocks (n, mul) of the paths in order."""
         return self.n * self.n_weights
 
-    def links(self) -> list[tuple[int, ...]]:
-        """Rows (offset in R, offset in w, 1, n, mul, offset in V): the same arithmetic as a mixing of scalars."""
-        ends = np.cumsum((0, *self.muls))
-        return [
-            (l2 * self.n, int(o), 1, self.n, mul, self.n * int(o)) for l2, mul, o in zip(self.degrees, self.muls, ends)
-        ]
+    def placed(self) -> list[Placed]:
+        """Blocks (1, place in R, place in w, offset in V): the same arithmetic as a mixing of scalars."""
+        ends = np.cumsum((0, *self.muls)).tolist()
+        paths = zip(self.degrees, self.muls, ends, strict=False)
+        return [(1, [(l2 * self.n, self.n)], [(o, mul)], self.n * o) for l2, mul, o in paths]
 
 
 def radial_weights(R: Array, V: Array, kind: Array, table: RadialTable) -> Array:
@@ -170,14 +169,15 @@ def radial_weights_vjp_jvp(
     to_R = ((w_bar_dot, V), (w_bar, V_dot)) if tangent else ((w_bar, V),)
     to_V = ((R_dot, w_bar), (R, w_bar_dot)) if tangent else ((R, w_bar),)
     R_bar = V_bar = None
+    forward, backward = _arrays(table)
     for left, right in to_R if need_R else ():
         if left is not None and right is not None:
             R_bar = np.zeros_like(R) if R_bar is None else R_bar
-            apply(R_bar, left, transposed(right, table), kind, _arrays(table)[1])  # D2
+            apply(R_bar, left, transposed(right, forward), kind, backward)  # D2
     for left, right in to_V if need_V else ():
         if left is not None and right is not None:
             V_bar = np.zeros_like(V) if V_bar is None else V_bar
-            add_outer(V_bar, left, right, kind, _arrays(table)[0])  # D3
+            add_outer(V_bar, left, right, kind, forward)  # D3
     return R_bar, V_bar
 
 
@@ -238,7 +238,7 @@ def radial_copies_vjp_jvp(
 
 @cache
 def _arrays(table: RadialTable) -> tuple[MixingArrays, ...]:
-    return link_arrays(table.links(), (table.lmax + 1) * table.n, table.n_weights, table.n_parameters)
+    return both_ways(table.placed(), (table.lmax + 1) * table.n, table.n_weights, table.n_parameters)
 
 
 @cache

@@ -54,8 +54,8 @@ def test_radial_copies_derivatives_are_exact(values, exact):
 def test_planted_errors_are_caught(values, exact, monkeypatch):
     right = op._arrays(TABLE)
     for wrong in (
-        (right[0]._replace(links=right[0].links[:-6]), right[1]),
-        (right[0], right[1]._replace(links=right[1].links[6:])),
+        (right[0]._replace(blocks=right[0].blocks[:-8]), right[1]),
+        (right[0], right[1]._replace(blocks=right[1].blocks[8:])),
     ):
         monkeypatch.setattr(op, "_arrays", lambda *_, wrong=wrong: wrong)
         same = (radial_weights(*values, KIND, TABLE) == definition(*values, KIND, TABLE)).all()
