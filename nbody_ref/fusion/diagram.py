@@ -165,12 +165,12 @@ def labelings(
     count = count_over(shape, choices, wanted, bond_cutoff)
     if count > limit:
         raise SchemeError(f"labelings: 'limit' is {limit} labelings, but this tree has {count}; lower 'bond_cutoff'")
-    roots = sorted(_counts(shape, shape, choices, bond_cutoff), key=_order) if wanted is None else [wanted]
-    return tuple(
-        Diagram.from_nodes(nodes, labels)
-        for label in roots
-        for nodes in _expand(shape, shape, labels, bond_cutoff, label)
-    )
+    edges: dict[Tree, list[Label]] = {}
+    for subtree in (*range(len(labels)), *vertices(shape)):
+        cutoff = None if subtree == shape else bond_cutoff
+        edges[subtree] = _outgoing(subtree, edges, labels, cutoff)
+    roots = edges[shape] if wanted is None else [wanted]
+    return tuple(Diagram.from_nodes(nodes, labels) for label in roots for nodes in _expand(shape, edges, label))
 
 
 def count_labelings(tree: Any, legs: Sequence[Any], root: Any = None, bond_cutoff: Any = None) -> int:
@@ -217,19 +217,25 @@ def _counts(tree: Tree, whole: Tree, choices: Sequence[Sequence[Label]], cutoff:
     return found
 
 
-def _expand(tree: Tree, whole: Tree, legs: tuple[Label, ...], cutoff: Any, label: Label) -> Iterator[Node]:
+def _outgoing(tree: Tree, edges: dict[Tree, list[Label]], legs: tuple[Label, ...], cutoff: Any) -> list[Label]:
+    """Labels that the outgoing edge of a subtree can carry, degree ascending, given those of its branches."""
+    if isinstance(tree, int):
+        return [legs[tree]]
+    found = {label for a in edges[tree[0]] for b in edges[tree[1]] for label in product(a, b)}
+    return sorted((label for label in found if cutoff is None or degree(label) <= cutoff), key=_order)
+
+
+def _expand(tree: Tree, edges: dict[Tree, list[Label]], label: Label) -> Iterator[Node]:
     """Labelled subtrees with `label` on the outgoing edge; the right branch varies slowest."""
     if isinstance(tree, int):
-        if label == legs[tree]:
+        if label in edges[tree]:
             yield tree
         return
-    choices = [[leg] for leg in legs]
-    left_labels = sorted(_counts(tree[0], whole, choices, cutoff), key=_order)
-    for b in sorted(_counts(tree[1], whole, choices, cutoff), key=_order):
-        lefts = [a for a in left_labels if label in product(a, b)]
-        for right in _expand(tree[1], whole, legs, cutoff, b) if lefts else ():
+    for b in edges[tree[1]]:
+        lefts = [a for a in edges[tree[0]] if label in product(a, b)]
+        for right in _expand(tree[1], edges, b) if lefts else ():
             for a in lefts:
-                for left in _expand(tree[0], whole, legs, cutoff, a):
+                for left in _expand(tree[0], edges, a):
                     yield label, left, right
 
 

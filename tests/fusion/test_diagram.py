@@ -4,7 +4,7 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbody_ref.errors import IrrepsError, SchemeError
@@ -23,6 +23,7 @@ def character_count(legs, root):
     return weights[root] - weights[root + 1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=5), st.integers(0, 8))
 def test_number_of_labelings_is_the_multiplicity_of_the_root_for_every_tree(doubled, root):
     legs = [Fraction(j, 2) for j in doubled]

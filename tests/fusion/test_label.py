@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbody_ref.errors import IrrepsError
@@ -11,6 +11,7 @@ from nbody_ref.fusion.label import Spin, as_label, check_basis, components, prod
 from nbody_ref.irreps import Irrep
 
 
+@settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_dimensions_of_a_product_of_spins_add_up(a, b):
     left, right = Spin(Fraction(a, 2)), Spin(Fraction(b, 2))
