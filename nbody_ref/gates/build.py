@@ -14,20 +14,14 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import IrrepsError, SchemeError
-from nbody_ref.gates.chain import Chain, Entry, Op, Step, op_of
-from nbody_ref.gates.pairs import PAIR_DISTANCE, pair_entries
+from nbody_ref.gates import emit, steps
+from nbody_ref.gates.aggregation import Aggregation
+from nbody_ref.gates.chain import Chain, Entry, Op, Step
 from nbody_ref.gates.terms import Bare, Directed, Gate, Pairs, Product, Term
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.ops import cg_product, distance, harmonics, linear, message, mixing, neighbour_sum, radial_weights
-from nbody_ref.ops import radial as radial_ops
+from nbody_ref.ops import cg_product, message, mixing, radial_weights
 
 __all__ = ["Builder", "Mixing", "Place", "Source", "program"]
-
-_RELATIVE, _DISTANCE = op_of(distance, "relative"), op_of(distance, "distance")
-_SOLID, _RADIAL = op_of(harmonics, "solid"), op_of(radial_ops, "radial")
-_COPIES, _MESSAGE = op_of(radial_weights, "radial_copies"), op_of(message, "message")
-_SUM, _MIXING = op_of(neighbour_sum, "neighbour_sum"), op_of(mixing, "mixing")
-_PRODUCT, _CONCAT, _CAST = op_of(cg_product, "cg_product"), op_of(linear, "concat"), op_of(linear, "cast")
 
 
 @dataclass(frozen=True)
@@ -111,10 +105,12 @@ class Builder:
     """A program under construction: its steps, the type of every state in it, and its parameters in order."""
 
     dtype: str = "float64"
+    basis: str = "real"
     steps: list[Step] = field(default_factory=list)
     irreps: dict[str, Irreps] = field(default_factory=dict)
     parameters: dict[str, Mixing] = field(default_factory=dict)
     _emitted: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    _precision: dict[str, str] = field(default_factory=dict)
 
     def chain(self) -> Chain:
         """The finished program."""
@@ -134,7 +130,7 @@ class Builder:
         found = [self.term(term, place, f"{place.name}/term{i + 1}") for i, term in enumerate(gate.terms)]
         fragments = found[0]
         if len(found) > 1:
-            fragments = self.emit(_CONCAT, tuple(found), f"{place.name}/fragments")
+            fragments = self.emit(steps.CONCAT, tuple(found), f"{place.name}/fragments")
             self.irreps[fragments] = Irreps(part for name in found for part in self.irreps[name])
         if gate.out is None:
             return fragments
@@ -146,7 +142,9 @@ class Builder:
             legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in enumerate(term.legs)]
             return self.product(term, legs, name)
         if isinstance(term, Pairs):
-            return self.pairs(term, place)
+            return emit.pairs(self, term, place)
+        if isinstance(term, Aggregation):
+            return emit.aggregation(self, term, place)
         if isinstance(term, Bare):
             total = self.bare(term, place)
             scale: dict[Irrep, tuple[float, ...]] = {}
@@ -164,7 +162,7 @@ class Builder:
         """The sum over children of psi."""
         source = place.source(term.level)
         edges = source.all if term.children == "all" else source.centre
-        total = self.emit(_SUM, (source.psi,), f"{place.name}/sum/{term.children}", edges)
+        total = self.emit(steps.SUM, (source.psi,), f"{place.name}/sum/{term.children}", edges)
         self.irreps[total] = self.irreps[source.psi]
         return total
 
@@ -174,17 +172,17 @@ class Builder:
         psi, n = self.irreps[source.psi], term.radial.n
         keep = None if term.keep is None else tuple(Irrep.parse(k) for k in term.keep)
         degrees = range(term.lmax + 1) if term.degrees is None else term.degrees
-        every = message.MessageTable.build(psi, term.lmax, out=keep).paths
+        every = message.MessageTable.build(psi, term.lmax, out=keep, basis=self.basis).paths
         paths = tuple(path for path in every if path[1] in degrees for _ in range(n))
         index = tuple(range(n)) * (len(paths) // n)
-        table = message.MessageTable.build(psi, term.lmax, paths=paths)
+        table = message.MessageTable.build(psi, term.lmax, paths=paths, basis=self.basis)
         edges, where = source.directed, f"{source.r}-{place.r}[{source.directed.name}]"
-        r = self.emit(_RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
-        dist = self.emit(_DISTANCE, (r,), f"{where}/dist")
+        r = self.emit(steps.RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
+        dist = self.emit(steps.DISTANCE, (r,), f"{where}/dist")
         y, g = self.functions(r, dist, where, term)
         copies = radial_weights.RadialTable.build(table, n, index)
-        w = self.emit(_COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
-        total = self.emit(_MESSAGE, (source.psi, y, w), f"{place.name}/directed", edges, table)
+        w = self.emit(steps.COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
+        total = self.emit(steps.MESSAGE, (source.psi, y, w), f"{place.name}/directed", edges, table)
         self.irreps[total] = table.irreps_out
         scale: dict[Irrep, tuple[float, ...]] = {}
         for part, i in zip(table.irreps_out, index, strict=True):
@@ -193,34 +191,29 @@ class Builder:
 
     def functions(self, r: str, dist: str, where: str, term: Directed | Pairs) -> tuple[str, str]:
         """Harmonics and radial functions of relative vectors and their lengths, in the precision of the states."""
-        g = self.emit(_RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
-        if self.dtype != "float64":
-            r = self.emit(_CAST, (r,), f"{r}/{self.dtype}", np.dtype(self.dtype))
-            g = self.emit(_CAST, (g,), f"{g}/{self.dtype}", np.dtype(self.dtype))
-        y = self.emit(_SOLID, (r,), f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)
-        return y, g
+        g = self.emit(steps.RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
+        y = self.harmonics(r, f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)
+        return y, self.cast(g)
 
-    def pairs(self, term: Pairs, place: Place) -> str:
-        """The sum over pairs of different children: a message to slots (parent, child), times the slot's own state."""
-        source, n = place.source(term.level), term.radial.n
-        psi, name = self.irreps[source.psi], f"{place.name}/pairs"
-        message_table, product = _pair_tables(term, psi, n)
-        slots, edges, parents = pair_entries(source.all)
-        where = f"{source.r}[{source.all.name}/pairs]"
-        r_slot = self.emit(_SUM, (source.r,), f"{source.r}[{source.all.name}/slots]", slots)
-        r = self.emit(_RELATIVE, (source.r, r_slot), f"{where}/r_rel", edges)
-        dist = self.emit(PAIR_DISTANCE, (r,), f"{where}/dist", edges, slots, parents)
-        y, g = self.functions(r, dist, where, term)
-        index = tuple(range(n)) * (len(message_table.paths) // n)
-        copies = radial_weights.RadialTable.build(message_table, n, index)
-        w = self.emit(_COPIES, (g,), f"{where}/{term.radial}/copies of {psi}", copies)
-        first = self.emit(_MESSAGE, (source.psi, y, w), f"{name}/first", edges, message_table)
-        second = self.emit(_SUM, (source.psi,), f"{name}/second", slots)
-        both = self.emit(_PRODUCT, (first, second), f"{name}/product", product)
-        total = self.emit(_SUM, (both,), f"{name}", parents)
-        self.irreps |= {first: message_table.irreps_out, second: psi}
-        self.irreps |= {both: product.irreps_out, total: product.irreps_out}
-        return total
+    def harmonics(self, r: str, name: str, lmax: int, normalization: str) -> str:
+        """Solid harmonics of vectors as fragments of the gauge: real, or conj(Y) of the complex gauge."""
+        single = np.dtype(self.dtype) in (np.float32, np.complex64)
+        precision = "float32" if single else "float64"
+        y = self.emit(steps.SOLID, (self.cast(r, precision),), name, lmax, normalization)
+        self._precision[y] = precision
+        if self.basis == "complex":
+            return self.emit(steps.FRAGMENTS, (y,), f"{name}/complex", lmax)
+        return self.cast(y)
+
+    def cast(self, name: str, dtype: str | None = None) -> str:
+        """A real variable in the precision of the states, or in `dtype`."""
+        wanted = self.dtype if dtype is None else dtype
+        now = self._precision.get(name, "float64")
+        if now == wanted:
+            return name
+        cast = self.emit(steps.CAST, (name,), f"{name}/{wanted}", np.dtype(wanted))
+        self._precision[cast] = wanted
+        return cast
 
     def product(self, term: Product, legs: list[str], name: str) -> str:
         """The product of summed legs, coupled from the left along the paths that reach what is kept."""
@@ -232,8 +225,9 @@ class Builder:
         for depth, leg in enumerate(legs[1:], start=1):
             reached = sorted({comb[: 2 * depth + 1] for comb in combs})
             paths = tuple((nodes[c[: 2 * depth - 1]], c[2 * depth - 1], _irrep(types[0], c[-1])) for c in reached)
-            table = cg_product.ProductTable.build(self.irreps[state], types[depth], term.mode, paths=paths)
-            state = self.emit(_PRODUCT, (state, leg), f"{name}/product{depth + 1}", table)
+            both = self.irreps[state], types[depth]
+            table = cg_product.ProductTable.build(*both, term.mode, paths=paths, basis=self.basis)
+            state = self.emit(steps.PRODUCT, (state, leg), f"{name}/product{depth + 1}", table)
             self.irreps[state] = table.irreps_out
             nodes = {comb: i for i, comb in enumerate(reached)}
         return state
@@ -250,22 +244,9 @@ class Builder:
         """The mixing of eq. (9), F W, with one W for each kind of node."""
         table = mixing.MixingTable.build(self.irreps[fragments], out)
         self.parameters[name] = Mixing(table, n_kinds, scale or {})
-        mixed = self.emit(_MIXING, (fragments, name), f"{name}/mixed", kind, table)
+        mixed = self.emit(steps.MIXING, (fragments, name), f"{name}/mixed", kind, table)
         self.irreps[mixed] = out
         return mixed
-
-
-def _pair_tables(term: Pairs, psi: Irreps, n: int) -> tuple[message.MessageTable, cg_product.ProductTable]:
-    """psi_i x Y, the paths that reach what is kept, one copy for each radial function; then that times psi_j."""
-    degrees = range(term.lmax + 1) if term.degrees is None else term.degrees
-    keep = None if term.keep is None else {Irrep.parse(k) for k in term.keep}
-
-    def useful(irrep: Irrep) -> bool:
-        return keep is None or any(keep.intersection(irrep * part.irrep) for part in psi)
-
-    every = [p for p in message.MessageTable.build(psi, term.lmax).paths if p[1] in degrees and useful(p[2])]
-    table = message.MessageTable.build(psi, term.lmax, paths=[path for path in every for _ in range(n)])
-    return table, cg_product.ProductTable.build(table.irreps_out, psi, "full", out=keep)
 
 
 def _irrep(like: Irreps, code: tuple[int, int]) -> Irrep:
@@ -296,7 +277,9 @@ def _combs(term: Product, types: list[Irreps]) -> Iterator[tuple[Any, ...]]:
         yield from grow((i,), part.irrep, (part.irrep.l,))
 
 
-def program(gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1) -> tuple[Builder, str]:
+def program(
+    gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1, dtype: str = "float64", basis: str = "real"
+) -> tuple[Builder, str]:
     """A gate on its own, for trying out, testing and teaching.
 
     Parameters
@@ -306,6 +289,10 @@ def program(gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1) -> tuple[Buil
         Type of the children's states.
     n_kinds : int
         Kinds of parents, each with its own W.
+    dtype : {"float64", "float32", "complex128", "complex64"}
+        Of states and weights.
+    basis : {"real", "complex"}
+        Gauge of the states.
 
     Returns
     -------
@@ -314,7 +301,7 @@ def program(gate: Gate, irreps_in: Irreps | str, n_kinds: int = 1) -> tuple[Buil
         ``r_child`` and ``r_parent`` (.., 3), and the parameters of the builder; its batch entries are the edges
         ``all``, ``directed`` and ``centre``, and ``kind`` and ``shared``, one index for each parent.
     """
-    builder = Builder()
+    builder = Builder(dtype, basis)
     builder.irreps["psi"] = Irreps(irreps_in)
     children = Source("psi", "r_child", Entry("all"), Entry("directed"), Entry("centre"))
     place = Place("gate", "r_parent", {0: children}, 0, Entry("kind"), Entry("shared"), n_kinds)

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbody_ref.errors import IrrepsError
+from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.radial import Radial, radial_from_dict
 
-__all__ = ["Bare", "Directed", "Gate", "Pairs", "Product", "Term"]
+__all__ = ["Aggregation", "Bare", "Directed", "Gate", "Pairs", "Product", "Term"]
 
 MAX_LEGS = 4
 
@@ -152,7 +153,7 @@ class Pairs:
             Irrep.parse(irrep)
 
 
-Term = Bare | Directed | Product | Pairs
+Term = Bare | Directed | Product | Pairs | Aggregation
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Gate:
 
     Parameters
     ----------
-    terms : tuple of Bare, Directed, Product, Pairs
+    terms : tuple of Bare, Directed, Product, Pairs, Aggregation
     out : Irreps, str or None
         Type of the parent's state. None: no mixing, the fragments are the state.
     """
@@ -197,7 +198,7 @@ def _to_dict(term: Term) -> dict[str, Any]:
 
 def _from_dict(data: dict[str, Any]) -> Any:
     fields = {k: _tuple(v) for k, v in data.items() if k != "term"}
-    kinds = {"Bare": Bare, "Directed": Directed, "Product": Product, "Pairs": Pairs}
+    kinds = {"Bare": Bare, "Directed": Directed, "Product": Product, "Pairs": Pairs, "Aggregation": Aggregation}
     if data.get("term") not in kinds:
         raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
     if "radial" in fields:

@@ -71,8 +71,8 @@ def cast_jvp(x: Array, x_dot: Array | None, dtype: Any) -> Array | None:
 
 
 def cast_vjp(y_bar: Array, x: Array, dtype: Any, needs: tuple[bool, ...] | None = None) -> tuple[Array | None]:
-    """Cotangent of `cast`, in the precision of x."""
-    return (y_bar.astype(x.dtype, copy=False),)
+    """Cotangent of `cast`, in the precision of x; its real part if x is real."""
+    return (_real_if(x, y_bar).astype(x.dtype, copy=False),)
 
 
 def cast_vjp_jvp(
@@ -84,7 +84,7 @@ def cast_vjp_jvp(
     needs: tuple[bool, ...] | None = None,
 ) -> tuple[Array | None]:
     """Tangent of the cotangent of `cast`."""
-    return (None if y_bar_dot is None else y_bar_dot.astype(x.dtype, copy=False),)
+    return (None if y_bar_dot is None else _real_if(x, y_bar_dot).astype(x.dtype, copy=False),)
 
 
 def affine(r: Array, coefficients: Any) -> Array:
@@ -112,6 +112,10 @@ def affine_vjp_jvp(
 ) -> tuple[Array | None]:
     """Tangent of the cotangent of `affine`."""
     return (None if y_bar_dot is None else affine_vjp(y_bar_dot, r, coefficients)[0],)
+
+
+def _real_if(x: Array, y: Array) -> Array:
+    return y.real if y.dtype.kind == "c" and x.dtype.kind != "c" else y
 
 
 def _zeros(x: Array | None) -> Array:

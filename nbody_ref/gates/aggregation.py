@@ -1,0 +1,161 @@
+r"""The general (P, Q, S)-order aggregation rule, eq. (6), for few children in a given order.
+
+.. math:: \Phi = \mathcal{L}\Big(\bigoplus_{p,q,s} \bigotimes_i r_i^{\otimes p_i} \otimes \bigotimes_i
+          \psi_i^{\otimes q_i} \prod_i |r_i|^{-s_i}\Big)
+
+A direct sum over exponents of products is a product of direct sums, one factor for each child,
+(1 + r + r x r ...) x (1 + psi + psi x psi ...) x (1, 1/|r|, ...); that is how it is evaluated, and why its size is a
+product over the children: docs/derivations/gate_aggregation.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.graphs import Edges
+from nbody_ref.irreps import Irrep, Irreps
+
+__all__ = ["Aggregation", "NthChild", "aggregation_type", "leg_type"]
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """Term of eq. (6): all products of powers of the children's vectors, states and inverse distances.
+
+    Parameters
+    ----------
+    P, Q, S : int
+        Largest powers of r_i, psi_i and 1/|r_i|.
+    children : int
+        How many children every parent has; their order matters, it is that of the scheme.
+    keep : tuple of str, optional
+        Irreps to keep; None: all.
+    max_dim : int
+        Components of a state beyond which the gate is refused.
+    level : int, optional
+        Level of the children; None: the highest at which there are any.
+    """
+
+    P: int
+    Q: int
+    S: int
+    children: int
+    keep: tuple[str, ...] | None = None
+    max_dim: int = 20_000
+    level: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.P, self.Q, self.S) < 0 or self.children < 1:
+            came = (self.P, self.Q, self.S, self.children)
+            raise IrrepsError(f"Aggregation: 'P', 'Q', 'S' must be at least 0 and 'children' 1, got {came}")
+        for irrep in self.keep or ():
+            Irrep.parse(irrep)
+
+    def check_size(self, psi: Irreps) -> None:
+        """Refuse a gate that is too large, before anything is built.
+
+        Raises
+        ------
+        IrrepsError
+            With the size it would have.
+        """
+        leg = leg_type(psi, self.P, self.Q, self.S)
+        dim = leg.dim ** (self.children - 1)
+        last = aggregation_type(psi, self.P, self.Q, self.S, self.children) if dim <= self.max_dim else Irreps()
+        kept = Irreps(part for part in last if self.keep is None or str(part.irrep) in self.keep)
+        dim = max(dim, leg.dim, kept.dim)
+        if dim > self.max_dim:
+            raise IrrepsError(
+                f"Aggregation: 'max_dim' must be at least {dim} for P, Q, S = {self.P}, {self.Q}, {self.S}, "
+                f"{self.children} children of type {psi}, got {self.max_dim}; products of summed legs cost less"
+            )
+
+
+def leg_type(psi: Irreps | str, P: int, Q: int, S: int) -> Irreps:
+    """Type of one child's factor in eq. (6), equal irreps merged, degrees ascending."""
+    tau = Irreps(psi)
+    one = Counter({Irrep(0, 1 if tau.has_parity else None): 1})
+    vector = Counter({Irrep(1, -1 if tau.has_parity else None): 1})
+    state = Counter({part.irrep: part.mul for part in tau.merged()})
+    total = _times(_powers(one, vector, P), _powers(one, state, Q))
+    return _irreps(Counter({irrep: (S + 1) * mul for irrep, mul in total.items()}))
+
+
+def aggregation_type(psi: Irreps | str, P: int, Q: int, S: int, children: int) -> Irreps:
+    """Type of the argument of L in eq. (6), by the multiplicities kappa of sec. 4.1.
+
+    Parameters
+    ----------
+    psi : Irreps or str
+        Type of every child.
+    P, Q, S, children : int
+
+    Returns
+    -------
+    Irreps
+        Equal irreps merged, degrees ascending. Its dimension is the product over the children of
+        (S + 1) (1 + 3 + ... + 3^P) (1 + d + ... + d^Q), d = dim psi.
+
+    Examples
+    --------
+    >>> aggregation_type("1x0e", 1, 1, 0, 2)
+    Irreps('8x0e + 4x1e + 8x1o + 4x2e')
+    """
+    leg = Counter({part.irrep: part.mul for part in leg_type(psi, P, Q, S)})
+    total = leg
+    for _ in range(children - 1):
+        total = _times(total, leg)
+    return _irreps(total)
+
+
+@dataclass(frozen=True)
+class NthChild:
+    """From the edges of all children, those of the child number `index` of every parent; each must have `count`."""
+
+    index: int
+    count: int
+
+    def __call__(self, edges: Edges) -> Edges:
+        """One edge for each parent.
+
+        Raises
+        ------
+        SchemeError
+            If a parent has another number of children.
+        """
+        start = edges.row_ptr.astype(np.intp)
+        wrong = np.flatnonzero(np.diff(start) != self.count)
+        if wrong.size:
+            parent, came = int(wrong[0]), int(np.diff(start)[wrong[0]])
+            raise SchemeError(f"Aggregation: every parent must have {self.count} children, parent {parent} has {came}")
+        parents = np.arange(edges.n_receivers)
+        return Edges.build(parents, edges.senders[start[:-1] + self.index], edges.n_receivers, edges.n_senders)
+
+
+def _times(a: Counter[Irrep], b: Counter[Irrep]) -> Counter[Irrep]:
+    total: Counter[Irrep] = Counter()
+    for x, n in a.items():
+        for y, m in b.items():
+            for irrep in x * y:
+                total[irrep] += n * m
+    return total
+
+
+def _powers(one: Counter[Irrep], factor: Counter[Irrep], most: int) -> Counter[Irrep]:
+    total, power = Counter(one), one
+    for _ in range(most):
+        power = _times(power, factor)
+        total = total + power
+    return total
+
+
+def _irreps(counts: Counter[Irrep]) -> Irreps:
+    def order(irrep: Irrep) -> Any:
+        return irrep.l, -(irrep.p or 0)
+
+    return Irreps((counts[irrep], irrep) for irrep in sorted(counts, key=order))
