@@ -165,7 +165,7 @@ def main():
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
     peak = fma_peak(options.dtype)
-    print(f"one thread, {options.dtype}, multiply-add peak {peak:.0f} GF/s; forward + backward, CPU ms, best of repeats")
+    print(f"one thread, {options.dtype}, multiply-add peak {peak:.0f} GF/s; forward + backward, best CPU ms")
     print(" L      E    ours  GF/s  of peak  2nd order     e3nn  ratio  e3nn-jax  ratio")
     for case in options.cases.split(","):
         lmax, n_edges = map(int, case.split(":"))

@@ -117,28 +117,28 @@ def message_adjoint(
             if values_move and dot_Y:
                 _fold(M_dot, fold_at, fold_j, fold_v, Y_dot, e * dy)
             if values_move and not tangent:
-                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M, g, ge, paths)
+                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M, g, ge, paths)  # D3, D4
             if values_move and dot_Y:
-                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M_dot, g, ge, paths)
+                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M_dot, g, ge, paths)  # D6
             if values_move and dot_g:
-                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M, g_dot, ge, paths)
+                _couple_adjoint(to_x, s * sx, to_w, e * sw, x, xs, w, we, M, g_dot, ge, paths)  # D6
             if dots_move:
-                _couple_adjoint(also_x, s * ax, also_w, e * aw, x_dot, xs, w_dot, we, M, g, ge, paths)
+                _couple_adjoint(also_x, s * ax, also_w, e * aw, x_dot, xs, w_dot, we, M, g, ge, paths)  # D6
             if need_Y:
                 for c in range(np.uintp(len(P))):
                     P[c] = zero
                 if not tangent:
                     _weigh(z, x, xs, w, we, paths, False)
-                    _add_terms(P, g, ge, z, terms, term_v)
+                    _add_terms(P, g, ge, z, terms, term_v)  # D5
                 if dot_g:
                     _weigh(z, x, xs, w, we, paths, False)
-                    _add_terms(P, g_dot, ge, z, terms, term_v)
+                    _add_terms(P, g_dot, ge, z, terms, term_v)  # D6
                 if dot_x:
                     _weigh(z, x_dot, xs, w, we, paths, False)
                 if dot_w:
                     _weigh(z, x, xs, w_dot, we, paths, dot_x)
                 if dot_x or dot_w:
-                    _add_terms(P, g, ge, z, terms, term_v)
+                    _add_terms(P, g, ge, z, terms, term_v)  # D6
                 _sum_channels(Y_bar, e * dy, P, width, dy, zero)
 
 

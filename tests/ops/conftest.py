@@ -1,7 +1,7 @@
 """Theorems that the four functions of every multilinear op satisfy exactly, on integers, with == and no tolerance.
 
 An op is handed over as its module, its name, its arrays and its statics. Numbers are small integers: Python integers
-(environment nojit) or float64 far below 2^53, where every sum is exact.
+(environment nojit), or float64 and complex128 far below 2^53, where every sum is exact. Pairings are not conjugated.
 """
 
 import itertools
@@ -16,15 +16,19 @@ from nbody_ref.tables import CGTable, cg_coo
 def integers(rng, shape, dtype):
     """Signed integers of at most one digit, never zero."""
     values = rng.integers(1, 6, shape) * rng.choice([-1, 1], shape)
-    return np.array(values.tolist(), dtype=object).reshape(shape) if dtype is object else values.astype(dtype)
+    if dtype is object:
+        return np.array(values.tolist(), dtype=object).reshape(shape)
+    return values.astype(dtype) + (1j * rng.integers(-5, 6, shape) if dtype is np.complex128 else 0)
 
 
 def integer_coupling(dtype, seed=5):
     """Couplings with the non-zeros of Clebsch-Gordan tables and random integer values."""
 
+    real = np.float64 if dtype is np.complex128 else dtype
+
     def coupling(l1, l2, l):
         coo = cg_coo(l1, l2, l)
-        values = integers(np.random.default_rng([seed, l1, l2, l]), coo.value.shape, dtype)
+        values = integers(np.random.default_rng([seed, l1, l2, l]), coo.value.shape, real)
         return CGTable(coo.m1, coo.m2, coo.m, values)
 
     return coupling
@@ -112,12 +116,12 @@ def same(found, wanted):
 
 
 THEOREMS = ("tangent_is_exact", "adjoint_is_exact", "second_is_exact", "second_is_symmetric", "absent_is_zero")
-RINGS = [np.float64, pytest.param(object, marks=pytest.mark.nojit)]
+RINGS = [np.float64, np.complex128, pytest.param(object, marks=pytest.mark.nojit)]
 
 
-@pytest.fixture(params=RINGS, ids=["float64", "integers"])
+@pytest.fixture(params=RINGS, ids=["float64", "complex128", "integers"])
 def ring(request):
-    """The numbers that a theorem runs on: integer-valued float64, compiled; or Python integers, as plain Python."""
+    """Numbers of a theorem: float64 or complex128 with integer parts, compiled; Python integers, as plain Python."""
     return request.param
 
 
@@ -131,7 +135,10 @@ def exact(ring):
     def quadruple(*args, **kwargs):
         return Quadruple(*args, dtype=ring, **kwargs)
 
-    return SimpleNamespace(dtype=ring, draw=draw, coupling=integer_coupling(ring), quadruple=quadruple)
+    real = np.float64 if ring is np.complex128 else ring
+    return SimpleNamespace(
+        dtype=ring, real=real, draw=draw, coupling=integer_coupling(ring), quadruple=quadruple
+    )
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def case(request, exact, allow, monkeypatch):
     """A product over the integers: couplings are random integers where Clebsch-Gordan coefficients are not zero."""
     allow(op)
     table = TABLES[request.param]
-    legs = op.product_arrays(table, exact.coupling, exact.dtype)
+    legs = op.product_arrays(table, exact.coupling, exact.real)
     monkeypatch.setattr(op, "_arrays", lambda *_: legs)
     return table, [exact.draw((3, table.irreps_a.dim), 1), exact.draw((3, table.irreps_b.dim), 2)], exact
 
@@ -89,7 +89,7 @@ PLANTED = {
 def test_planted_errors_are_caught(planted, exact, allow, monkeypatch):
     allow(op)
     table = ProductTable.build("1x0e + 2x1o", "2x1o")
-    legs = PLANTED[planted](op.product_arrays(table, exact.coupling, exact.dtype))
+    legs = PLANTED[planted](op.product_arrays(table, exact.coupling, exact.real))
     monkeypatch.setattr(op, "_arrays", lambda *_: legs)
     values = [exact.draw((3, table.irreps_a.dim), 1), exact.draw((3, table.irreps_b.dim), 2)]
     right_value = (cg_product(*values, table) == definition(*values, table, exact.coupling)).all()

@@ -49,7 +49,7 @@ def case(request, exact, allow, monkeypatch):
     """A message over the integers: couplings are random integers where Clebsch-Gordan coefficients are not zero."""
     allow(op)
     table = TABLES[request.param]
-    arrays = message_table.message_arrays(table, exact.coupling, exact.dtype)
+    arrays = message_table.message_arrays(table, exact.coupling, exact.real)
     monkeypatch.setattr(message_table, "_arrays", lambda *_: arrays)
     return table, [exact.draw(shape, seed) for seed, shape in enumerate(shapes(table))], exact, arrays
 
@@ -90,7 +90,7 @@ PLANTED = {
 def test_planted_errors_are_caught(planted, exact, allow, monkeypatch):
     allow(op)
     table = TABLES["all paths"]
-    wrong = PLANTED[planted](message_table.message_arrays(table, exact.coupling, exact.dtype))
+    wrong = PLANTED[planted](message_table.message_arrays(table, exact.coupling, exact.real))
     monkeypatch.setattr(message_table, "_arrays", lambda *_: wrong)
     values = [exact.draw(shape, seed) for seed, shape in enumerate(shapes(table))]
     right_value = (message(*values, EDGES, table) == definition(*values, EDGES, table, exact.coupling)).all()
