@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from nbody_ref.errors import ShapeError
 from nbody_ref.fusion.table import FusionTable
+from nbody_ref.kernels.combine import add_parts
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs, check_same_dtype
 from nbody_ref.ops.cg_product import cg_product, cg_product_jvp, cg_product_vjp, cg_product_vjp_jvp
 
@@ -122,42 +122,46 @@ def _cotangents(slots: Slots, g: Array, table: FusionTable, active: list[bool]) 
 
 
 def _select(slots: Slots, table: FusionTable) -> Array:
-    """Terms from the computed parts: one constant sparse matrix (E5); an absent slot is zero."""
+    """Terms from the computed parts, y = R X (E6); an absent slot is zero."""
     given = next(slot for slot in slots if slot is not None)
     out = np.zeros((len(given), table.irreps_out.dim), given.dtype)
-    for slot, matrix in zip(slots, _matrices(table, _real(given.dtype))):
-        if slot is not None and matrix is not None:
-            out += (matrix @ slot.T).T
+    for slot, (places, weights, _) in zip(slots, _entries(table, _real(given.dtype))):
+        if slot is not None:
+            _add_parts(out, slot, places, weights)
     return out
 
 
 def _split(g: Array | None, table: FusionTable) -> Slots:
-    """Transpose of `_select`: the cotangent of every slot, None where no term reads it."""
-    if g is None:
-        return [None] * (len(table.irreps) + len(table.stages))
-    matrices = _matrices(table, _real(g.dtype))
-    return [None if matrix is None else np.ascontiguousarray((matrix.T @ g.T).T) for matrix in matrices]
+    """Transpose of `_select`: the cotangent of every slot (E8), None where no term reads it."""
+    found: Slots = [None] * (len(table.irreps) + len(table.stages))
+    if g is not None:
+        for k, (places, weights, dim) in enumerate(_entries(table, _real(g.dtype))):
+            if len(weights):
+                found[k] = np.zeros((len(g), dim), g.dtype)
+                _add_parts(found[k], g, places[:, [1, 0, 2]], weights)
+    return found
+
+
+def _add_parts(out: Array, x: Array, places: Array, weights: Array) -> None:
+    sizes = np.array([len(x), out.shape[1], x.shape[1]], np.uintp)
+    add_parts(out.reshape(-1), x.reshape(-1), np.ascontiguousarray(places).reshape(-1), weights, sizes)
 
 
 @lru_cache(maxsize=256)
-def _matrices(table: FusionTable, dtype: str) -> tuple[Any, ...]:
-    """For each slot the sparse matrix (out, slot), or None if no term reads the slot."""
+def _entries(table: FusionTable, dtype: str) -> tuple[tuple[Array, Array, int], ...]:
+    """For each slot its share of R: places (n, 3) in the result and in the slot, lengths; weights (n,); slot length."""
     kinds = [*table.irreps, *(stage.table.irreps_out for stage in table.stages)]
-    entries: list[list[tuple[int, int, int, float]]] = [[] for _ in kinds]
     offsets = [kind.offsets for kind in kinds]
+    places: list[list[tuple[int, int, int]]] = [[] for _ in kinds]
+    weights: list[list[float]] = [[] for _ in kinds]
     for at, part, row in zip(table.irreps_out.offsets, table.irreps_out, table.selection):
         for slot, index, value in row:
-            entries[slot].append((at, offsets[slot][index], part.dim, value.round(dtype)))
-    found: Slots = []
-    for kind, blocks in zip(kinds, entries):
-        if not blocks:
-            found.append(None)
-            continue
-        rows = np.concatenate([at + np.arange(dim) for at, _, dim, _ in blocks])
-        columns = np.concatenate([start + np.arange(dim) for _, start, dim, _ in blocks])
-        values = np.concatenate([np.full(dim, value, dtype) for _, _, dim, value in blocks])
-        found.append(scipy.sparse.csr_array((values, (rows, columns)), shape=(table.irreps_out.dim, kind.dim)))
-    return tuple(found)
+            places[slot].append((at, offsets[slot][index], part.dim))
+            weights[slot].append(value.round(dtype))
+    return tuple(
+        (np.array(p, np.uintp).reshape(-1, 3), np.array(w, dtype), kind.dim)
+        for p, w, kind in zip(places, weights, kinds)
+    )
 
 
 def _active(wanted: tuple[bool, ...], table: FusionTable) -> list[bool]:
