@@ -48,7 +48,7 @@ class Options:
     cutoff: float = 5.0
     size: str = "auto"
     smoothness: tuple[float, ...] = (1.0, 1.5, 2.0)
-    regularisation: tuple[float, ...] = tuple(10.0 ** (-k / 2) for k in range(4, 23))
+    regularisation: tuple[float, ...] = tuple(10.0**-k for k in range(2, 12))
     holdout: float = 0.2
     solver: str = "auto"
     memory: float | None = None

@@ -18,7 +18,7 @@ from nbody_ref.fit.training import fit
 
 __all__ = ["quickstart"]
 
-TRAIN, TEST = 100, 100
+TRAIN, TEST = 80, 100
 EXACT_LMAX = 4
 
 

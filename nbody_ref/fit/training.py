@@ -36,7 +36,6 @@ MIN_FRAMES = 5
 SCAN_FRAMES = 60  # the smoothness is chosen on as many frames at most
 MAX_HOLDOUT = 100
 CHUNK_BYTES = 256e6
-COARSE_COLUMNS = 3000  # for more, lambda is chosen in steps of two of the list
 
 
 def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) -> Potential:
@@ -110,7 +109,7 @@ class _Job:
     baseline: Baseline
     split: Split
     curve: list[dict[str, float]] = field(default_factory=list)
-    largest: float = np.inf  # regularisation chosen last
+    largest: float = np.inf  # regularisation chosen for the learning curve last
 
     def network(self, smoothness: float) -> Network:
         """The default network for these frames."""
@@ -258,12 +257,12 @@ class _Job:
         """Solution with the smallest weighted error on the hold-out, and its force error (eV/Angstrom).
 
         Regularisation falls until the error has risen twice, or a solution does not exist in float64. More frames need
-        less of it: where a solution is expensive, the search starts one step above what fewer frames chose.
+        less of it: where a solution is expensive, the search starts two steps above what fewer frames chose.
         """
         lambdas = sorted(self.choice.regularisation, reverse=True)
-        if equations.solver != "dual" and len(equations.orders) > COARSE_COLUMNS and len(lambdas) > 1:
-            start = [i for i, value in enumerate(lambdas) if value <= self.largest]
-            lambdas = lambdas[max(0, (start or [0])[0] - 2) :: 2]
+        if equations.solver != "dual":
+            larger = sum(value > self.largest for value in lambdas)
+            lambdas = lambdas[max(0, larger - 2) :]
         found: list[tuple[float, float, Solution]] = []
         for solution in equations.solve(lambdas):
             de, df = self.residuals(solution, held, indices)
@@ -275,7 +274,8 @@ class _Job:
         if not found:
             raise DataError("fit: no regularisation in the list gives a solution in float64; add larger ones")
         _, error, solution = min(found, key=lambda item: item[0])
-        self.largest = solution.regularisation
+        if equations.solver != "dual":
+            self.largest = solution.regularisation
         return error, solution
 
     def residuals(self, solution: Solution, held: Rows, indices: Sequence[int]) -> tuple[Array, Array]:
