@@ -502,5 +502,86 @@ def complex_basis(subject: SimpleNamespace, full: bool) -> Cases:
                     yield (l, m, k), share(found, exact, (4 * l + 5) * ROUNDOFF[np.float64] * S)
 
 
+def direction_gradients(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's vjp of spherical harmonics, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows = np.repeat(r, count, 0)
+    return harmonics.spherical_vjp(bars, rows, lmax, "norm")[0].reshape(len(r), count, 3).transpose(0, 2, 1)
+
+
+def direction_tangents(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's jvp along the axes."""
+    axes = np.eye(3, dtype=r.dtype)
+    return np.stack([harmonics.spherical_jvp(r, np.broadcast_to(e, r.shape).copy(), lmax, "norm") for e in axes], 1)
+
+
+def direction_hessians(r: Any, lmax: int) -> Any:
+    """(n, 3, 3, lm) by the package's vjp_jvp of spherical harmonics, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows, columns = np.repeat(r, count, 0), []
+    for e in np.eye(3, dtype=r.dtype):
+        dots = np.broadcast_to(e, rows.shape).copy()
+        found = harmonics.spherical_vjp_jvp(bars, rows, None, dots, lmax, "norm")[0]
+        columns.append(found.reshape(len(r), count, 3))
+    return np.stack(columns, -1).transpose(0, 2, 3, 1)
+
+
+def direction_truth(l: int, m: int, r: Any) -> tuple[Any, Any]:
+    """Gradient and Hessian of p(r) |r|^-l in mpmath, p the solid harmonic; s = r.r."""
+    x = [mpmath.mpf(float(a)) for a in r]
+    s = mpmath.fsum(a * a for a in x)
+    p, d = exact_value(l, m, r), [exact_value(l, m, r, (a,)) for a in range(3)]
+    first = [(d[a] - l * x[a] * p / s) / s ** (mpmath.mpf(l) / 2) for a in range(3)]
+    second = {}
+    for a in range(3):
+        for b in range(3):
+            terms = exact_value(l, m, r, (a, b)) - l * (x[b] * d[a] + x[a] * d[b] + (a == b) * p) / s
+            second[a, b] = (terms + l * (l + 2) * x[a] * x[b] * p / s**2) / s ** (mpmath.mpf(l) / 2)
+    return first, second
+
+
+def direction_sizes(l: int, m: int, r: Any) -> tuple[Any, Any]:
+    """S of gradient and Hessian: (U1) to (U4) with absolute values."""
+    dist = float(mpmath.sqrt(mpmath.fsum(mpmath.mpf(float(a)) ** 2 for a in r)))
+    u = np.abs(r.astype(float)) / dist
+    P = (np.eye(3) + np.outer(u, u)) / dist
+    S = absolute(l, m)
+    slope = np.array([value(derivative(S, a), u) for a in range(3)])
+    bend = np.array([[value(derivative(derivative(S, a), b), u) for b in range(3)] for a in range(3)])
+    moved = (P * (u @ slope) + np.outer(u, P.T @ slope) + np.outer(P @ slope, u)) / dist
+    return P @ slope, P @ bend @ P + moved
+
+
+DIRECTION = {"gradient": direction_gradients, "tangent": direction_tangents, "hessian": direction_hessians}
+
+
+@claim("5.10", "docs/derivations/harmonics.md", "spherical harmonics: gradients (vjp, jvp) and Hessians, l <= 4",
+       "quotients of polynomials differentiated, mpmath", DIRECTION,
+       {"gradient of the solid harmonic": {"gradient": gradients},
+        "Hessian: (U4) missing": {"hessian": lambda r, lmax: hessians(r, lmax)},
+        "tangent: sign": {"tangent": lambda r, lmax: -direction_tangents(r, lmax)}},
+       "k u S, k of the page")  # fmt: skip
+def spherical_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
+    L = 4 if full else 2
+    pairs = L * (L + 1) // 2
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            r = r[np.abs(r).max(axis=1) > 0]
+            first, second = (subject.gradient(r, L), subject.tangent(r, L)), subject.hessian(r, L)
+            for l, m in degrees(True, L):
+                at = l * (l + 1) + m
+                for k, point in enumerate(r):
+                    (slope, bend), (S, T) = direction_truth(l, m, point), direction_sizes(l, m, point)
+                    for a in range(3):
+                        yield ("vjp", l, m, k, a), share(first[0][k, a, at], slope[a], (8 * L + 26 + pairs) * u * S[a])
+                        yield ("jvp", l, m, k, a), share(first[1][k, a, at], slope[a], (9 * l + 20) * u * S[a])
+                        for b in range(3):
+                            bound = (9 * L + 56 + pairs) * u * T[a, b]
+                            yield ("vjp_jvp", l, m, k, a, b), share(second[k, a, b, at], bend[a, b], bound)
+
+
 if __name__ == "__main__":
     sys.exit(main())
