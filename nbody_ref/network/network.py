@@ -41,10 +41,14 @@ class Spec:
         Radius of a neighbourhood, Angstrom.
     gates : tuple of Gate
         One for each level of neighbourhoods, then the root's.
-    dtype : {"float64", "float32"}
-        Precision of states and weights; positions, energies and sums over atoms are always float64.
+    dtype : {"float64", "float32", "complex128", "complex64"}
+        Of states and weights; positions, energies and sums over atoms are always float64.
     schemes : Schemes, optional
         Levels and kinds of composition schemes given by hand, one gate for each level. None: neighbourhoods.
+    basis : {"real", "complex"}
+        Gauge of states: real harmonics, or the paper's complex ones, which need a complex dtype.
+    group : {"O(3)", "SO(3)"}
+        Whether states carry parities. The leaves are of type n x 0e or n x 0, and all types of `gates` follow suit.
     """
 
     species: tuple[int, ...]
@@ -52,17 +56,36 @@ class Spec:
     gates: tuple[Gate, ...]
     dtype: str = "float64"
     schemes: Schemes | None = None
+    basis: str = "real"
+    group: str = "O(3)"
 
     def __post_init__(self) -> None:
         if len(set(self.species)) != len(self.species) or not self.species:
             raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
         if not self.cutoff > 0:
             raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
+        if self.dtype not in ("float64", "float32", "complex128", "complex64"):
+            raise NBodyRefError(f"Spec: 'dtype' must be a float or complex one of 32 or 64 bits, got {self.dtype!r}")
+        if self.basis not in ("real", "complex") or (self.basis == "complex" and not self.is_complex):
+            came = f"{self.basis!r} with dtype {self.dtype!r}"
+            raise NBodyRefError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
+        if self.group not in ("O(3)", "SO(3)"):
+            raise NBodyRefError(f"Spec: 'group' must be 'O(3)' or 'SO(3)', got {self.group!r}")
         if self.schemes is None and len(self.gates) < 2:
             raise NBodyRefError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
         if self.schemes is not None and len(self.gates) != len(self.schemes.kinds):
             wanted = len(self.schemes.kinds)
             raise NBodyRefError(f"Spec: 'gates' must hold one for each of {wanted} levels, got {len(self.gates)}")
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether states and weights are complex numbers."""
+        return self.dtype.startswith("complex")
+
+    @property
+    def leaves(self) -> Irreps:
+        """Type of the leaves: a scalar for each species."""
+        return Irreps([(len(self.species), "0e" if self.group == "O(3)" else "0")])
 
     @property
     def layout(self) -> Layout:
@@ -77,6 +100,8 @@ class Spec:
             "gates": [gate.to_dict() for gate in self.gates],
             "dtype": self.dtype,
             "schemes": None if self.schemes is None else self.schemes.to_dict(),
+            "basis": self.basis,
+            "group": self.group,
         }
 
     @classmethod
@@ -84,7 +109,8 @@ class Spec:
         """Inverse of `to_dict`."""
         gates = tuple(Gate.from_dict(gate) for gate in data["gates"])
         schemes = None if data.get("schemes") is None else Schemes.from_dict(data["schemes"])
-        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes)
+        rest = {name: data[name] for name in ("basis", "group") if name in data}
+        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes, **rest)
 
 
 class Network:
@@ -128,6 +154,23 @@ class Network:
     def irreps_out(self) -> Irreps:
         """Type of the root's state."""
         return self._builder.irreps[self.root]
+
+    @property
+    def irreps(self) -> dict[str, Irreps]:
+        """Type of every state of the program, by variable."""
+        return self._builder.irreps
+
+    def to_complex(self) -> Network:
+        """The same function in the complex gauge; see `nbody_ref.network.gauges.to_complex`."""
+        from nbody_ref.network.gauges import to_complex
+
+        return to_complex(self)
+
+    def to_real(self) -> Network:
+        """The same function in the real gauge, if the weights allow; see `nbody_ref.network.gauges.to_real`."""
+        from nbody_ref.network.gauges import to_real
+
+        return to_real(self)
 
     def with_parameters(self, arrays: Mapping[str, Array]) -> Network:
         """The same network with some weights replaced."""
@@ -174,9 +217,13 @@ class Network:
         return self.forward(graph)[0][self.root]
 
     def energy(self, graph: Graph) -> Array:
-        """Energy of each frame, (n_frames,) float64, in the unit the weights were fitted in (eV)."""
+        """Energy of each frame, (n_frames,) float64, in the unit the weights were fitted in (eV).
+
+        The real part of the root's state, if that is complex: the adjoint of Re is 1, so forces and gradients follow
+        without further changes.
+        """
         self._check_scalar(self.root)
-        return self.states(graph)[:, 0].astype(np.float64)
+        return _real(self.states(graph)[:, 0])
 
     def energy_and_forces(self, graph: Graph) -> tuple[Array, Array]:
         """Energies (n_frames,) and forces F = -dE/dr (N, 3), both float64."""
@@ -185,7 +232,7 @@ class Network:
         energy = values[self.root]
         bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r",))
         forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
-        return energy[:, 0].astype(np.float64), forces
+        return _real(energy[:, 0]), forces
 
     def weight_gradient(
         self, graph: Graph, energy_bar: Array, forces_bar: Array, wrt: Iterable[str] | None = None
@@ -244,7 +291,7 @@ class Network:
         energy = values[self.root]
         bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r", *names))
         forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
-        value, energy_bar, forces_bar = loss(energy[:, 0].astype(np.float64), forces)
+        value, energy_bar, forces_bar = loss(_real(energy[:, 0]), forces)
         tangents = self.chain.jvp(values, batch, {"r": -forces_bar})
         seed_dot = {self.root: energy_bar[:, None].astype(energy.dtype)}
         found = self.chain.vjp_jvp(values, batch, tangents, bars, names, seed_dot)
@@ -262,7 +309,7 @@ class Network:
     def node_energies(self, graph: Graph) -> Array:
         """Share of each atom's neighbourhood in the energy, (N,) float64; they add up to the energy of the frame."""
         self._check_scalar(self.last_level)
-        return self.forward(graph)[0][self.last_level][:, 0].astype(np.float64)
+        return _real(self.forward(graph)[0][self.last_level][:, 0])
 
     @cached_property
     def readout(self) -> str:
@@ -309,9 +356,13 @@ class Network:
             raise IrrepsError(f"Network: an energy must be one scalar, '{variable}' has type {irreps}")
 
 
+def _real(x: Array) -> Array:
+    return x.real.astype(np.float64)
+
+
 def _build(spec: Spec) -> tuple[Builder, str]:
-    builder, states = Builder(dtype=spec.dtype), ["psi0"]
-    builder.irreps["psi0"] = Irreps([(len(spec.species), "0e")])
+    builder, states = Builder(spec.dtype, spec.basis), ["psi0"]
+    builder.irreps["psi0"] = spec.leaves
     for level, gate in enumerate(spec.gates, start=1):
         states.append(builder.gate(gate, spec.layout.place(builder, level, states)))
     return builder, states[-1]
