@@ -1,0 +1,72 @@
+"""The frame of the evidence: a claim holds only if nothing fails and every planted error is caught."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent.parent / "validation"
+SCRIPT = """
+import sys
+sys.path.insert(0, {folder!r})
+from _claims import claim, main
+
+def seven():
+    return 7
+
+@claim("1.1", "here", "seven is seven", "arithmetic", {{"f": {subject}}}, {{"eight": {{"f": {planted}}}}}, {bound!r})
+def check(subject, full):
+    yield "only case", {residual}
+
+sys.exit(main())
+"""
+
+
+def run(tmp_path, subject="seven", planted="lambda: 8", residual="subject.f() - 7", bound="0"):
+    """Status and record of a script with one claim."""
+    script, record = tmp_path / "check_it.py", tmp_path / "record.json"
+    text = SCRIPT.format(folder=str(FOLDER), subject=subject, planted=planted, residual=residual, bound=bound)
+    script.write_text(text)
+    command = [sys.executable, str(script), "--json", str(record)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, json.loads(record.read_text())[0]
+
+
+def test_a_true_claim_whose_planted_error_is_caught_holds(tmp_path):
+    status, record = run(tmp_path)
+    assert status == 0
+    assert record["holds"] and record["planted"] == {"eight": "caught"} and record["cases"] == 1
+
+
+def test_a_false_claim_fails(tmp_path):
+    status, record = run(tmp_path, subject="lambda: 6")
+    assert status == 1
+    assert not record["holds"]
+
+
+def test_a_check_that_misses_its_planted_error_fails(tmp_path):
+    status, record = run(tmp_path, planted="seven")
+    assert status == 1
+    assert record["planted"] == {"eight": "missed"}
+
+
+@pytest.mark.parametrize("residual", ["2.0", "float('nan')"])
+def test_a_residual_beyond_its_bound_fails_and_nan_too(tmp_path, residual):
+    assert run(tmp_path, residual=residual, bound="u")[0] == 1
+
+
+def test_an_exact_claim_admits_no_small_residual(tmp_path):
+    assert run(tmp_path, residual="1e-300")[0] == 1
+
+
+def test_every_script_has_committed_results():
+    names = {path.stem.removeprefix("check_") for path in FOLDER.glob("check_*.py")} - {"peers"}
+    assert names == {path.stem for path in (FOLDER / "results").glob("*.json")}
+    claims = (FOLDER / "CLAIMS.md").read_text()
+    for name in names:
+        records = json.loads((FOLDER / "results" / f"{name}.json").read_text())
+        assert records
+        assert all(record["holds"] and set(record["planted"].values()) == {"caught"} for record in records)
+        assert all(f"| {record['number']} | " in claims for record in records)
