@@ -10,107 +10,25 @@ its gate; the root aggregates the last level and its state is the output:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
 from nbody_ref.gates.chain import Array, Chain, Values
-from nbody_ref.gates.terms import Gate
 from nbody_ref.graphs import Graph, build_graph
 from nbody_ref.irreps import Irreps
-from nbody_ref.network.layout import Layout, Neighbourhoods, SchemeGraph, Schemes
+from nbody_ref.network.layout import SchemeGraph
 from nbody_ref.network.parameters import Parameters, draw
+from nbody_ref.network.spec import Spec
 from nbody_ref.scheme import Scheme
 
+if TYPE_CHECKING:
+    from nbody_ref.network.trace import Trace
+
 __all__ = ["Network", "Spec"]
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Everything about a network but its weights.
-
-    Parameters
-    ----------
-    species : tuple of int
-        Atomic numbers the network knows, in the order of the one-hot leaf states.
-    cutoff : float
-        Radius of a neighbourhood, Angstrom.
-    gates : tuple of Gate
-        One for each level of neighbourhoods, then the root's.
-    dtype : {"float64", "float32", "complex128", "complex64"}
-        Of states and weights; positions, energies and sums over atoms are always float64.
-    schemes : Schemes, optional
-        Levels and kinds of composition schemes given by hand, one gate for each level. None: neighbourhoods.
-    basis : {"real", "complex"}
-        Gauge of states: real harmonics, or the paper's complex ones, which need a complex dtype.
-    group : {"O(3)", "SO(3)"}
-        Whether states carry parities. The leaves are of type n x 0e or n x 0, and all types of `gates` follow suit.
-    """
-
-    species: tuple[int, ...]
-    cutoff: float
-    gates: tuple[Gate, ...]
-    dtype: str = "float64"
-    schemes: Schemes | None = None
-    basis: str = "real"
-    group: str = "O(3)"
-
-    def __post_init__(self) -> None:
-        if len(set(self.species)) != len(self.species) or not self.species:
-            raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
-        if not self.cutoff > 0:
-            raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
-        if self.dtype not in ("float64", "float32", "complex128", "complex64"):
-            raise NBodyRefError(f"Spec: 'dtype' must be a float or complex one of 32 or 64 bits, got {self.dtype!r}")
-        if self.basis not in ("real", "complex") or (self.basis == "complex" and not self.is_complex):
-            came = f"{self.basis!r} with dtype {self.dtype!r}"
-            raise NBodyRefError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
-        if self.group not in ("O(3)", "SO(3)"):
-            raise NBodyRefError(f"Spec: 'group' must be 'O(3)' or 'SO(3)', got {self.group!r}")
-        if self.schemes is None and len(self.gates) < 2:
-            raise NBodyRefError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
-        if self.schemes is not None and len(self.gates) != len(self.schemes.kinds):
-            wanted = len(self.schemes.kinds)
-            raise NBodyRefError(f"Spec: 'gates' must hold one for each of {wanted} levels, got {len(self.gates)}")
-
-    @property
-    def is_complex(self) -> bool:
-        """Whether states and weights are complex numbers."""
-        return self.dtype.startswith("complex")
-
-    @property
-    def leaves(self) -> Irreps:
-        """Type of the leaves: a scalar for each species."""
-        return Irreps([(len(self.species), "0e" if self.group == "O(3)" else "0")])
-
-    @property
-    def layout(self) -> Layout:
-        """Where the gates stand."""
-        return Neighbourhoods(len(self.species), len(self.gates) - 1) if self.schemes is None else self.schemes
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready description."""
-        return {
-            "species": list(self.species),
-            "cutoff": self.cutoff,
-            "gates": [gate.to_dict() for gate in self.gates],
-            "dtype": self.dtype,
-            "schemes": None if self.schemes is None else self.schemes.to_dict(),
-            "basis": self.basis,
-            "group": self.group,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Spec:
-        """Inverse of `to_dict`."""
-        gates = tuple(Gate.from_dict(gate) for gate in data["gates"])
-        schemes = None if data.get("schemes") is None else Schemes.from_dict(data["schemes"])
-        rest = {name: data[name] for name in ("basis", "group") if name in data}
-        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes, **rest)
 
 
 class Network:
@@ -159,6 +77,12 @@ class Network:
     def irreps(self) -> dict[str, Irreps]:
         """Type of every state of the program, by variable."""
         return self._builder.irreps
+
+    def trace(self, graph: Graph, seed: Array | None = None) -> Trace:
+        """Every variable of a run, forward and adjoint, by name; see `nbody_ref.network.trace.trace`."""
+        from nbody_ref.network.trace import trace
+
+        return trace(self, graph, seed)
 
     def to_complex(self) -> Network:
         """The same function in the complex gauge; see `nbody_ref.network.gauges.to_complex`."""
