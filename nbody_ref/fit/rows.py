@@ -77,11 +77,12 @@ def rows(network: Network, frames: Frames) -> Rows:
     dots = _tangents(network, graph, values, frames.n_atoms)
     start = 0
     for f, n in enumerate(frames.n_atoms):
-        atoms = slice(start, start + n)
-        by_kind = np.equal.outer(np.arange(n_kinds), kinds[atoms]).astype(np.float64)
-        np.matmul(by_kind, features[atoms], out=energy[f])
         block = forces[3 * start : 3 * (start + n)]
-        np.matmul(-by_kind, dots[: 3 * (n - 1), atoms], out=block[:-3])
+        for kind in range(n_kinds):  # sums of a few atoms: many small BLAS calls would cost more in waiting threads
+            atoms = start + np.flatnonzero(kinds[start : start + n] == kind)
+            np.sum(features[atoms], axis=0, out=energy[f, kind])
+            np.sum(dots[: 3 * (n - 1), atoms], axis=1, out=block[:-3, kind])
+        np.negative(block[:-3], out=block[:-3])
         block[-3:] = -block[:-3].reshape(n - 1, 3, n_kinds, n_features).sum(axis=0)
         start += n
     return Rows(energy.reshape(len(frames), -1), forces.reshape(3 * graph.n_atoms, -1))

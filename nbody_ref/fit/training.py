@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import nbody_ref
 from nbody_ref.errors import DataError
@@ -36,6 +37,7 @@ MIN_FRAMES = 5
 SCAN_FRAMES = 60  # the smoothness is chosen on as many frames at most
 MAX_HOLDOUT = 100
 CHUNK_BYTES = 256e6
+THREADED_COLUMNS = 4000  # below, several BLAS threads spend more time waiting for each other than they save
 
 
 def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) -> Potential:
@@ -62,7 +64,8 @@ def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) 
 
     Notes
     -----
-    Interrupted (Ctrl-C) while it reads frames, the fit ends with those it has read. Every number is float64.
+    Interrupted (Ctrl-C) while it reads frames, the fit ends with those it has read. Every number is float64. BLAS runs
+    on one thread below 4000 weights, so that results repeat to the bit; above, on as many as it is given.
     """
     if not isinstance(frames, Frames):
         frames = frames_from_atoms(frames)
@@ -76,9 +79,13 @@ def fit(frames: Frames | Sequence[Any], log: Log | None = None, **options: Any) 
     say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
     energies = zip(symbols(frames.species), job.baseline.energies.values(), strict=True)
     say(f"baseline ({job.baseline.kind}): " + ", ".join(f"{name} {energy:.4f} eV" for name, energy in energies))
-    solver = job.solver(job.network(choice.smoothness[0]))
-    smoothness = job.choose_smoothness()
-    potential = job.fit_readout(job.network(smoothness), solver)
+    first = job.network(choice.smoothness[0])
+    solver = job.solver(first)
+    large = first.parameters[first.readout].size >= THREADED_COLUMNS
+    with threadpool_limits(limits=1, user_api="blas"):
+        smoothness = job.choose_smoothness()
+    with threadpool_limits(limits=None if large else 1, user_api="blas"):
+        potential = job.fit_readout(job.network(smoothness), solver)
     potential.metadata["smoothness"] = smoothness
     potential.metadata["seconds"] = round(time.perf_counter() - start, 1)
     return potential
