@@ -2,14 +2,17 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_harmonics.py
 
-"values": `solid` into a given array against `SolidHarmonics.compute`. "forces": `solid` and then `solid_vjp`, which is
-what an energy and its forces need, against `compute_with_gradients` and the contraction of its Jacobian with the same
-cotangent; "gradients" leaves the peer's contraction out. Ratio = ours / theirs. The limit of the values is the larger
-of bytes moved / measured copy bandwidth (long arrays only) and arithmetic instructions / their measured rate.
+"values": `solid` into a given array against `SolidHarmonics.compute`, which allocates, and ("reuse") against the
+peer's C function into a given array, without its Python door. "forces": `solid` and then `solid_vjp`, which is what an
+energy and its forces need, against `compute_with_gradients` and the contraction of its Jacobian with the same
+cotangent; "gradients" leaves the peer's contraction out; "reuse" is its C function into given arrays. Ratio = ours /
+theirs, medians of interleaved batches. The limit of the values is the larger of bytes moved / measured copy bandwidth
+(long arrays only) and arithmetic instructions / their measured rate, one point at a time.
 """
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +40,33 @@ def best(function: Callable[[], Any], seconds: float = 0.25) -> float:
     return float(shortest) * 1e6
 
 
+def medians(*functions: Callable[[], Any], rounds: int = 25) -> list[float]:
+    """Median time of one call of each function, in microseconds; the functions take turns, the first call of a turn untimed."""
+    times = []
+    for function in functions:
+        function()
+    inner = [max(5, int(1e3 / best(function, 0.01))) for function in functions]
+    for _ in range(rounds):
+        row = []
+        for function, repeats in zip(functions, inner):
+            function()
+            start = time.perf_counter()
+            for _ in range(repeats):
+                function()
+            row.append((time.perf_counter() - start) / repeats * 1e6)
+        times.append(row)
+    return [float(t) for t in np.median(times, axis=0)]
+
+
+def peer_reuse(peer: Any, r: Any, *out: Any) -> Callable[[], Any]:
+    """The peer's C function into given arrays: values, or values and Jacobian."""
+    name = "sphericart_solid_harmonics_compute_array" + ("_with_gradients" if len(out) > 1 else "")
+    function, arguments = getattr(peer._lib, name), [peer._calculator]
+    for array in (r, *out):
+        arguments += [array.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), array.size]
+    return lambda: function(*arguments)
+
+
 @kernel(contract=True)
 def _independent(n: Any) -> Any:
     """Ten independent chains of n fused products and sums: the highest scalar rate."""
@@ -50,12 +80,12 @@ def _independent(n: Any) -> Any:
 
 
 def instructions(lmax: int) -> int:
-    """Arithmetic instructions per point of `kernels.harmonics.solid`, a product fused with a sum counted once."""
+    """Arithmetic instructions per point of `kernels.harmonics_low.solid`, a product fused with a sum counted once."""
     total = 3
-    for m in range(lmax + 1):
-        stored = 2 if m else 0
-        total += stored + (4 if m > 1 else 0)
-        total += sum((1, 3, 4)[min(l - m, 3) - 1] + stored for l in range(m + 1, lmax + 1))
+    for l in range(1, lmax + 1):
+        total += 2 if l == 1 else 6  # c, v and their constants
+        for m in range(l):
+            total += (1, 3, 4)[min(l - m, 3) - 1] + (2 if m else 0)
     return total
 
 
@@ -65,7 +95,7 @@ def main() -> None:
     bandwidth = 2 * source.nbytes / best(lambda: np.copyto(target, source))  # bytes per microsecond
     rate = 10 * 10_000 / best(lambda: _independent(10_000))  # instructions per microsecond
     print(f"copy {bandwidth / 1e3:.1f} GB/s, {rate / 1e3:.1f} scalar instructions per ns")
-    print("lmax       N | values ours  peer ratio limit | forces ours   peer ratio | gradients ratio")
+    print("lmax       N | values ours    peer ratio reuse  limit | forces ours     peer ratio | gradients ratio reuse")
     rng = np.random.default_rng(0)
     for n in (1_000, 100_000):
         r = rng.normal(size=(n, 3))
@@ -82,14 +112,21 @@ def main() -> None:
                 return np.einsum("nck,nk->nc", peer.compute_with_gradients(r)[1], Y_bar)
 
             assert np.allclose(forces(), peer_forces(), rtol=1e-9, atol=1e-9)
-            ours, theirs = best(lambda: solid(r, lmax, out=Y)), best(lambda: peer.compute(r))  # noqa: B023
-            both, peers = best(forces), best(peer_forces)
-            jacobian = best(lambda: peer.compute_with_gradients(r))  # noqa: B023
+            Z, dZ = np.empty((n, width)), np.empty((n, 3, width))
+            ours, theirs, reuse, both, peers, jacobian, jacobian_reuse = medians(
+                lambda: solid(r, lmax, out=Y),  # noqa: B023
+                lambda: peer.compute(r),  # noqa: B023
+                peer_reuse(peer, r, Z),
+                forces,
+                peer_forces,
+                lambda: peer.compute_with_gradients(r),  # noqa: B023
+                peer_reuse(peer, r, Z, dZ),
+            )
             moved = n * 8 * (3 + width)
             limit = max(moved / bandwidth if n > 10_000 else 0.0, n * instructions(lmax) / rate)
             print(
-                f"{lmax:4d} {n:7d} | {ours:11.1f} {theirs:5.1f} {ours / theirs:5.2f} {limit:5.1f} |"
-                f" {both:11.1f} {peers:6.1f} {both / peers:5.2f} | {both / jacobian:5.2f}"
+                f"{lmax:4d} {n:7d} | {ours:11.1f} {theirs:7.1f} {ours / theirs:5.2f} {ours / reuse:5.2f} {limit:6.1f} |"
+                f" {both:11.1f} {peers:8.1f} {both / peers:5.2f} | {both / jacobian:5.2f} {both / jacobian_reuse:5.2f}"
             )
 
 

@@ -6,6 +6,7 @@ points like all others. Index of (l, m): l(l+1) + m. Derivations: docs/derivatio
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from nbody_ref.errors import GeometryError, IrrepsError
 from nbody_ref.kernels import distance as vectors
 from nbody_ref.kernels import harmonics as loops
+from nbody_ref.kernels import harmonics_low as low
 from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs
 from nbody_ref.tables import harmonic_table, real_to_complex
 
@@ -120,7 +122,11 @@ def solid(r: Any, lmax: int, normalization: str = "integral", out: Array | None 
     r, table = _prepare("solid", r, lmax, normalization)
     shape = (len(r), (lmax + 1) ** 2)
     Y = np.empty(shape, r.dtype) if out is None else _check_out("solid", out, shape, r.dtype)
-    loops.solid(r.reshape(-1), table, Y.reshape(-1))
+    if lmax <= low.LMAX:
+        diagonal, a, b, *_ = _by_degree(lmax, normalization, r.dtype.type)
+        low.solid(r.reshape(-1), diagonal, a, b, Y.reshape(-1))
+    else:
+        loops.solid(r.reshape(-1), table, Y.reshape(-1))
     return Y
 
 
@@ -143,8 +149,14 @@ def solid_vjp(
     g = check_array("solid_vjp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
     if not check_needs("solid_vjp", needs, 1)[0]:
         return (None,)
-    r_bar, column = np.empty_like(r), np.empty((lmax + 1) * loops.LANES, r.dtype)
-    loops.solid_vjp(g.reshape(-1), r.reshape(-1), table, column, r_bar.reshape(-1))  # V1-V7
+    r_bar = np.empty_like(r)
+    if lmax <= low.LMAX:
+        diagonal, a, b, along_z, along_s, order = _by_degree(lmax, normalization, r.dtype.type)
+        g_flat, r_flat, out = (array.reshape(-1) for array in (g, r, r_bar))
+        low.solid_vjp(g_flat, r_flat, diagonal, a, b, along_z, along_s, order, out)  # V1-V7
+    else:
+        column = np.empty((lmax + 1) * loops.LANES, r.dtype)
+        loops.solid_vjp(g.reshape(-1), r.reshape(-1), table, column, r_bar.reshape(-1))  # V1-V7
     return (r_bar,)
 
 
@@ -233,6 +245,15 @@ def _public(function: str, op: Any, lmax: int, r: Any, normalization: str, basis
 def _prepare(function: str, r: Any, lmax: int, normalization: str) -> tuple[Array, Any]:
     r = check_array(function, "r", r, (None, 3))
     return r, harmonic_table(lmax, normalization, r.dtype.type)
+
+
+@cache
+def _by_degree(lmax: int, normalization: str, dtype: Any) -> Any:
+    """Table of `kernels.harmonics_low`: diagonal; a, b, along_z, along_s with (l, m) at l(l-1)/2 + m; 0..lmax."""
+    table = harmonic_table(lmax, normalization, dtype)
+    places = [m * lmax - m * (m + 1) // 2 + l - 1 for l in range(1, lmax + 1) for m in range(l)]
+    columns = (column[places] for column in (table.a, table.b, table.along_z, table.along_s))
+    return (table.diagonal, *columns, np.arange(lmax + 1, dtype=dtype))
 
 
 def _check_out(function: str, out: Array, shape: tuple[int, ...], dtype: Any) -> Array:
