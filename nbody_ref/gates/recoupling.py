@@ -19,11 +19,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.errors import ShapeError
 from nbody_ref.exact import Surd
 from nbody_ref.fusion import Diagram, recoupling
 from nbody_ref.irreps import Irrep, Irreps
 
-__all__ = ["Fragment", "first_order_matrix", "fragments", "matrix", "relative_matrix", "to_array"]
+__all__ = [
+    "Fragment",
+    "first_order_matrix",
+    "first_order_weights",
+    "fragments",
+    "matrix",
+    "relative_matrix",
+    "relative_weights",
+    "to_array",
+]
+
+Array = np.ndarray[Any, Any]
 
 Tree = Any
 Channels = tuple[tuple[int, int], ...]
@@ -136,7 +148,60 @@ def relative_matrix(psi: Irreps | str, irrep: Irrep | str, basis: str = "real") 
     return matrix((tau, tau, _vector(tau)), PAPER_RELATIVE, PAIRS, irrep, basis)
 
 
-def to_array(exact: Matrix) -> np.ndarray[Any, Any]:
+def first_order_weights(psi: Irreps | str, irrep: Irrep | str, W: Array, n_powers: int, basis: str = "real") -> Array:
+    """Weights of `named.first_order` that make it the gate of eq. (11) with weights W, as the paper couples it.
+
+    Parameters
+    ----------
+    psi : Irreps or str
+        Type of the children's states.
+    irrep : Irrep or str
+        Irrep of the result; one call for each.
+    W : (rows, mul) float or complex
+        Rows in the order of `exact.definition.first_order`: exponent s, then fragment.
+    n_powers : int
+        Number of exponents.
+    basis : {"real", "complex"}
+
+    Returns
+    -------
+    (rows, mul) array
+        T W for each s, rows in the order of the gate's mixing.
+
+    Raises
+    ------
+    ShapeError
+        If W has another number of rows.
+    """
+    return np.concatenate(_turned("first_order_weights", first_order_matrix(psi, irrep, basis), W, n_powers))
+
+
+def relative_weights(psi: Irreps | str, irrep: Irrep | str, W: Array, n_powers: int, basis: str = "real") -> Array:
+    """Weights of `named.relative` that make it the gate of eq. (12) as the paper couples it.
+
+    Parameters, returns, raises: as `first_order_weights`, for `exact.definition.relative`.
+
+    Notes
+    -----
+    The gate's rows run over the path of psi_i x r_ij, then the exponent, then the rest.
+    """
+    tau = Irreps(psi)
+    blocks = _turned("relative_weights", relative_matrix(tau, irrep, basis), W, n_powers)
+    rows = fragments(PAIRS, (tau, tau, _vector(tau)), irrep)
+    first = [(row.parts[0], row.outputs[0]) for row in rows]
+    order = [[k for k, path in enumerate(first) if path == wanted] for wanted in dict.fromkeys(first)]
+    return np.concatenate([block[group] for group in order for block in blocks])
+
+
+def _turned(function: str, exact: Matrix, W: Array, n_powers: int) -> list[Array]:
+    """T W_s for each exponent."""
+    T = to_array(exact)
+    if W.ndim != 2 or len(W) != n_powers * len(T):
+        raise ShapeError(f"{function}: 'W' must have {n_powers} x {len(T)} rows, got shape {W.shape}")
+    return [T @ block for block in np.split(W, n_powers)]
+
+
+def to_array(exact: Matrix) -> Array:
     """The matrix in float64, every entry correctly rounded."""
     return np.array([[float(entry) for entry in row] for row in exact])
 

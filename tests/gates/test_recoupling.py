@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from nbody_ref.errors import ShapeError
 from nbody_ref.exact.definition import (
     Child,
     Leg,
@@ -12,17 +13,20 @@ from nbody_ref.exact.definition import (
     first_order,
     inverse_power,
     legs_product,
+    mixing,
     pair_term,
     product,
     relative,
     scale,
 )
 from nbody_ref.exact.gauges import MONOMIAL, real_gauge
-from nbody_ref.exact.network import rational_points, unflatten
+from nbody_ref.exact.network import flatten, rational_points, unflatten
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.surd import surd_sum
 from nbody_ref.fusion import Diagram, coupling_norm
-from nbody_ref.gates import recoupling
+from nbody_ref.gates import named, recoupling
+from nbody_ref.gates.build import program
+from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irrep, Irreps
 
 PSI = Irreps("2x0e + 1x1o")
@@ -79,6 +83,40 @@ def test_factorised_first_order_gate_is_equation_11_exactly(irrep):
     residual, paper = first_order_residual(irrep)
     assert any(any(f) for f in paper)
     assert not any(any(f) for f in residual)
+
+
+@pytest.mark.parametrize("irrep", ["0e", "1o", "2e"])
+@pytest.mark.parametrize(
+    ("gate", "paper", "weights"),
+    [
+        (named.first_order, first_order, recoupling.first_order_weights),
+        (named.relative, relative, recoupling.relative_weights),
+    ],
+)
+def test_weights_of_the_paper_become_weights_of_the_gate(gate, paper, weights, irrep):
+    """The gate with T W equals the definition with W, mixed by the definition."""
+    powers, out, rng = (0, 1, 3), Irreps(f"2x{irrep}"), np.random.default_rng(6)
+    r, psi = rng.standard_normal((3, 3)), rng.standard_normal((3, PSI.dim))
+    kids = [Child(list(a), unflatten(PSI, list(b))) for a, b in zip(r, psi)]
+    F = paper(kids, real_gauge(float, normalization="norm"), powers)
+    W = rng.standard_normal((len(columns(F, irrep)), 2))
+    wanted = np.array(flatten(mixing(F, [(Irrep.parse(irrep), W.tolist())])))
+    builder, output = program(gate(out, powers), PSI)
+    (name,) = builder.parameters
+    edges, zero = Edges.build([0, 0, 0], [0, 1, 2], 1, 3), np.zeros(1, dtype=np.uintp)
+    batch = {"all": edges, "directed": edges, "centre": edges, "kind": zero, "shared": zero}
+    leaves = {"psi": psi, "r_child": r, "r_parent": np.zeros((1, 3))}
+    made = {name: weights(PSI, irrep, W, len(powers)).reshape(1, -1)}
+    found = builder.chain().forward({**leaves, **made}, batch)[output][0]
+    size = np.abs(np.array(columns(F, irrep))).max() * np.abs(W).sum()
+    k = 100 * len(W)  # roundings of either fragment times the rows mixed
+    assert np.abs(found - wanted).max() <= k * 2.0**-53 * size
+    wrong = {name: W.reshape(1, -1)}
+    if len(W) > 3:
+        other = builder.chain().forward({**leaves, **wrong}, batch)[output][0]
+        assert np.abs(other - wanted).max() > k * 2.0**-53 * size
+    with pytest.raises(ShapeError, match="'W' must have 3 x"):
+        weights(PSI, irrep, W[:-1], len(powers))
 
 
 @pytest.mark.parametrize("irrep", OUT)
