@@ -164,3 +164,29 @@ def integers(values: Sequence[Fraction]) -> tuple[list[int], Fraction]:
     whole = [int(value * common) for value in values]
     divisor = gcd(*whole) or 1
     return [a // divisor for a in whole], Fraction(divisor, common)
+
+
+def real_rotation(l: int, q: Sequence[int]) -> Any:
+    """|q|^2l times the matrix on f_m = Re a_-m, f_-m = Im a_-m (m > 0), f_0 = a_0, a rational real gauge."""
+    re, im = symmetric_power(2 * l, q)
+    found = np.zeros((2 * l + 1, 2 * l + 1), object)
+    for m in range(-l, l + 1):  # the form with f_m = 1 has a_-n = 1 or i and a_n = (-1)^n conj(a_-n), n = |m|
+        n = abs(m)
+        x, y = (1, 0) if m >= 0 else (0, 1)
+        terms = [(l - n, x, y)] + [(l + n, (-1) ** n * x, -((-1) ** n) * y)] * bool(n)
+        image = [
+            (
+                sum(re[k, at] * s - im[k, at] * t for at, s, t in terms),
+                sum(re[k, at] * t + im[k, at] * s for at, s, t in terms),
+            )
+            for k in range(2 * l + 1)
+        ]
+        for row in range(l + 1):
+            found[l - row, m + l] = image[l - row][1]
+            found[l + row, m + l] = image[l - row][0]
+    return found
+
+
+def real_scale(l: int, m: int) -> int:
+    """Square of the factor from the components of `real_rotation` to the orthonormal real gauge."""
+    return weight(2 * l, 2 * m) * (2 if m else 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from _claims import Cases, claim, main
-from _judge import PRIME, rank_modulo, symmetric_power
+from _judge import PRIME, rank_modulo, real_rotation
 
 from nbody_ref import Irrep, Irreps
 from nbody_ref.exact import Gauss, definition
@@ -70,27 +70,6 @@ def commutant_complex(into: Irreps, out: Irreps) -> int:
                 at = rows.setdefault((i, k), {})
                 at[number[i, row]] = at.get(number[i, row], 0) - entry
     return len(number) - rank_modulo(rows.values(), len(number))
-
-
-def real_rotation(l: int, q: Sequence[int]) -> Any:
-    """|q|^2l times the matrix on f_m = Re a_-m, f_-m = Im a_-m (m > 0), f_0 = a_0, a rational real gauge."""
-    re, im = symmetric_power(2 * l, q)
-    found = np.zeros((2 * l + 1, 2 * l + 1), object)
-    for m in range(-l, l + 1):  # the form with f_m = 1 has a_-n = 1 or i and a_n = (-1)^n conj(a_-n), n = |m|
-        n = abs(m)
-        x, y = (1, 0) if m >= 0 else (0, 1)
-        terms = [(l - n, x, y)] + [(l + n, (-1) ** n * x, -((-1) ** n) * y)] * bool(n)
-        image = [
-            (
-                sum(re[k, at] * s - im[k, at] * t for at, s, t in terms),
-                sum(re[k, at] * t + im[k, at] * s for at, s, t in terms),
-            )
-            for k in range(2 * l + 1)
-        ]
-        for row in range(l + 1):
-            found[l - row, m + l] = image[l - row][1]
-            found[l + row, m + l] = image[l - row][0]
-    return found
 
 
 def real_action(irreps: Irreps, q: Sequence[int]) -> Any:
