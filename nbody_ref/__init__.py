@@ -13,7 +13,7 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.irreps import Irrep, Irreps
 
 if TYPE_CHECKING:
-    from nbody_ref import conventions, exact, fit, fusion, gates, network, ops
+    from nbody_ref import conformance, conventions, exact, fit, fusion, gates, network, ops
     from nbody_ref.fit.potential import load
     from nbody_ref.ops.harmonics import solid_harmonics, spherical_harmonics
     from nbody_ref.ops.wigner import wigner_D
@@ -25,6 +25,7 @@ __all__ = [
     "NBodyRefError",
     "__version__",
     "clebsch_gordan",
+    "conformance",
     "conventions",
     "exact",
     "fit",
@@ -46,7 +47,7 @@ _FUNCTIONS = {
     "spherical_harmonics": "nbody_ref.ops.harmonics",
     "wigner_D": "nbody_ref.ops.wigner",
 }
-_MODULES = {"conventions", "exact", "fit", "fusion", "gates", "network", "ops"}
+_MODULES = {"conformance", "conventions", "exact", "fit", "fusion", "gates", "network", "ops"}
 
 
 def __getattr__(name: str) -> Any:

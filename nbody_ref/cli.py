@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import nbody_ref
+from nbody_ref.conformance import command as conformance
 from nbody_ref.errors import DataError, NBodyRefError
 
 __all__ = ["main"]
@@ -88,6 +89,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     _data_arguments(judge)
     check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
     check.add_argument("--lmax", type=int, default=8, help="largest degree (default: 8)")
+    made["conform"] = conformance.add_parser(commands)
     about = command("info", _info, "Versions, or what is in a model file.")
     about.add_argument("model", type=Path, nargs="?", metavar="MODEL")
     return parser, made

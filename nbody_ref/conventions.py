@@ -251,7 +251,7 @@ class Convention:
             part = x[..., start : start + mul * irrep.dim].reshape(*x.shape[:-1], *shape)
             part = self._vector(irrep.l, np.swapaxes(part, -1, -2) if transposed else part, -2)
             part = np.swapaxes(part, -1, -2) if transpose else part
-            parts.append(part.reshape(*x.shape[:-1], -1))
+            parts.append(part.reshape(*x.shape[:-1], mul * irrep.dim))
         joined = np.concatenate(parts, axis=-1)
         return np.conj(joined) if self.conjugate else joined
 

@@ -1,0 +1,45 @@
+"""Conformance kit: tell the author of a kernel what is wrong, where, and by how many ulps.
+
+A backend (`Backend`, or one function in a `FunctionBackend`) declares what it can do; `run` compares values,
+gradients and second gradients with certified truth, checks behaviour, and names conventions and causes. Guide:
+docs/conformance.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbody_ref.conformance.backend import Backend, Capabilities, FunctionBackend, ResultError
+    from nbody_ref.conformance.operation import Coupling, Harmonics, Instruction, Product, Rotation
+    from nbody_ref.conformance.suite import Outcome, Report, run
+
+__all__ = [
+    "Backend",
+    "Capabilities",
+    "Coupling",
+    "FunctionBackend",
+    "Harmonics",
+    "Instruction",
+    "Outcome",
+    "Product",
+    "Report",
+    "ResultError",
+    "Rotation",
+    "run",
+]
+
+_HOMES = {
+    "backend": ("Backend", "Capabilities", "FunctionBackend", "ResultError"),
+    "operation": ("Coupling", "Harmonics", "Instruction", "Product", "Rotation"),
+    "suite": ("Outcome", "Report", "run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use: the command line needs none of them to print its help."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"nbody_ref.conformance.{home}"), name)
+    raise AttributeError(f"module 'nbody_ref.conformance' has no attribute {name!r}")

@@ -1,0 +1,295 @@
+"""Plugging in: what a backend offers, what it declares, and how arrays go in and come out.
+
+A backend is any object with the attributes and methods of `Backend`. It may receive NumPy arrays and return anything
+that NumPy, ``__array__`` or ``__dlpack__`` can turn into an array; a tensor on a device is brought over by its own
+``to_numpy``. This package imports no library of tensors: a backend brings its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbody_ref import conventions
+from nbody_ref.conformance.operation import MODES, Coupling, Harmonics, Operation, Product, Rotation
+from nbody_ref.conventions import Convention
+from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
+
+__all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call"]
+
+Array = np.ndarray[Any, Any]
+OPERATIONS = ("coupling", "rotation", "solid", "spherical", "product", "convolution")
+
+
+class ResultError(NBodyRefError):
+    """A backend failed, or returned something that cannot be a result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a backend says it can do; the only source of skips.
+
+    Parameters
+    ----------
+    operations : tuple of str
+        Of "coupling", "rotation", "solid", "spherical", "product", "convolution".
+    dtypes : tuple of str
+        Of "float64", "float32".
+    lmax : int
+        Largest degree.
+    orders : tuple of int
+        0 values, 1 gradients, 2 gradients of gradients.
+    modes : tuple of str
+        Channel rules of products.
+    weighted, unweighted : bool
+        Products with and without weights.
+    math : {"ieee", "tf32", "bf16"}
+        Precision of multiplications; anything but "ieee" widens the gate accordingly, and the report says so.
+    deterministic : bool
+        The same call gives the same bits.
+    flushes_denormals : bool
+    contiguous_only : bool
+        Strided arrays are not accepted.
+    empty : bool
+        No rows and no edges are accepted.
+    propagates_nan : bool
+        A NaN in an input reaches exactly the results that depend on it; otherwise it may be refused by an exception.
+    max_edges : int
+    """
+
+    operations: tuple[str, ...] = OPERATIONS
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    lmax: int = 4
+    orders: tuple[int, ...] = (0, 1, 2)
+    modes: tuple[str, ...] = tuple(MODES)
+    weighted: bool = True
+    unweighted: bool = True
+    math: str = "ieee"
+    deterministic: bool = True
+    flushes_denormals: bool = False
+    contiguous_only: bool = False
+    empty: bool = True
+    propagates_nan: bool = True
+    max_edges: int = 2**31 - 1
+
+    def unit(self, dtype: str) -> float:
+        """Unit roundoff of the declared arithmetic."""
+        own = float(np.finfo(dtype).eps) / 2
+        return max(own, {"ieee": 0.0, "tf32": 2.0**-11, "bf16": 2.0**-8}[self.math])
+
+
+class Backend:
+    """Base class of backends; override what you have.
+
+    Attributes
+    ----------
+    name : str
+    convention : str
+        One of `nbody_ref.conventions.names()`, real gauges: positions, components, layouts and signs are translated.
+    capabilities : Capabilities
+    """
+
+    name = "backend"
+    convention = "nbody_ref"
+    capabilities = Capabilities()
+
+    def forward(self, op: Operation, inputs: dict[str, Any]) -> Any:
+        """Value of an operation; `inputs` and their shapes are those of the operation's class."""
+        raise NotImplementedError
+
+    def vjp(self, op: Operation, inputs: dict[str, Any], cotangent: Any) -> Mapping[str, Any]:
+        """Gradients of sum(cotangent * result) in ``op.differentiable`` inputs, by name."""
+        raise NotImplementedError
+
+    def double_vjp(
+        self, op: Operation, inputs: dict[str, Any], cotangent: Any, tangents: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """Gradients of sum over the named tangents of sum(tangent * vjp[name]), in every input and in "cotangent".
+
+        This is what training on forces needs. Names may be missing where the gradient vanishes identically.
+        """
+        raise NotImplementedError
+
+    def asarray(self, array: Array) -> Any:
+        """A NumPy array (a private copy, perhaps strided) as the kind of array that this backend takes."""
+        return array
+
+    def to_numpy(self, array: Any) -> Array:
+        """A result as a NumPy array."""
+        return _to_numpy(array)
+
+
+class FunctionBackend(Backend):
+    """One function as a backend.
+
+    Parameters
+    ----------
+    operation : str
+        What it computes, one of the operations of `Capabilities`.
+    forward : callable (op, inputs) -> array
+    vjp : callable (op, inputs, cotangent) -> mapping, optional
+    double_vjp : callable (op, inputs, cotangent, tangents) -> mapping, optional
+    convention : str
+    **declared
+        Further fields of `Capabilities`.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        forward: Callable[..., Any],
+        vjp: Callable[..., Any] | None = None,
+        double_vjp: Callable[..., Any] | None = None,
+        convention: str = "nbody_ref",
+        **declared: Any,
+    ) -> None:
+        if operation not in OPERATIONS:
+            raise IrrepsError(f"FunctionBackend: 'operation' must be one of {', '.join(OPERATIONS)}, got {operation!r}")
+        given = {"forward": forward, "vjp": vjp, "double_vjp": double_vjp}
+        for name, function in given.items():
+            if function is not None:
+                setattr(self, name, function)
+        orders = tuple(order for order, function in enumerate(given.values()) if function is not None)
+        self.name = getattr(forward, "__name__", operation)
+        self.convention = convention
+        self.capabilities = Capabilities(operations=(operation,), **{"orders": orders} | declared)
+
+
+def call(
+    backend: Backend,
+    op: Operation,
+    dtype: str,
+    inputs: Mapping[str, Array],
+    order: int = 0,
+    tangent: str = "",
+    view: Callable[[Array], Array] | None = None,
+) -> dict[str, Array]:
+    """Run a backend on inputs in our gauge, and give its results back in our gauge as float64.
+
+    Parameters
+    ----------
+    backend : Backend
+    op : Operation
+    dtype : {"float64", "float32"}
+    inputs : mapping
+        Inputs, and for gradients "cotangent" and f"{tangent}_dot".
+    order : {0, 1, 2}
+    tangent : str
+        Input along which the second gradient is taken.
+    view : callable, optional
+        Lays an array out differently (strides) before it is handed over.
+
+    Raises
+    ------
+    ResultError
+        If the backend raises, or returns wrong names, shapes or dtypes.
+    """
+    gauge = conventions.get(backend.convention)
+    if gauge.basis != "real" or gauge.storage != "complex":
+        raise IrrepsError(f"conformance: real gauges only, {backend.name} declares {backend.convention!r}")
+    given = {
+        name: backend.asarray(_laid_out(to_foreign(gauge, op, name, array, dtype), view))
+        for name, array in inputs.items()
+    }
+    own = op.in_gauge(gauge) if isinstance(op, Product) else op
+    plain = {name: x for name, x in given.items() if name != "cotangent" and not name.endswith("_dot")}
+    try:
+        with np.errstate(all="ignore"):
+            if order == 0:
+                results: Mapping[str, Any] = {"out": backend.forward(own, plain)}
+            elif order == 1:
+                results = backend.vjp(own, plain, given["cotangent"])
+            else:
+                dots = {tangent: given[f"{tangent}_dot"]}
+                results = backend.double_vjp(own, plain, given["cotangent"], dots)
+        arrays = {name: backend.to_numpy(x) for name, x in results.items() if x is not None}
+    except Exception as error:  # whatever the code under test raises is a finding
+        raise ResultError(f"{type(error).__name__}: {error}") from error
+    return {name: _checked(gauge, op, name, x, dtype, inputs) for name, x in arrays.items()}
+
+
+def to_foreign(gauge: Convention, op: Operation, name: str, array: Array, dtype: str) -> Array:
+    """One input (a cotangent and a tangent are laid out like what they belong to) in the backend's gauge."""
+    x = np.asarray(array)
+    if x.dtype.kind in "iu":
+        return x.copy()
+    key = "out" if name == "cotangent" else name.removesuffix("_dot")
+    if isinstance(op, Product) and key != "w":
+        x = gauge.state_from_native(_irreps(op, key), x)
+    elif key == "r":
+        x = gauge.positions_from_native(x)
+    elif key == "quaternion":
+        x = _quaternion(gauge, x)
+    elif isinstance(op, Harmonics):
+        x = _harmonics(gauge, x)
+    return np.array(x, dtype)
+
+
+def to_native(gauge: Convention, op: Operation, name: str, x: Array) -> Array:
+    """One result (gradients are laid out like what they belong to) in our gauge."""
+    key = "out" if name == "cotangent" else name
+    if isinstance(op, Product):
+        return x if key == "w" else gauge.state_to_native(_irreps(op, key), x)
+    if isinstance(op, Harmonics):
+        return gauge.positions_to_native(x) if key == "r" else _harmonics(gauge, x)
+    if isinstance(op, Rotation):
+        return gauge.D_to_native(op.l, x)
+    return gauge.cg_to_native(op.l1, op.l2, op.l, x)
+
+
+def result_shape(op: Operation, inputs: Mapping[str, Array], name: str) -> tuple[int, ...]:
+    """Shape of a result or of a gradient."""
+    if name != "out" and name != "cotangent":
+        return tuple(inputs[name].shape)
+    if isinstance(op, Product):
+        return (len(inputs["x1"]), op.irreps_out.dim)
+    if isinstance(op, Harmonics):
+        return (len(inputs["r"]), (op.lmax + 1) ** 2)
+    if isinstance(op, Rotation):
+        return (len(inputs["quaternion"]), 2 * op.l + 1, 2 * op.l + 1)
+    return (2 * op.l1 + 1, 2 * op.l2 + 1, 2 * op.l + 1)
+
+
+def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, inputs: Mapping[str, Array]) -> Array:
+    allowed = ("out",) if not op.differentiable else (*op.differentiable, "cotangent", "out")
+    if name not in allowed:
+        raise ResultError(f"there is no input {name!r} to have a gradient; inputs are {', '.join(op.differentiable)}")
+    wanted = result_shape(op, inputs, name)
+    if x.shape != wanted:
+        raise ResultError(f"{name}: expected shape {wanted}, got {x.shape}")
+    if x.dtype != np.dtype(dtype) and not (isinstance(op, Coupling) and x.dtype.kind == "f"):
+        raise ResultError(f"{name}: expected dtype {dtype}, got {x.dtype}")
+    try:
+        return np.asarray(to_native(gauge, op, name, x.astype(np.float64)))
+    except (ShapeError, DTypeError) as error:
+        raise ResultError(str(error)) from error
+
+
+def _irreps(op: Product, key: str) -> Any:
+    return {"x1": op.irreps_1, "x2": op.irreps_2, "out": op.irreps_out}[key]
+
+
+def _harmonics(gauge: Convention, Y: Array) -> Array:
+    """Component order and signs, both ways alike; the norm is part of the operation."""
+    return gauge.harmonics_to_native(Y, gauge.normalization)
+
+
+def _quaternion(gauge: Convention, q: Array) -> Array:
+    """From ours, (x, y, z, w) about our axes, to its order about its axes."""
+    vector, scalar = gauge.positions_from_native(q[..., :3]), q[..., 3:]
+    return np.concatenate([vector, scalar] if gauge.quaternion == "xyzw" else [scalar, vector], axis=-1)
+
+
+def _laid_out(array: Array, view: Callable[[Array], Array] | None) -> Array:
+    return array if view is None or array.dtype.kind in "iu" else view(array)
+
+
+def _to_numpy(array: Any) -> Array:
+    for method in ("detach", "cpu", "numpy"):
+        array = getattr(array, method)() if hasattr(array, method) else array
+    if isinstance(array, np.ndarray) or hasattr(array, "__array__"):
+        return np.asarray(array)
+    return np.from_dlpack(array) if hasattr(array, "__dlpack__") else np.asarray(array)

@@ -1,0 +1,75 @@
+"""Planted errors: the kit is tested against them, and a failing backend is compared with them.
+
+Each is the model kernel with one method changed, named for what a developer would call the bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.conformance.model import Model
+from nbody_ref.conformance.mutant_parts import HARMONICS, PRODUCTS, TABLES
+
+__all__ = ["MUTANTS", "Mutant", "mutant"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted error.
+
+    Parameters
+    ----------
+    name : str
+    text : str
+        The bug in words.
+    operations : tuple of str
+        Where it can show.
+    method : str
+        Method of `Model` that is changed.
+    change : callable
+        Takes the original bound method and the model, returns the wrong one.
+    """
+
+    name: str
+    text: str
+    operations: tuple[str, ...]
+    method: str
+    change: Callable[[Any, Model], Any]
+
+    def kernel(self) -> Model:
+        """A model kernel with this error."""
+        model = Model()
+        model.name = f"mutant: {self.name}"
+        setattr(model, self.method, self.change(getattr(model, self.method), model))
+        return model
+
+
+MUTANTS = tuple(
+    Mutant(name, text, operations, method, change)
+    for operations, rows in (
+        (("coupling", "product", "convolution"), TABLES),
+        (("product", "convolution"), PRODUCTS),
+        (("solid", "spherical", "rotation"), HARMONICS),
+    )
+    for name, (text, method, change) in rows.items()
+)
+
+
+def mutant(name: str) -> Mutant:
+    """A planted error by name.
+
+    Raises
+    ------
+    KeyError
+        If there is none of that name.
+    """
+    for found in MUTANTS:
+        if found.name == name:
+            return found
+    raise KeyError(f"no planted error {name!r}; see `nbody-ref conform mutants`")

@@ -1,0 +1,28 @@
+"""The kit tested against itself: planted errors must be caught, the correct kernel must raise no alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nbody_ref.conformance.backend import Capabilities
+from nbody_ref.conformance.mutants import MUTANTS, Mutant, mutant
+from nbody_ref.conformance.suite import run
+
+__all__ = ["catchers", "hunt"]
+
+
+def hunt(names: tuple[str, ...] = ()) -> Iterator[tuple[Mutant, tuple[str, ...]]]:
+    """Every planted error, or those named, with the checks that catch it."""
+    for planted in [mutant(name) for name in names] if names else MUTANTS:
+        yield planted, catchers(planted)
+
+
+def catchers(planted: Mutant) -> tuple[str, ...]:
+    """Names of the checks that fail on a planted error, in float32."""
+    kernel = planted.kernel()
+    where = tuple(name for name in planted.operations if name != "product")
+    report = run(kernel, where, ("float32",), causes=False, products=1)
+    if not report.failures and "product" in planted.operations:
+        kernel.capabilities = Capabilities(operations=("product",), modes=("uvuv", "uvw"))
+        report = run(kernel, ("product",), ("float32",), causes=False, products=1)
+    return tuple(dict.fromkeys(outcome.check for outcome in report.failures))

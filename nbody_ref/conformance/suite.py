@@ -1,0 +1,310 @@
+"""The run: every check that a backend's declaration leaves, judged, with the most likely cause of what fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.conformance import hygiene
+from nbody_ref.conformance.backend import Backend, ResultError, call
+from nbody_ref.conformance.cases import Case, harmonic_cases, product_cases, table_cases
+from nbody_ref.conformance.fingerprint import fingerprint
+from nbody_ref.conformance.mutants import MUTANTS
+from nbody_ref.conformance.operation import Harmonics, Operation, Product
+from nbody_ref.conformance.verdict import Measure, groups, locate, measure, precision_name
+
+__all__ = ["Outcome", "Report", "operations", "run"]
+
+Array = np.ndarray[Any, Any]
+SUSPECTS = 3  # failing results of one operation that are compared with the planted errors
+
+
+@dataclass
+class Outcome:
+    """One judged result.
+
+    Parameters
+    ----------
+    check, operation, dtype : str
+    order : int
+    result : str
+        "out", or the input whose gradient it is.
+    status : {"pass", "fail", "error", "skip"}
+    text : str
+        What is wrong, where; or why it was skipped.
+    cause : str
+        Most likely cause.
+    note : str
+        Which case of the check, and the tangent of second gradients.
+    measured : Measure or None
+    describe : dict
+        The operation, as data.
+    """
+
+    check: str
+    operation: str
+    dtype: str
+    order: int = 0
+    result: str = "out"
+    status: str = "pass"
+    text: str = ""
+    cause: str = ""
+    note: str = ""
+    measured: Measure | None = None
+    describe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """Everything that a run found.
+
+    Parameters
+    ----------
+    backend : str
+    convention : str
+    outcomes : list of Outcome
+    seconds : float
+    seed : int
+    """
+
+    backend: str
+    convention: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0.0
+    seed: int = 0
+
+    def count(self, status: str) -> int:
+        """How many outcomes have a status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """What failed or broke."""
+        return [outcome for outcome in self.outcomes if outcome.status in ("fail", "error")]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all passed; 1 something failed; 2 the backend broke; 3 nothing ran."""
+        if not self.count("pass") and not self.failures:
+            return 3
+        return 2 if self.count("error") else int(bool(self.count("fail")))
+
+
+def operations(name: str, backend: Backend) -> list[Operation | None]:
+    """What stands for an operation in the default suite; None for tables."""
+    caps = backend.capabilities
+    if name in ("coupling", "rotation"):
+        return [None]
+    if name in ("solid", "spherical"):
+        norms = ("integral", "norm") if caps.lmax else ("integral",)
+        return [Harmonics(caps.lmax, norm, name == "solid") for norm in norms]
+    lmax = min(caps.lmax, 2)
+    x = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((4, 3, 2)[: lmax + 1]))
+    y = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((2, 1, 1)[: lmax + 1]))
+    graph = name == "convolution"
+    found = [
+        Product.convolution(x, lmax, graph=graph),
+        Product.full(x, y, "uvuv", graph=graph),
+        Product.full(x, x, "uuu", graph=graph),
+        Product.connected(x, y, x, graph=graph),
+    ]
+    found += [replace(found[1], weighted=True), replace(found[2], weighted=True)]
+    return [op for op in found if op.modes <= set(caps.modes) and (caps.weighted if op.weighted else caps.unweighted)]
+
+
+def run(
+    backend: Backend,
+    names: tuple[str, ...] | None = None,
+    dtypes: tuple[str, ...] | None = None,
+    *,
+    seed: int = 0,
+    checks: tuple[str, ...] | None = None,
+    progress: Callable[[Outcome], None] | None = None,
+    causes: bool = True,
+    products: int | None = None,
+) -> Report:
+    """Run the conformance suite.
+
+    Parameters
+    ----------
+    backend : Backend
+    names : tuple of str, optional
+        Operations; by default all that the backend declares.
+    dtypes : tuple of str, optional
+        By default all that it declares.
+    seed : int
+    checks : tuple of str, optional
+        Names of checks; by default all.
+    progress : callable, optional
+        Told of every outcome.
+    causes : bool
+        Compare failures with the planted errors.
+    products : int, optional
+        Use only so many of the products of the suite; by default all.
+
+    Returns
+    -------
+    Report
+    """
+    start = time.perf_counter()
+    report = Report(backend.name, backend.convention, seed=seed)
+    caps = backend.capabilities
+    for dtype in caps.dtypes if dtypes is None else dtypes:
+        for name in caps.operations if names is None else names:
+            if dtype not in caps.dtypes or name not in caps.operations:
+                outcomes = iter([Outcome("declared", name, dtype, status="skip", text="not declared by the backend")])
+            else:
+                outcomes = _operation(backend, name, dtype, seed, checks, causes, products)
+            for outcome in outcomes:
+                report.outcomes.append(outcome)
+                if progress is not None:
+                    progress(outcome)
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _operation(
+    backend: Backend,
+    name: str,
+    dtype: str,
+    seed: int,
+    checks: tuple[str, ...] | None,
+    causes: bool,
+    products: int | None,
+) -> Iterator[Outcome]:
+    caps = backend.capabilities
+    try:
+        mismatch = fingerprint(backend, name, dtype, caps.lmax)
+    except ResultError as error:
+        yield Outcome("fingerprint", name, dtype, status="error", text=str(error))
+        return
+    if mismatch:
+        yield Outcome("fingerprint", name, dtype, status="fail", text=mismatch, cause="convention mismatch")
+        return
+    yield Outcome("fingerprint", name, dtype)
+    found = operations(name, backend)[:products]
+    if not found:
+        yield Outcome("declared", name, dtype, status="skip", text="no product of the suite has the declared modes")
+    suspects = SUSPECTS if causes else 0
+    for number, op in enumerate(found):
+        for case in _cases(name, op, caps.lmax, dtype, caps.orders, seed, number):
+            if checks is not None and case.check not in checks:
+                continue
+            for outcome in _judge(backend, case, dtype):
+                if outcome.status == "fail" and suspects and not outcome.cause:
+                    outcome.cause, suspects = _cause(backend, case, outcome, dtype), suspects - 1
+                yield outcome
+        if op is not None:
+            yield from _hygiene(backend, op, dtype, seed, checks)
+
+
+@lru_cache(maxsize=128)
+def _cases(
+    name: str, op: Operation | None, lmax: int, dtype: str, orders: tuple[int, ...], seed: int, number: int
+) -> tuple[Case, ...]:
+    """Cases of one operation, kept with their truth for the next backend."""
+    if isinstance(op, Harmonics):
+        return tuple(harmonic_cases(op, dtype, orders, seed))
+    if isinstance(op, Product):
+        found = tuple(product_cases(op, dtype, orders, seed))
+        kept = ("impulse", "random", "alone") if number else ()  # shapes and graphs need one product only
+        return tuple(case for case in found if not kept or case.check in kept)
+    return tuple(table_cases(name, lmax))
+
+
+def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
+    caps = backend.capabilities
+    note = case.note + (f", tangent of {case.tangent}" if case.tangent else "")
+    base = Outcome(
+        case.check, case.op.name, dtype, case.order, note=note, describe=case.op.to_dict()
+    )
+    reason = _skipped(backend, case)
+    if reason:
+        yield replace(base, status="skip", text=reason)
+        return
+    try:
+        found = call(backend, case.op, dtype, case.inputs, case.order, case.tangent)
+    except ResultError as error:
+        yield replace(base, status="error", text=str(error))
+        return
+    for name, truth in case.truth.items():
+        if name not in found and not np.any(truth.value):
+            continue
+        if name not in found:
+            yield replace(base, result=name, status="fail", text=f"no gradient in {name} was returned")
+            continue
+        result = measure(found[name], truth, dtype, caps.unit(dtype), case.slack, case.exact)
+        outcome = replace(base, result=name, measured=result)
+        if not result.ok:
+            outcome.status, outcome.text = "fail", _words(case.op, name, result)
+            precision = precision_name(result.bits, dtype)
+            outcome.cause = f"behaves like {precision}: {result.bits:.1f} bits" if precision else ""
+        yield outcome
+
+
+def _skipped(backend: Backend, case: Case) -> str:
+    """Reason, from the declaration only."""
+    caps, rows = backend.capabilities, len(case.inputs.get("x2", case.inputs.get("r", np.zeros(1))))
+    if isinstance(case.op, Product) and not case.op.modes <= set(caps.modes):
+        return f"modes {', '.join(sorted(case.op.modes - set(caps.modes)))} are not declared"
+    if isinstance(case.op, Product) and not (caps.weighted if case.op.weighted else caps.unweighted):
+        return "weights are not declared" if case.op.weighted else "products without weights are not declared"
+    if rows == 0 and not caps.empty:
+        return "empty arrays are not declared"
+    if rows > caps.max_edges:
+        return f"more than {caps.max_edges} edges are not declared"
+    if case.check == "denormals" and caps.flushes_denormals:
+        return "the backend declares that it flushes denormals"
+    return ""
+
+
+def _words(op: Operation, name: str, result: Measure) -> str:
+    parts = groups(op, name, result.bad)
+    listed = f"; bad: {', '.join(parts[:4])}{f' and {len(parts) - 4} more' if len(parts) > 4 else ''}" if parts else ""
+    return (
+        f"{name} at {locate(op, name, result.worst)}: got {result.got:.9g}, exact {result.expected:.9g}, "
+        f"rho {result.rho:.3g} (gate {result.gate:.0f}), {result.ulps:.3g} ulp{listed}"
+    )
+
+
+def _hygiene(
+    backend: Backend, op: Operation, dtype: str, seed: int, checks: tuple[str, ...] | None
+) -> Iterator[Outcome]:
+    for name, order in hygiene.applicable(backend, op):
+        if checks is not None and name not in checks:
+            continue
+        case = hygiene.base_case(op, dtype, order, seed)
+        if case is None:
+            continue
+        outcome = Outcome(name, op.name, dtype, order, describe=op.to_dict())
+        try:
+            passed, text = hygiene.CHECKS[name][0](backend, case, dtype)
+        except ResultError as error:
+            passed, text, outcome.status = False, str(error), "error"
+        if not passed:
+            outcome.status = "error" if outcome.status == "error" else "fail"
+            outcome.text, outcome.cause = text, hygiene.CHECKS[name][2]
+        yield outcome
+
+
+def _cause(backend: Backend, case: Case, outcome: Outcome, dtype: str) -> str:
+    """The planted error whose wrong result is the one found."""
+    found = call(backend, case.op, dtype, case.inputs, case.order, case.tangent)[outcome.result]
+    truth = case.truth[outcome.result]
+    unit = float(np.finfo(dtype).eps) / 2
+    room = 2 * (truth.n + case.slack) * unit * truth.S
+    for suspect in MUTANTS:
+        if case.op.name not in suspect.operations:
+            continue
+        try:
+            wrong = call(suspect.kernel(), case.op, dtype, case.inputs, case.order, case.tangent).get(outcome.result)
+        except ResultError:
+            continue
+        if wrong is not None and np.all(np.abs(wrong - found) <= room) and np.any(np.abs(wrong - truth.value) > room):
+            return f"{suspect.text} (same result as the planted error {suspect.name!r})"
+    return ""

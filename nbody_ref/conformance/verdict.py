@@ -1,0 +1,191 @@
+"""Judging a result: rho = abs(error) / (u S) against the derived gate, ulps, bits, and where the worst error sits.
+
+The gate of an entry is (n + slack) u S: n roundings at most for a sum of n terms in any order, and `slack` for the
+products of a term and the rounding of its coefficients (docs/derivations/certified_sums.md). Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf, isqrt, log2
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.conformance.operation import Harmonics, Operation, Product
+from nbody_ref.conformance.truth import Certified
+
+__all__ = ["BINS", "Measure", "locate", "measure", "precision_name"]
+
+Array = np.ndarray[Any, Any]
+BINS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 64.0, 1024.0, inf)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How far a result is from the truth.
+
+    Parameters
+    ----------
+    ok : bool
+        Every entry is within its gate.
+    rho : float
+        Largest abs(error) / (u S).
+    gate : float
+        n + slack of the entry where error / gate is largest.
+    ulps : float
+        Largest error in units in the last place of the exact value.
+    bits : float
+        -log2 of the largest abs(error) / S: the precision with which the backend computes.
+    worst : tuple of int
+        Where error / gate is largest.
+    got, expected : float
+        There.
+    unclean : int
+        Entries that must be exactly zero, hold noise below u times the largest of their row, and are let pass.
+    bad : array of bool
+        Entries outside their gate.
+    histogram : tuple of int
+        Entries with at most `BINS` ulps.
+    """
+
+    ok: bool
+    rho: float
+    gate: float
+    ulps: float
+    bits: float
+    worst: tuple[int, ...]
+    got: float
+    expected: float
+    unclean: int
+    bad: Array = field(repr=False)
+    histogram: tuple[int, ...] = ()
+
+    @property
+    def unusual(self) -> bool:
+        """Larger than what sums of signed terms give, though within the theorem."""
+        return self.ok and self.rho > 4 + np.sqrt(max(self.gate, 0)) / 2
+
+
+def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float, exact: bool = False) -> Measure:
+    """Compare a result with certified truth.
+
+    Parameters
+    ----------
+    got : float64
+        Result in our gauge.
+    truth : Certified
+    dtype : {"float64", "float32"}
+    unit : float
+        Unit roundoff of the declared arithmetic.
+    slack : float
+        Roundings of a term beside the n of the sum.
+    exact : bool
+        Allow no error at all.
+    """
+    shape = got.shape
+    got, value, low, S, n = (np.asarray(x).reshape(-1) for x in (got, truth.value, truth.low, truth.S, truth.n))
+    with np.errstate(all="ignore"):
+        error = np.abs((got - value) - low)
+        error[~np.isfinite(got)] = inf
+        tiny = float(np.finfo(dtype).smallest_subnormal)
+        limit = np.zeros_like(S) if exact else (n + slack) * (unit * S) + np.where(S > 0, (8 * n + 8) * tiny, 0)
+        bad = error > limit
+        noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
+        bad &= ~noise
+        ratio = np.where(S > 0, error / (unit * S), np.where(error > 0, inf, 0.0))
+        ratio[noise] = 0
+        excess = np.where(error > 0, error / np.maximum(limit, tiny), 0.0)
+        excess[noise] = 0
+        ulp = np.abs(np.spacing(np.abs(value).astype(dtype))).astype(np.float64)
+        ulps = np.where(S > 0, error / np.maximum(ulp, tiny), 0.0)
+    at = int(np.argmax(excess)) if len(excess) else 0
+    rho = float(ratio.max(initial=0.0))
+    worst = tuple(int(i) for i in np.unravel_index(at, shape)) if len(excess) else ()
+    relative = rho * unit
+    return Measure(
+        ok=not bad.any(),
+        rho=rho,
+        gate=float(n[at] + slack) if len(n) else 0.0,
+        ulps=float(ulps.max(initial=0.0)),
+        bits=-log2(relative) if 0 < relative < inf else (inf if relative == 0 else 0.0),
+        worst=worst,
+        got=float(got[at]) if len(got) else 0.0,
+        expected=float(value[at]) if len(got) else 0.0,
+        unclean=int(noise.sum()),
+        bad=bad.reshape(shape),
+        histogram=tuple(int(c) for c in np.diff([0, *((ulps <= top).sum() for top in BINS)])),
+    )
+
+
+def precision_name(bits: float, dtype: str) -> str:
+    """What arithmetic an observed precision belongs to, if it is less than that of `dtype`."""
+    own = np.finfo(dtype).nmant + 1
+    if bits >= own - 6 or bits < 5:
+        return ""
+    names = ((20.0, "float32"), (13.5, "between TF32 and float32"), (9.0, "TF32 or float16"), (5.0, "bfloat16"))
+    return next(name for least, name in names if bits >= least)
+
+
+def locate(op: Operation, name: str, index: tuple[int, ...]) -> str:
+    """An entry in words: row, part or path, component, channel."""
+    if not index:
+        return "an empty result"
+    key = "out" if name == "cotangent" else name
+    if isinstance(op, Product):
+        return f"row {index[0]}, " + (_weight(op, index[1]) if key == "w" else _state(op, key, index[1]))
+    if isinstance(op, Harmonics) and key == "out":
+        l = isqrt(index[1])
+        return f"row {index[0]}, l={l} m={index[1] - l * l - l}"
+    if isinstance(op, Harmonics):
+        return f"row {index[0]}, {'xyz'[index[1]]}"
+    return f"entry {index}"
+
+
+def groups(op: Operation, name: str, bad: Array) -> list[str]:
+    """Parts, paths or degrees that hold bad entries."""
+    key = "out" if name == "cotangent" else name
+    columns = [int(c) for c in np.flatnonzero(bad.reshape(len(bad), -1).any(axis=0))] if bad.size else []
+    if isinstance(op, Product) and key == "w":
+        words = [_weight(op, c).split(":")[0] for c in columns]
+    elif isinstance(op, Product):
+        words = [_state(op, key, c).split(" m=")[0] for c in columns]
+    else:
+        words = [f"l={isqrt(c)}" for c in columns] if isinstance(op, Harmonics) and key == "out" else []
+    return list(dict.fromkeys(words))
+
+
+def _state(op: Product, key: str, column: int) -> str:
+    irreps = {"x1": op.irreps_1, "x2": op.irreps_2, "out": op.irreps_out}[key]
+    n = max(i for i, start in enumerate(irreps.offsets) if start <= column)
+    m, channel = divmod(column - irreps.offsets[n], irreps[n].mul)
+    source = ""
+    if key == "out":
+        paths = [_path(op, p) for p, i in enumerate(op.instructions) if i.out == n]
+        source = f" from {', '.join(paths[:3])}{' ...' if len(paths) > 3 else ''}"
+    return f"part {n} ({irreps[n].irrep}){source} m={m - irreps[n].irrep.l} channel {channel}"
+
+
+def _weight(op: Product, column: int) -> str:
+    start = 0
+    for p in range(len(op.instructions)):
+        shape = op.weight_shape(p)
+        size = int(np.prod(shape))
+        if column < start + size:
+            channels = tuple(int(i) for i in np.unravel_index(column - start, shape))
+            return f"{_path(op, p)}: weight {channels}"
+        start += size
+    return f"weight {column}"
+
+
+def _path(op: Product, p: int) -> str:
+    l1, l2, l = op.degrees(p)
+    return f"path {p} ({l1} x {l2} -> {l})"
+
+
+def _row_scale(value: Array, shape: tuple[int, ...]) -> Array:
+    """Largest size in the row of every entry, or the whole array if it has no rows."""
+    if len(shape) != 2 or not value.size:
+        return np.full(value.shape, np.abs(value).max(initial=0.0))
+    largest = np.abs(value.reshape(shape)).max(axis=1, keepdims=True, initial=0.0)
+    return np.broadcast_to(largest, shape).reshape(-1)
