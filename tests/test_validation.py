@@ -1,5 +1,6 @@
 """The frame of the evidence: a claim holds only if nothing fails and every planted error is caught."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -59,6 +60,42 @@ def test_a_residual_beyond_its_bound_fails_and_nan_too(tmp_path, residual):
 
 def test_an_exact_claim_admits_no_small_residual(tmp_path):
     assert run(tmp_path, residual="1e-300")[0] == 1
+
+
+CAMPAIGN = ["--quick", "--only", "errata", "--only", "proposition_1"]
+CLUSTER = """
+import os, signal, subprocess, sys, time
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        command = [sys.executable, *sys.argv[1:], "--executor", "dask:" + cluster.scheduler_address]
+        campaign = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        time.sleep(1.5)
+        os.kill(next(iter(cluster.workers.values())).process.pid, signal.SIGKILL)
+        sys.exit(campaign.wait(timeout=120))
+"""
+
+
+def campaign(folder, *before, executor=()):
+    """Bytes of the records of a small campaign."""
+    command = [sys.executable, *before, str(FOLDER / "run.py"), *CAMPAIGN, "--save", str(folder), *executor]
+    subprocess.run(command, check=True, capture_output=True)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_campaign_gives_the_same_bits_serially_and_in_processes(tmp_path):
+    serial = campaign(tmp_path / "serial", executor=("--executor", "serial"))
+    assert len(serial) == 2
+    assert campaign(tmp_path / "processes") == serial
+
+
+def test_a_campaign_survives_the_death_of_a_dask_worker(tmp_path):
+    if importlib.util.find_spec("distributed") is None:
+        pytest.skip("needs dask.distributed")
+    script = tmp_path / "cluster.py"
+    script.write_text(CLUSTER)
+    assert campaign(tmp_path / "dask", str(script)) == campaign(tmp_path / "serial", executor=("--executor", "serial"))
 
 
 def test_every_script_has_committed_results():

@@ -126,29 +126,41 @@ MIXING = mixing.MixingTable.build("2x0e + 1x1o + 1x0e + 2x1o", "1x1o + 3x0e + 2x
 KIND = np.array([1, 0, 1, 1])
 
 
-def mixing_formula(F: Hyper, W: Hyper) -> Hyper:
+def mixing_of(table: Any, kinds: Sequence[int]) -> Callable[[Hyper, Hyper], Hyper]:
     """F^l W^l with the parts of equal irrep side by side."""
-    rows = []
-    for n, kind in enumerate(KIND):
-        blocks = []
-        for irrep, mul_in, mul_out, at in MIXING.blocks:
-            matrix, row = W[kind, at : at + mul_in * mul_out].reshape(mul_in, mul_out), 0
-            terms = []
-            for k, (mul, other) in enumerate(MIXING.irreps_in):
-                if other == irrep:
-                    terms.append(contract("mc,cd->md", part(F[n], MIXING.irreps_in, k), matrix[row : row + mul]))
-                    row += mul
-            blocks.append(sum(terms[1:], terms[0]))
-        rows.append(stack(blocks))
-    return stack(rows).reshape(len(KIND), MIXING.irreps_out.dim)
+
+    def formula(F: Hyper, W: Hyper) -> Hyper:
+        rows = []
+        for n, kind in enumerate(kinds):
+            blocks = []
+            for irrep, mul_in, mul_out, at in table.blocks:
+                matrix, row = W[kind, at : at + mul_in * mul_out].reshape(mul_in, mul_out), 0
+                terms = []
+                for k, (mul, other) in enumerate(table.irreps_in):
+                    if other == irrep:
+                        terms.append(contract("mc,cd->md", part(F[n], table.irreps_in, k), matrix[row : row + mul]))
+                        row += mul
+                blocks.append(sum(terms[1:], terms[0]))
+            rows.append(stack(blocks))
+        return stack(rows).reshape(len(kinds), table.irreps_out.dim)
+
+    return formula
 
 
-def neighbour_formula(x: Hyper) -> Hyper:
+def neighbours_of(edges: Edges, dim: int) -> Callable[[Hyper], Hyper]:
     """Sum over the senders of each receiver."""
-    rows = [[Hyper({0: np.zeros(3, np.int64)})] for _ in range(EDGES.n_receivers)]
-    for i, j in zip(EDGES.receivers, EDGES.senders):
-        rows[i].append(x[j])
-    return stack([sum(row[1:], row[0]) for row in rows]).reshape(EDGES.n_receivers, 3)
+
+    def formula(x: Hyper) -> Hyper:
+        rows = [[Hyper({0: np.zeros(dim, np.int64)})] for _ in range(edges.n_receivers)]
+        for i, j in zip(edges.receivers, edges.senders):
+            rows[i].append(x[j])
+        return stack([sum(row[1:], row[0]) for row in rows]).reshape(edges.n_receivers, dim)
+
+    return formula
+
+
+mixing_formula = mixing_of(MIXING, KIND)
+neighbour_formula = neighbours_of(EDGES, 3)
 
 
 def relative_formula(a: Hyper, b: Hyper) -> Hyper:

@@ -36,12 +36,19 @@ from _formulas import (
     copies_formula,
     message_formula,
     mixing_formula,
+    mixing_of,
     neighbour_formula,
+    neighbours_of,
     product_formula,
     relative_formula,
+    stack,
     weights_formula,
 )
 
+from nbody_ref import Irreps
+from nbody_ref.gates import Bare, Entry, Gate, Product
+from nbody_ref.gates.build import program
+from nbody_ref.graphs import Edges
 from nbody_ref.ops import cg_product, distance, linear, message, message_table, mixing, neighbour_sum, radial_weights
 from nbody_ref.tables import CGTable, cg_coo
 
@@ -291,6 +298,91 @@ def without_tangents(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments with the tangents of the arrays taken out."""
     count = len(OPERATIONS[name][3])
     return (*args[: count + 2], *[None] * count, *args[2 * count + 2 :])
+
+
+STATES = Irreps("2x0e + 1x1o")
+GATE = Gate((Bare(), Product((Bare(mul=2), Bare(mul=2)), ("0e", "1o", "1e", "2e"))), "2x0e + 1x1o + 1x2e")
+CHILDREN = Edges.build([0, 0, 1], [0, 1, 2], 2, 3)
+
+
+def gate_program() -> tuple[Any, str, dict[str, Array], dict[str, Any]]:
+    """A gate without directions, polynomial in states and weights: its chain, output, integer leaves and batch."""
+    builder, output = program(GATE, STATES)
+    rng = np.random.default_rng(50)
+    leaves = {"psi": draw(rng, (3, STATES.dim)), **{name: draw(rng, p.shape) for name, p in builder.parameters.items()}}
+    zero = np.zeros(2, np.uintp)
+    batch = {"all": CHILDREN, "directed": CHILDREN, "centre": CHILDREN, "kind": zero, "shared": zero}
+    return builder.chain(), output, leaves, batch
+
+
+def gate_formula(names: Sequence[str]) -> Callable[..., Hyper]:
+    """The program's steps by their formulas, as a function of the leaves."""
+    chain, output, _, batch = gate_program()
+
+    def formula(*leaves: Hyper) -> Hyper:
+        values = dict(zip(names, leaves))
+        for step in chain.steps:
+            x, statics = (
+                [values[k] for k in step.inputs],
+                [s.read(batch) if isinstance(s, Entry) else s for s in step.statics],
+            )
+            if step.op.name == "neighbour_sum":
+                values[step.output] = neighbours_of(statics[0], STATES.dim)(*x)
+            elif step.op.name == "mixing":
+                values[step.output] = mixing_of(statics[1], np.asarray(statics[0], int))(*x)
+            elif step.op.name == "cg_product":
+                values[step.output] = product_formula(statics[0])(*x)
+            elif step.op.name == "concat":
+                rows = [stack([block[n] for block in x]) for n in range(2)]
+                values[step.output] = stack(rows).reshape(2, -1)
+            else:
+                raise NotImplementedError(f"no formula for {step.op.name}")
+        return values[output]
+
+    return formula
+
+
+def package_chain(leaves: Any, dots: Any, bar: Any, bar_dot: Any) -> tuple[Any, Any, Any, Any]:
+    """Value, tangent, cotangents and their tangents of the gate, from the package."""
+    chain, output, _, batch = gate_program()
+    values = chain.forward(leaves, batch)
+    tangents = chain.jvp(values, batch, dots)
+    bars = chain.vjp(values, batch, {output: bar}, list(leaves))
+    second = chain.vjp_jvp(values, batch, tangents, bars, list(leaves), {output: bar_dot})
+    return values[output], tangents[output], [bars[k] for k in leaves], [second[k] for k in leaves]
+
+
+def without_reuse(*arguments: Any) -> Any:
+    """Planted: cotangents of the first leaf halved, as when a variable that is read twice is counted once."""
+    value, tangent, bars, second = package_chain(*arguments)
+    return value, tangent, [bars[0] // 2, *bars[1:]], second
+
+
+@claim(
+    "7.8",
+    "docs/derivations/chain.md",
+    "chain rule: the four functions of a gate with a product of legs",
+    JUDGE,
+    {"chain": package_chain},
+    {
+        "a variable read twice counted once": {"chain": without_reuse},
+        "tangents of cotangents exchanged": {"chain": lambda *a: (*package_chain(*a)[:3], package_chain(*a)[2])},
+    },
+)
+def chain_rule(subject: SimpleNamespace, full: bool) -> Cases:
+    _, _, leaves, _ = gate_program()
+    rng = np.random.default_rng(51)
+    arrays, dots = list(leaves.values()), [draw(rng, a.shape) for a in leaves.values()]
+    value, tangent, slopes, bends = derivatives(gate_formula(list(leaves)), arrays, dots)
+    bar, bar_dot = draw(rng, value.shape), draw(rng, value.shape)
+    as_float = lambda found: {k: np.asarray(a, np.float64) for k, a in zip(leaves, found)}  # noqa: E731
+    ours = subject.chain(as_float(arrays), as_float(dots), *floats([bar, bar_dot]))
+    yield "f", differs(ours[0], value)
+    yield "jvp", differs(ours[1], tangent)
+    moved, turned, pull = pulled(bends, bar), pulled(slopes, bar_dot), pulled(slopes, bar)
+    for k, name in enumerate(leaves):
+        yield ("vjp", name), differs(ours[2][k], pull[k])
+        yield ("vjp_jvp", name), differs(ours[3][k], moved[k] + turned[k])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     python validation/run.py              everything, compared with the committed results and CLAIMS.md
     python validation/run.py --write      everything, and write results/*.json, CLAIMS.md and MEASURED.md
     python validation/run.py --only errata
+    python validation/run.py --executor dask:tcp://scheduler:8786
 
 Exits with 1 if a claim fails, a planted error is missed, or the committed results differ.
 """
@@ -117,11 +118,16 @@ def differences(found: dict[str, Records]) -> list[str]:
     return lines
 
 
+def save(found: dict[str, Records], folder: Path) -> None:
+    """Write the records of the scripts that ran into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, records in found.items():
+        (folder / f"{name}.json").write_text(record_text(records))
+
+
 def write(found: dict[str, Records]) -> None:
     """Write the records of the scripts that ran and, from all records, CLAIMS.md; MEASURED.md if all ran."""
-    (HERE / "results").mkdir(exist_ok=True)
-    for name, records in found.items():
-        (HERE / "results" / f"{name}.json").write_text(record_text(records))
+    save(found, HERE / "results")
     (HERE / "CLAIMS.md").write_text(claims_text(stored((*SCRIPTS, "peers"))))
     if set(found) == set(SCRIPTS):
         (HERE / "MEASURED.md").write_text(measured_text(found))
@@ -133,6 +139,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a small selection of the cases; no comparison")
     parser.add_argument("--only", metavar="NAME", action="append", help=f"one of {', '.join(SCRIPTS)}")
     parser.add_argument("--write", action="store_true", help="write the results instead of comparing them")
+    parser.add_argument("--save", metavar="FOLDER", type=Path, help="also write the records there, quick ones too")
     parser.add_argument("--executor", default="processes", help="serial, processes (default) or dask:ADDRESS")
     options = parser.parse_args()
     names = [name.removeprefix("check_").removesuffix(".py") for name in options.only or SCRIPTS]
@@ -150,6 +157,8 @@ def main() -> int:
                 failed.append(name)
     count = sum(len(records) for records in found.values())
     print(f"== {count} claims in {len(found)} scripts, failed: {', '.join(failed) or 'none'}")
+    if options.save:
+        save(found, options.save)
     if options.write and not failed:
         write(found)
     changed = [] if options.quick or options.write else differences(found)
