@@ -128,6 +128,7 @@ CHECKS = (
     Check("gate_first_order", "gate (11) covariant over Gaussian rationals, O(3)", gate_checks.first_order_gate),
     Check("gate_relative", "gate (12) covariant over Gaussian rationals, O(3)", gate_checks.relative_gate),
     Check("gate_legs", "product of three summed legs (6) covariant, O(3)", gate_checks.legs_gate),
+    Check("gate_aggregation", "general rule (6), P, Q, S = 1, 1, 2, covariant, O(3)", gate_checks.aggregation_gate),
     Check("network", "two-layer N-body network (Definition 3) covariant, O(3)", gate_checks.network_covariance),
 )
 

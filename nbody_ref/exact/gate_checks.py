@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from nbody_ref.exact.aggregation import aggregation
 from nbody_ref.exact.definition import (
     Child,
     Leg,
@@ -30,7 +31,14 @@ from nbody_ref.exact.subject import Outcome, Subject
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.scheme import neighbourhoods
 
-__all__ = ["first_order_gate", "legs_gate", "network_covariance", "relative_gate", "zeroth_order_gate"]
+__all__ = [
+    "aggregation_gate",
+    "first_order_gate",
+    "legs_gate",
+    "network_covariance",
+    "relative_gate",
+    "zeroth_order_gate",
+]
 
 ROTATIONS = ((2, 1, 0, 0), (2, 0, 0, 1), (1, -2, 3, 1))
 SCALAR_AND_VECTOR = (Irrep(0, 1), Irrep(1, -1))
@@ -59,6 +67,15 @@ def legs_gate(lmax: int, subject: Subject) -> Outcome:
     legs = [Leg((0, 1, 2), inverse_power(3)), Leg((1,)), Leg((2,), state=False)]
     gate: Gate = lambda children: legs_product(children, legs, subject.gauge, SCALAR_AND_VECTOR)  # noqa: E731
     return _gate_covariance(gate, "1x0e + 1x1o", 3, subject)
+
+
+def aggregation_gate(lmax: int, subject: Subject) -> Outcome:
+    """The general rule (6) with P, Q, S = 1, 1, 2 on two ordered children, every summand."""
+
+    def gate(children: list[Child]) -> State:
+        return [part for term in aggregation(children, subject.gauge, 1, 1, 2) for part in term.state]
+
+    return _gate_covariance(gate, "1x0e + 1x1o", 2, subject)
 
 
 def network_covariance(lmax: int, subject: Subject) -> Outcome:

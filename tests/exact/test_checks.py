@@ -82,6 +82,7 @@ PLANTED = [
     (Subject(harmonic=wrong_harmonic), {"harmonics_harmonic", "harmonics_covariant"}),
     (Subject(six_j=wrong_six_j), {"six_j"}),
     (Subject(gauge=WRONG_GAUGE), {"gate_zeroth_order", "gate_first_order", "gate_relative", "gate_legs", "network"}),
+    (Subject(gauge=WRONG_GAUGE), {"gate_aggregation"}),
 ]
 
 

@@ -1,5 +1,7 @@
 """Networks with first-order and relative gates, on neighbourhoods and on schemes: what rotations and forces do."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -50,6 +52,22 @@ def test_energy_is_invariant_and_forces_are_its_gradient(make):
         plus, minus = (run(network, POSITIONS + s * h * direction)[0] for s in (1, -1))
         errors.append(abs((plus - minus) / (2 * h) - slope))
     assert errors[1] < errors[0] / 3.5 and errors[1] < 1e-3 * abs(slope)
+
+
+@pytest.mark.parametrize(("dtype", "basis"), [("float64", "real"), ("complex64", "complex")])
+def test_single_atoms_and_far_atoms_have_no_pairs(dtype, basis):
+    gates = (Gate((Pairs(Bessel(2, 6.0), 1, keep=("0e",)), Bare("centre")), "1x0e"), Gate((Bare(),)))
+    network = Network(Spec((1, 8), 3.0, gates, dtype, basis=basis), seed=0)
+    far = np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]])
+    energy, forces = network.energy_and_forces(network.graph([(far[:1], [8]), (far[1:], [1]), (far, [8, 1])]))
+    assert np.all(forces == 0)
+    assert energy[2] == energy[0] + energy[1]
+
+
+def test_network_with_pairs_survives_pickling():
+    network = on_schemes()
+    copy = pickle.loads(pickle.dumps(network))
+    assert run(copy, POSITIONS)[0] == run(network, POSITIONS)[0]
 
 
 def test_subsystems_at_one_position_are_named():
