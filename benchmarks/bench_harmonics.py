@@ -41,7 +41,7 @@ def best(function: Callable[[], Any], seconds: float = 0.25) -> float:
 
 
 def medians(*functions: Callable[[], Any], rounds: int = 25) -> list[float]:
-    """Median time of one call of each function, in microseconds; the functions take turns, the first call of a turn untimed."""
+    """Median microseconds per call of each function; they take turns, the first call of a turn untimed."""
     times = []
     for function in functions:
         function()
