@@ -7,7 +7,7 @@ all named gauges, and then with all combinations of axes, component order, signs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import permutations, product
 from math import pi, sqrt
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
-from nbody_ref.conformance.backend import Backend, call
+from nbody_ref.conformance.backend import Backend, call, to_foreign
 from nbody_ref.conformance.operation import Coupling, Harmonics, Instruction, Product, Rotation
 from nbody_ref.conventions import Convention
 from nbody_ref.irreps import Irreps
@@ -67,6 +67,13 @@ def _real_gauges() -> Iterator[Convention]:
             yield gauge
 
 
+def _like(gauge: Convention, declared: Convention) -> str:
+    """A gauge by name, and in what it differs from the one declared."""
+    differs = [f"{f.name} {getattr(gauge, f.name)}" for f in fields(gauge)[1:]
+               if getattr(gauge, f.name) != getattr(declared, f.name)]
+    return f"it behaves like {gauge.name!r} ({', '.join(differs)}); declared is {declared.name!r}"
+
+
 def _harmonics(backend: Backend, solid: bool, dtype: str, lmax: int) -> str:
     declared = conventions.get(backend.convention)
     op = Harmonics(lmax, "integral", solid)
@@ -79,7 +86,7 @@ def _harmonics(backend: Backend, solid: bool, dtype: str, lmax: int) -> str:
             r = gauge.positions_to_native(declared.positions_from_native(POINTS))
             expected = _components(declared, _components(gauge, values(lmax, r, norm)))
             if _close(found, expected):
-                return f"it behaves like {gauge.name!r}, normalization {norm!r}; declared is {backend.convention!r}"
+                return f"{_like(gauge, declared)}, normalization {norm!r}"
     return _free_search(found, lmax, solid)
 
 
@@ -134,9 +141,10 @@ def _rotation(backend: Backend, dtype: str, lmax: int) -> str:
     if same(lambda l, D: D, turns):
         return ""
     for gauge in _real_gauges():
-        turn = gauge.rotation_to_native(declared.rotation_from_native(turns))
+        numbers = to_foreign(declared, Rotation(1), "quaternion", TURNS, "float64")
+        turn = gauge.rotation_to_native(gauge.rotation_from_quaternion(numbers))
         if same(lambda l, D, g=gauge: declared.D_to_native(l, g.D_from_native(l, D)), turn):  # type: ignore[misc]
-            return f"it behaves like {gauge.name!r}; declared is {backend.convention!r}"
+            return _like(gauge, declared)
     changes: dict[str, Callable[[int, Array], Array]] = {
         "": lambda l, D: D,
         "components descending (m = l..-l)": lambda l, D: D[:, ::-1, ::-1],
@@ -165,7 +173,7 @@ def _couplings(backend: Backend, operation: str, dtype: str, lmax: int) -> str:
     declared = conventions.get(backend.convention)
     for gauge in _real_gauges():
         if all(_close(found[t], declared.cg_to_native(*t, gauge.cg_from_native(*t, native[t]))) for t in triples):
-            return f"its couplings behave like {gauge.name!r}; declared is {backend.convention!r}"
+            return "couplings: " + _like(gauge, declared)
     words = {t: _coupling_word(found[t], native[t], t) for t in triples}
     wrong = {t: word for t, word in words.items() if word}
     kinds = dict.fromkeys(wrong.values())

@@ -305,6 +305,11 @@ def _cause(backend: Backend, case: Case, outcome: Outcome, dtype: str) -> str:
             wrong = call(suspect.kernel(), case.op, dtype, case.inputs, case.order, case.tangent).get(outcome.result)
         except ResultError:
             continue
-        if wrong is not None and np.all(np.abs(wrong - found) <= room) and np.any(np.abs(wrong - truth.value) > room):
+        if wrong is not None and _within(wrong, found, room) and not _within(wrong, truth.value, room):
             return f"{suspect.text} (same result as the planted error {suspect.name!r})"
     return ""
+
+
+def _within(a: Array, b: Array, room: Array) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool(np.all((np.abs(a - b) <= room) | (a == b)))

@@ -116,10 +116,9 @@ def test_harmonics_and_derivatives_agree_with_mpmath(solid, normalization):
         for i in range(3):
             slope = mpmath.diff(weighted, point, tuple(int(i == k) for k in range(3)))
             assert abs(slope - orders[1]["r"].value[0, i]) <= 2.0**-52 * abs(slope)
-            curve = mpmath.fsum(
-                mpmath.mpf(float(v[0, j])) * mpmath.diff(weighted, point, tuple(int(i == k) + int(j == k) for k in range(3)))
-                for j in range(3)
-            )
+            twice = [tuple(int(i == k) + int(j == k) for k in range(3)) for j in range(3)]
+            parts = [float(v[0, j]) * mpmath.diff(weighted, point, twice[j]) for j in range(3)]
+            curve = mpmath.fsum(parts)
             assert abs(curve - orders[2]["r"].value[0, i]) <= 2.0**-50 * orders[2]["r"].S[0, i]
 
 
