@@ -190,3 +190,36 @@ def real_rotation(l: int, q: Sequence[int]) -> Any:
 def real_scale(l: int, m: int) -> int:
     """Square of the factor from the components of `real_rotation` to the orthonormal real gauge."""
     return weight(2 * l, 2 * m) * (2 if m else 1)
+
+
+def total(terms: Iterable[Squared]) -> Squared:
+    """Exact sum of numbers +-sqrt(p/q) that are rational multiples of each other.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    rest = [term for term in terms if term[0]]
+    if not rest:
+        return 0, Fraction(0)
+    unit, amount = rest[0][1], Fraction(0)
+    for sign, square in rest:
+        ratio = root(square / unit)
+        if ratio is None:
+            raise ValueError("incommensurable terms")
+        amount += sign * ratio
+    return (amount > 0) - (amount < 0), amount * amount * unit
+
+
+def times(*factors: Squared) -> Squared:
+    """Product."""
+    sign, square = 1, Fraction(1)
+    for s, q in factors:
+        sign, square = sign * s, square * q
+    return sign, square if sign else Fraction(0)
+
+
+def number(value: Fraction | int) -> Squared:
+    """A rational as sign and square."""
+    return (value > 0) - (value < 0), Fraction(value) ** 2

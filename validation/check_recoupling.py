@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import product as cartesian
 from types import SimpleNamespace
@@ -11,45 +11,12 @@ from typing import Any
 
 import sympy
 from _claims import Cases, claim, main
-from _judge import Squared, ladder_cg, of_surd, root, series
+from _judge import Squared, ladder_cg, number, of_surd, series, times, total
 from sympy.physics.wigner import wigner_6j
 
 from nbody_ref import fusion
 from nbody_ref.exact import Surd, six_j
 from nbody_ref.fusion import Spin, braid_sign, coupling_tensor, f_symbol, labelings, recoupling
-
-
-def total(terms: Iterable[Squared]) -> Squared:
-    """Exact sum of numbers +-sqrt(p/q) that are rational multiples of each other.
-
-    Raises
-    ------
-    ValueError
-        If they are not.
-    """
-    rest = [term for term in terms if term[0]]
-    if not rest:
-        return 0, Fraction(0)
-    unit, amount = rest[0][1], Fraction(0)
-    for sign, square in rest:
-        ratio = root(square / unit)
-        if ratio is None:
-            raise ValueError("incommensurable terms")
-        amount += sign * ratio
-    return (amount > 0) - (amount < 0), amount * amount * unit
-
-
-def times(*factors: Squared) -> Squared:
-    """Product."""
-    sign, square = 1, Fraction(1)
-    for s, q in factors:
-        sign, square = sign * s, square * q
-    return sign, square if sign else Fraction(0)
-
-
-def number(value: Fraction | int) -> Squared:
-    """A rational as sign and square."""
-    return (value > 0) - (value < 0), Fraction(value) ** 2
 
 
 def triad(a: int, b: int, c: int) -> bool:

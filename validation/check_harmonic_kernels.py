@@ -1,0 +1,307 @@
+"""Kernels of the solid and spherical harmonics with their derivatives: docs/derivations/harmonics.md."""
+
+from __future__ import annotations
+
+import math
+import sys
+from fractions import Fraction
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import mpmath
+import numpy as np
+from _claims import Cases, claim, main
+from _polynomials import SQUARE, Poly, add, complex_polynomial, degrees, derivative, real_polynomial, times, value
+
+import nbody_ref
+from nbody_ref.ops import harmonics
+
+
+def points(full: bool, dtype: Any) -> Any:
+    """Signed random points, axes, poles and their neighbourhood (no underflow), short and long vectors, the origin."""
+    e, f = (1e-9, -1e-12) if dtype is np.float64 else (1e-3, -1e-4)
+    rng = np.random.default_rng(10)
+    special = [
+        (0, 0, 1),
+        (0, 0, -2),
+        (1, 0, 0),
+        (0, -1, 0),
+        (e, 0, 1),
+        (e, f, -1),
+        (0, 0, 0),
+        (1e-3, 2e-3, -1e-3),
+        (30, -20, 10),
+        (1, -1, 0),
+        (1, 1, 1),
+    ]
+    return np.concatenate([rng.standard_normal((12 if full else 4, 3)), special if full else special[:7:3]]).astype(
+        dtype
+    )
+
+
+@cache
+def absolute(l: int, m: int) -> Poly:
+    """S of docs/derivations/harmonics.md in |x|, |y|, |z|, norm 1: the recursion (A), (B) with plus signs, floats."""
+    n = abs(m)
+    c: Poly = {(0, 0, 0): 1.0}
+    v: Poly = {}
+    x, y = {(1, 0, 0): 1.0}, {(0, 1, 0): 1.0}
+    for k in range(n):
+        c, v = (x, y) if k == 0 else (add(times(x, c), times(y, v)), add(times(x, v), times(y, c)))
+    diagonal = math.sqrt(math.prod((2 if k == 1 else 1) * (2 * k - 1) / (2 * k) for k in range(1, n + 1)))
+    before: Poly = {}
+    q: Poly = {(0, 0, 0): diagonal}
+    for k in range(n + 1, l + 1):
+        a = (2 * k - 1) / math.sqrt((k - n) * (k + n))
+        b = math.sqrt(((k - 1) ** 2 - n * n) / ((k - n) * (k + n)))
+        q, before = add(times({(0, 0, 1): a}, q), times(SQUARE, before), b), q
+    return times(q, c if m >= 0 else v)
+
+
+def exact_value(l: int, m: int, r: Any, axes: tuple[int, ...] = ()) -> Any:
+    """A real solid harmonic of norm 1 at a float point, or a derivative of it, in mpmath."""
+    constant, p = real_polynomial(l, m)
+    for axis in axes:
+        p = derivative(p, axis)
+    total = value(p, [Fraction(float(x)) for x in r])
+    root = mpmath.sqrt(mpmath.mpf(constant.numerator) / constant.denominator)
+    return root * total.numerator / total.denominator
+
+
+NORMS = {"norm": lambda l: mpmath.mpf(1), "component": lambda l: mpmath.sqrt(2 * l + 1),
+         "integral": lambda l: mpmath.sqrt((2 * l + 1) / (4 * mpmath.pi))}  # fmt: skip
+ROUNDOFF = {np.float64: mpmath.mpf(2) ** -53, np.float32: mpmath.mpf(2) ** -24}
+LMAX = 8
+
+
+def share(computed: Any, exact: Any, bound: Any) -> Any:
+    """|error| / bound; exact zero needs an exact zero."""
+    error = abs(mpmath.mpf(float(computed)) - exact)
+    return error / bound if bound else (0 if error == 0 else 2)
+
+
+def no_condon(r: Any, lmax: int, normalization: str = "integral") -> Any:
+    """Planted: sign (-1)^m on the components."""
+    Y = harmonics.solid(r, lmax, normalization)
+    m = np.concatenate([np.arange(-l, l + 1) for l in range(lmax + 1)])
+    return Y * np.where(m % 2, -1, 1).astype(Y.dtype)
+
+
+def slightly_short(r: Any, lmax: int, normalization: str = "integral") -> Any:
+    """Planted: one constant off by 64 units in the last place, as from a table typed with 14 digits."""
+    Y = harmonics.solid(r, lmax, normalization).copy()
+    Y[:, 6] *= 1 + 64 * np.finfo(Y.dtype).eps
+    return Y
+
+
+@claim(
+    "5.6",
+    "docs/derivations/harmonics.md",
+    "solid harmonics of the kernels, l <= 8, float64 and float32, three normalizations; barring underflow",
+    "Rodrigues' formula in rationals and mpmath",
+    {"solid": harmonics.solid},
+    {"sign (-1)^m": {"solid": no_condon}, "a constant wrong in the 14th digit": {"solid": slightly_short}},
+    "(4l + 2) u S",
+)
+def solid_values(subject: SimpleNamespace, full: bool) -> Cases:
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            for normalization, factor in NORMS.items():
+                Y = subject.solid(r, LMAX, normalization)
+                for l, m in degrees(True, LMAX if full else 4):
+                    for k, point in enumerate(r):
+                        bound = (4 * l + 2) * u * factor(l) * value(absolute(l, m), np.abs(point.astype(float)))
+                        exact = factor(l) * exact_value(l, m, point)
+                        yield (dtype.__name__, normalization, l, m, k), share(Y[k, l * (l + 1) + m], exact, bound)
+
+
+@claim("5.7", "docs/derivations/harmonics.md", "spherical harmonics of the kernels, l <= 8, float64 and float32",
+       "Rodrigues' formula, mpmath", {"spherical": harmonics.spherical},
+       {"not normalised": {"spherical": harmonics.solid}}, "(8l + 2) u S(|unit|)")  # fmt: skip
+def spherical_values(subject: SimpleNamespace, full: bool) -> Cases:
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            r = r[np.abs(r).max(axis=1) > 0]
+            Y = subject.spherical(r, LMAX, "norm")
+            for l, m in degrees(True, LMAX if full else 4):
+                for k, point in enumerate(r):
+                    size = mpmath.sqrt(mpmath.fsum(mpmath.mpf(float(x)) ** 2 for x in point))
+                    unit = [abs(float(x) / float(size)) for x in point]
+                    bound = (8 * l + 2) * u * value(absolute(l, m), unit)
+                    yield (
+                        (dtype.__name__, l, m, k),
+                        share(Y[k, l * (l + 1) + m], exact_value(l, m, point) / size**l, bound),
+                    )
+
+
+def gradients(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's vjp of unit cotangents, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows = np.repeat(r, count, 0)
+    return harmonics.solid_vjp(bars, rows, lmax, "norm")[0].reshape(len(r), count, 3).transpose(0, 2, 1)
+
+
+def tangents(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's jvp along the axes."""
+    return np.stack(
+        [harmonics.solid_jvp(r, np.broadcast_to(e, r.shape).copy(), lmax, "norm") for e in np.eye(3, dtype=r.dtype)], 1
+    )
+
+
+def hessians(r: Any, lmax: int) -> Any:
+    """(n, 3, 3, lm) by the package's vjp_jvp of unit cotangents along the axes, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows = np.repeat(r, count, 0)
+    columns = []
+    for e in np.eye(3, dtype=r.dtype):
+        dots = np.broadcast_to(e, rows.shape).copy()
+        columns.append(harmonics.solid_vjp_jvp(bars, rows, None, dots, lmax, "norm")[0].reshape(len(r), count, 3))
+    return np.stack(columns, -1).transpose(0, 2, 3, 1)
+
+
+DERIVATIVES = {"gradient": gradients, "tangent": tangents, "hessian": hessians}
+
+
+@claim("5.8", "docs/derivations/harmonics.md", "gradients (vjp and jvp) and Hessians (vjp_jvp) of the kernels, l <= 5",
+       "polynomials differentiated in rationals, mpmath", DERIVATIVES,
+       {"gradient: x and y exchanged": {"gradient": lambda r, lmax: gradients(r, lmax)[:, [1, 0, 2]]},
+        "tangent: sign": {"tangent": lambda r, lmax: -tangents(r, lmax)},
+        "Hessian: off-diagonal dropped": {"hessian": lambda r, lmax: hessians(r, lmax) * np.eye(3)[None, :, :, None]}},
+       "k u S, k of the page")  # fmt: skip
+def solid_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
+    lmax = 5 if full else 3
+    pairs = lmax * (lmax + 1) // 2
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            first = subject.gradient(r, lmax), subject.tangent(r, lmax)
+            second = subject.hessian(r, lmax)
+            for l, m in degrees(True, lmax):
+                at = l * (l + 1) + m
+                for a in range(3):
+                    S = derivative(absolute(l, m), a)
+                    for k, point in enumerate(r):
+                        size = u * value(S, np.abs(point.astype(float)))
+                        exact = exact_value(l, m, point, (a,))
+                        yield ("vjp", l, m, k, a), share(first[0][k, a, at], exact, (4 * lmax + 10 + pairs) * size)
+                        yield ("jvp", l, m, k, a), share(first[1][k, a, at], exact, (5 * l + 4) * size)
+                        for b in range(3):
+                            size = u * value(derivative(S, b), np.abs(point.astype(float)))
+                            exact = exact_value(l, m, point, (a, b))
+                            yield (
+                                ("vjp_jvp", l, m, k, a, b),
+                                share(second[k, a, b, at], exact, (5 * lmax + 16 + pairs) * size),
+                            )
+
+
+def complex_values(r: Any, lmax: int) -> Any:
+    """The public function in the complex basis."""
+    return nbody_ref.solid_harmonics(lmax, r, "norm", "complex")
+
+
+@claim("5.9", "docs/conventions.md", "complex basis of the public function is conj(Y), Condon-Shortley, l <= 6",
+       "Rodrigues' formula, mpmath", {"solid": complex_values},
+       {"Y for conj(Y)": {"solid": lambda r, lmax: complex_values(r, lmax).conj()}}, "(4l + 5) u S")  # fmt: skip
+def complex_basis(subject: SimpleNamespace, full: bool) -> Cases:
+    r, lmax = points(full, np.float64), 6 if full else 3
+    Y = subject.solid(r, lmax)
+    with mpmath.workdps(50):
+        for l, m in degrees(True, lmax):
+            constant, *pq = complex_polynomial(l, m)
+            root = mpmath.sqrt(mpmath.mpf(constant.numerator) / constant.denominator)
+            for k, point in enumerate(r):
+                S = sum(value(absolute(l, s), np.abs(point)) for s in {m, -m}) / math.sqrt(2 if m else 1)
+                for p, found in zip(pq, (Y[k, l * (l + 1) + m].real, Y[k, l * (l + 1) + m].imag)):
+                    total = value(p, [Fraction(float(x)) for x in point]) if p else Fraction(0)
+                    exact = root * total.numerator / total.denominator
+                    yield (l, m, k), share(found, exact, (4 * l + 5) * ROUNDOFF[np.float64] * S)
+
+
+def direction_gradients(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's vjp of spherical harmonics, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows = np.repeat(r, count, 0)
+    return harmonics.spherical_vjp(bars, rows, lmax, "norm")[0].reshape(len(r), count, 3).transpose(0, 2, 1)
+
+
+def direction_tangents(r: Any, lmax: int) -> Any:
+    """(n, 3, lm) by the package's jvp along the axes."""
+    axes = np.eye(3, dtype=r.dtype)
+    return np.stack([harmonics.spherical_jvp(r, np.broadcast_to(e, r.shape).copy(), lmax, "norm") for e in axes], 1)
+
+
+def direction_hessians(r: Any, lmax: int) -> Any:
+    """(n, 3, 3, lm) by the package's vjp_jvp of spherical harmonics, norm 1."""
+    count = (lmax + 1) ** 2
+    bars = np.repeat(np.eye(count, dtype=r.dtype)[None], len(r), 0).reshape(-1, count)
+    rows, columns = np.repeat(r, count, 0), []
+    for e in np.eye(3, dtype=r.dtype):
+        dots = np.broadcast_to(e, rows.shape).copy()
+        found = harmonics.spherical_vjp_jvp(bars, rows, None, dots, lmax, "norm")[0]
+        columns.append(found.reshape(len(r), count, 3))
+    return np.stack(columns, -1).transpose(0, 2, 3, 1)
+
+
+def direction_truth(l: int, m: int, r: Any) -> tuple[Any, Any]:
+    """Gradient and Hessian of p(r) |r|^-l in mpmath, p the solid harmonic; s = r.r."""
+    x = [mpmath.mpf(float(a)) for a in r]
+    s = mpmath.fsum(a * a for a in x)
+    p, d = exact_value(l, m, r), [exact_value(l, m, r, (a,)) for a in range(3)]
+    first = [(d[a] - l * x[a] * p / s) / s ** (mpmath.mpf(l) / 2) for a in range(3)]
+    second = {}
+    for a in range(3):
+        for b in range(3):
+            terms = exact_value(l, m, r, (a, b)) - l * (x[b] * d[a] + x[a] * d[b] + (a == b) * p) / s
+            second[a, b] = (terms + l * (l + 2) * x[a] * x[b] * p / s**2) / s ** (mpmath.mpf(l) / 2)
+    return first, second
+
+
+def direction_sizes(l: int, m: int, r: Any) -> tuple[Any, Any]:
+    """S of gradient and Hessian: (U1) to (U4) with absolute values."""
+    dist = float(mpmath.sqrt(mpmath.fsum(mpmath.mpf(float(a)) ** 2 for a in r)))
+    u = np.abs(r.astype(float)) / dist
+    P = (np.eye(3) + np.outer(u, u)) / dist
+    S = absolute(l, m)
+    slope = np.array([value(derivative(S, a), u) for a in range(3)])
+    bend = np.array([[value(derivative(derivative(S, a), b), u) for b in range(3)] for a in range(3)])
+    moved = (P * (u @ slope) + np.outer(u, P.T @ slope) + np.outer(P @ slope, u)) / dist
+    return P @ slope, P @ bend @ P + moved
+
+
+DIRECTION = {"gradient": direction_gradients, "tangent": direction_tangents, "hessian": direction_hessians}
+
+
+@claim("5.10", "docs/derivations/harmonics.md", "spherical harmonics: gradients (vjp, jvp) and Hessians, l <= 4",
+       "quotients of polynomials differentiated, mpmath", DIRECTION,
+       {"gradient of the solid harmonic": {"gradient": gradients},
+        "Hessian: (U4) missing": {"hessian": lambda r, lmax: hessians(r, lmax)},
+        "tangent: sign": {"tangent": lambda r, lmax: -direction_tangents(r, lmax)}},
+       "k u S, k of the page")  # fmt: skip
+def spherical_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
+    L = 4 if full else 2
+    pairs = L * (L + 1) // 2
+    with mpmath.workdps(50):
+        for dtype, u in ROUNDOFF.items():
+            r = points(full, dtype)
+            r = r[np.abs(r).max(axis=1) > 0]
+            first, second = (subject.gradient(r, L), subject.tangent(r, L)), subject.hessian(r, L)
+            for l, m in degrees(True, L):
+                at = l * (l + 1) + m
+                for k, point in enumerate(r):
+                    (slope, bend), (S, T) = direction_truth(l, m, point), direction_sizes(l, m, point)
+                    for a in range(3):
+                        yield ("vjp", l, m, k, a), share(first[0][k, a, at], slope[a], (8 * L + 26 + pairs) * u * S[a])
+                        yield ("jvp", l, m, k, a), share(first[1][k, a, at], slope[a], (9 * l + 20) * u * S[a])
+                        for b in range(3):
+                            bound = (9 * L + 56 + pairs) * u * T[a, b]
+                            yield ("vjp_jvp", l, m, k, a, b), share(second[k, a, b, at], bend[a, b], bound)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
