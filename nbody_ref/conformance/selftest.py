@@ -8,7 +8,9 @@ from nbody_ref.conformance.backend import Capabilities
 from nbody_ref.conformance.mutants import MUTANTS, Mutant, mutant
 from nbody_ref.conformance.suite import run
 
-__all__ = ["catchers", "hunt"]
+__all__ = ["SMALL", "catchers", "hunt"]
+
+SMALL = Capabilities(lmax=3)
 
 
 def hunt(names: tuple[str, ...] = ()) -> Iterator[tuple[Mutant, tuple[str, ...]]]:
@@ -20,9 +22,10 @@ def hunt(names: tuple[str, ...] = ()) -> Iterator[tuple[Mutant, tuple[str, ...]]
 def catchers(planted: Mutant) -> tuple[str, ...]:
     """Names of the checks that fail on a planted error, in float32."""
     kernel = planted.kernel()
+    kernel.capabilities = SMALL
     where = tuple(name for name in planted.operations if name != "product")
     report = run(kernel, where, ("float32",), causes=False, products=1)
     if not report.failures and "product" in planted.operations:
-        kernel.capabilities = Capabilities(operations=("product",), modes=("uvuv", "uvw"))
+        kernel.capabilities = Capabilities(lmax=3, operations=("product",), modes=("uvuv", "uvw"))
         report = run(kernel, ("product",), ("float32",), causes=False, products=1)
     return tuple(dict.fromkeys(outcome.check for outcome in report.failures))

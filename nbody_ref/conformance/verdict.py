@@ -94,11 +94,11 @@ def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float,
         noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
         bad &= ~noise
         ratio = np.where(S > 0, error / (unit * S), np.where(error > 0, inf, 0.0))
-        ratio[noise] = 0
+        ratio[noise | (~bad & (unit * S < (8 * n + 8) * tiny))] = 0  # below the normal range errors are absolute
         excess = np.where(error > 0, error / np.maximum(limit, tiny), 0.0)
         excess[noise] = 0
         ulp = np.abs(np.spacing(np.abs(value).astype(dtype))).astype(np.float64)
-        ulps = np.where(S > 0, error / np.maximum(ulp, tiny), 0.0)
+        ulps = np.where(value != 0, error / np.maximum(ulp, tiny), 0.0)
     at = int(np.argmax(excess)) if len(excess) else 0
     rho = float(ratio.max(initial=0.0))
     worst = tuple(int(i) for i in np.unravel_index(at, shape)) if len(excess) else ()

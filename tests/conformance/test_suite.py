@@ -1,5 +1,6 @@
 """Correct kernels raise no alarm; every planted error is caught; reports say what and where."""
 
+import functools
 import json
 import re
 
@@ -14,19 +15,25 @@ from nbody_ref.conformance.model import Model
 from nbody_ref.conformance.mutants import MUTANTS, mutant
 from nbody_ref.conformance.page import page
 from nbody_ref.conformance.report import table, to_dict, verdict
-from nbody_ref.conformance.selftest import catchers
+from nbody_ref.conformance.selftest import SMALL
+from nbody_ref.conformance.selftest import catchers as find
 from nbody_ref.conformance.verdict import measure, precision_name
 
 SCHEMA = conform.__file__.replace("command.py", "report.schema.json")
 
 
+catchers = functools.cache(find)
+
+
 @pytest.fixture(scope="module")
 def correct():
-    return run(Model(), products=1)
+    kernel = Model()
+    kernel.capabilities = SMALL
+    return run(kernel, products=1)
 
 
 def test_correct_kernel_raises_no_alarm(correct):
-    assert correct.failures == [] and correct.exit_code == 0 and correct.count("pass") > 800
+    assert correct.failures == [] and correct.exit_code == 0 and correct.count("pass") > 700
     assert {o.dtype for o in correct.outcomes} == {"float32", "float64"}
 
 
