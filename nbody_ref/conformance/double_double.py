@@ -47,7 +47,7 @@ def times_double(h: float, l: float, b: float) -> tuple[float, float]:
 
 @kernel()
 def times(h: float, l: float, a: float, b: float) -> tuple[float, float]:
-    """(h + l)(a + b) with relative error below 6 u^2."""
+    """(h + l)(a + b) with relative error at most 7 u^2."""
     p, e = two_product(h, a)
     e = e + (h * b + l * a)
     s = p + e
