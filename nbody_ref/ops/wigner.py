@@ -1,22 +1,98 @@
 r"""Wigner matrices :math:`D^l(R)`: how covariant fragments turn, eqs. (2) and (3) of the N-body paper.
 
-Derivation: docs/derivations/wigner.md.
+`wigner` and its derivatives take quaternions and give all degrees at once; `wigner_D` gives one, of a scipy Rotation.
+A tangent of a rotation is a rotation vector omega: R moves to exp(omega) R. Derivation: docs/derivations/wigner.md.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import DTypeError, IrrepsError
+from nbody_ref.errors import DTypeError, GeometryError, IrrepsError
 from nbody_ref.irreps import Irreps
-from nbody_ref.kernels.wigner import wigner
+from nbody_ref.kernels import wigner as loops
+from nbody_ref.ops._check import check_array, check_finite, check_needs
 from nbody_ref.tables import real_to_complex
 
-__all__ = ["representation", "wigner_D"]
+__all__ = ["representation", "wigner", "wigner_D", "wigner_jvp", "wigner_vjp", "wigner_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
+Needs = tuple[bool, ...] | None
+
+
+def wigner(q: Any, lmax: int, basis: str = "real", out: Array | None = None) -> Array:
+    r"""Representation matrices of all degrees up to lmax, eq. (3).
+
+    .. math:: D^l_{m'm}(R) = \langle l m' | R | l m \rangle, \qquad D^l_{real} = U_l D^l U_l^\dagger
+
+    Parameters
+    ----------
+    q : (n, 4) float64 or float32
+        Quaternions (w, x, y, z) of active rotations, of any nonzero length.
+    lmax : int
+        Largest degree.
+    basis : {"real", "complex"}
+    out : (n, size), dtype of the result, optional
+        Written and returned; C-contiguous.
+
+    Returns
+    -------
+    (n, size) dtype of `q`, or the complex dtype of the same precision
+        size = (lmax + 1)(2 lmax + 1)(2 lmax + 3) / 3. D^l starts at l(2l - 1)(2l + 1) / 3, row by row, ascending.
+
+    Raises
+    ------
+    IrrepsError
+        If `lmax` is not a non-negative integer or `basis` is unknown.
+    ShapeError, DTypeError
+        If `q` or `out` has the wrong shape or dtype.
+    GeometryError
+        If a quaternion is zero, NaN or infinite.
+
+    Notes
+    -----
+    |computed - exact| <= (49 l + 4) u in every entry of the complex, (69 l + 12) u of the real gauge. Rotations about
+    the polar axis and by pi are like all others. Derivatives: `wigner_jvp`, `wigner_vjp`, `wigner_vjp_jvp`.
+    """
+    turn = _turn("wigner", q, lmax, basis)
+    return _matrices("wigner", turn, 0, lmax, basis, out)
+
+
+def wigner_jvp(q: Any, omega: Any, lmax: int, basis: str = "real") -> Array | None:
+    """Tangent of `wigner` as R moves to exp(t omega) R at t = 0: omega . G D; omega (n, 3), a rotation vector."""
+    turn = _turn("wigner_jvp", q, lmax, basis)
+    w = _check_omega("wigner_jvp", omega, turn)
+    return None if w is None else _act(w, _matrices("wigner_jvp", turn, 0, lmax, basis), lmax, basis)  # D1
+
+
+def wigner_vjp(D_bar: Any, q: Any, lmax: int, basis: str = "real", needs: Needs = None) -> tuple[Array | None]:
+    """Adjoint of `wigner`: omega_bar_k = Re sum of D_bar * (G_k D), (n, 3), without conjugation."""
+    turn = _turn("wigner_vjp", q, lmax, basis)
+    D = _matrices("wigner_vjp", turn, 0, lmax, basis)
+    g = check_array("wigner_vjp", "D_bar", D_bar, D.shape, (D.dtype,))
+    return (_pair(g, D, lmax, basis),) if check_needs("wigner_vjp", needs, 1)[0] else (None,)  # V1
+
+
+def wigner_vjp_jvp(
+    D_bar: Any, q: Any, D_bar_dot: Any, omega: Any, lmax: int, basis: str = "real", needs: Needs = None
+) -> tuple[Array | None]:
+    """Tangent of `wigner_vjp` as R moves to exp(t omega) R and D_bar to D_bar + t D_bar_dot; None if both are."""
+    turn = _turn("wigner_vjp_jvp", q, lmax, basis)
+    w = _check_omega("wigner_vjp_jvp", omega, turn)
+    D = _matrices("wigner_vjp_jvp", turn, 0, lmax, basis)
+    g = check_array("wigner_vjp_jvp", "D_bar", D_bar, D.shape, (D.dtype,))
+    if not check_needs("wigner_vjp_jvp", needs, 1)[0] or (D_bar_dot is None and w is None):
+        return (None,)
+    total = np.zeros((len(turn), 3), turn.dtype)
+    if w is not None:
+        total += _pair(g, _act(w, D, lmax, basis), lmax, basis)  # V2
+    if D_bar_dot is not None:
+        g_dot = check_array("wigner_vjp_jvp", "D_bar_dot", D_bar_dot, D.shape, (D.dtype,))
+        total += _pair(g_dot, D, lmax, basis)  # V2
+    return (total,)
 
 
 def wigner_D(l: int, rotation: Any, basis: str = "real") -> Array:
@@ -47,7 +123,8 @@ def wigner_D(l: int, rotation: Any, basis: str = "real") -> Array:
     Notes
     -----
     Computed from the quaternion by coupling 2l spins 1/2, an isometry at every step: no angles, so no special points.
-    |computed - exact| <= (12 sum_{j=1}^{2l} sqrt(j) + 4 l + 3) u in every entry, derived in docs/derivations/wigner.md.
+    |computed - exact| <= (53 l + 4) u in every entry of the complex, (75 l + 12) u of the real gauge, derived in
+    docs/derivations/wigner.md. All degrees at once, and derivatives: `wigner`.
 
     Examples
     --------
@@ -59,15 +136,9 @@ def wigner_D(l: int, rotation: Any, basis: str = "real") -> Array:
     """
     if basis not in ("real", "complex"):
         raise IrrepsError(f"wigner_D: 'basis' must be 'real' or 'complex', got {basis!r}")
-    U = real_to_complex(l)
-    spin = _spin("wigner_D", rotation)
-    flat = spin.reshape(-1, 2, 2)
-    j = np.arange(2 * l + 1)
-    root = np.sqrt(j / np.maximum(j[:, None], 1))
-    D = np.zeros((len(flat), 2 * l + 1, 2 * l + 1), np.complex128)
-    wigner(flat, root, D)
-    D = D.reshape(*spin.shape[:-2], 2 * l + 1, 2 * l + 1)
-    return D if basis == "complex" else np.ascontiguousarray((U @ D @ U.conj().T).real)
+    quaternion = _quaternion("wigner_D", rotation)
+    turn = _turn("wigner_D", quaternion.reshape(-1, 4), l, basis)
+    return _matrices("wigner_D", turn, l, l, basis).reshape(*quaternion.shape[:-1], 2 * l + 1, 2 * l + 1)
 
 
 def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis: str = "real") -> Array:
@@ -97,7 +168,7 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
     irreps = Irreps(irreps)
     if inversion and not irreps.has_parity and len(irreps):
         raise IrrepsError(f"Irreps.D: 'inversion' needs parts with a parity, got {irreps}, a type of SO(3)")
-    stack = _spin("Irreps.D", rotation).shape[:-2]
+    stack = _quaternion("Irreps.D", rotation).shape[:-1]
     D = np.zeros((*stack, irreps.dim, irreps.dim), np.float64 if basis == "real" else np.complex128)
     for start, (mul, irrep) in zip(irreps.offsets, irreps):
         block = wigner_D(irrep.l, rotation, basis)
@@ -109,11 +180,105 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
     return D
 
 
-def _spin(function: str, rotation: Any) -> Array:
-    """SU(2) matrices exp(-i angle n.sigma / 2), (..., 2, 2), rows and columns m = -1/2, 1/2."""
+def _quaternion(function: str, rotation: Any) -> Array:
+    """Quaternions (..., 4), scalar first."""
     from scipy.spatial.transform import Rotation  # a heavy import that most of the package does without
 
     if not isinstance(rotation, Rotation):
         raise DTypeError(f"{function}: 'rotation' must be a scipy Rotation, got {type(rotation).__name__}")
-    x, y, z, w = np.moveaxis(rotation.as_quat(), -1, 0)
-    return np.stack([np.stack([w + 1j * z, y - 1j * x], -1), np.stack([-y - 1j * x, w - 1j * z], -1)], -2)
+    return np.ascontiguousarray(np.roll(rotation.as_quat(), 1, -1))
+
+
+def _turn(function: str, q: Any, lmax: int, basis: str) -> Array:
+    """c, s, Re Z1, Im Z1, Re Z2, Im Z2 of each rotation, (n, 6); W1."""
+    real_to_complex(lmax)  # raises unless lmax is a degree
+    if basis not in ("real", "complex"):
+        raise IrrepsError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
+    q = check_array(function, "q", q, (None, 4))
+    check_finite(function, "q", q)
+    largest = np.abs(q).max(axis=1, initial=0)
+    if not largest.all():
+        raise GeometryError(
+            f"{function}: 'q' must be nonzero, got {q[np.argmin(largest)]} at index {np.argmin(largest)}"
+        )
+    w, x, y, z = np.ldexp(q, -np.frexp(largest)[1][:, None]).T
+    turn = np.empty((len(q), 6), q.dtype)
+    c, s = np.hypot(w, z), np.hypot(y, x)
+    norm = np.hypot(c, s)
+    turn[:, 0], turn[:, 1] = c / norm, s / norm
+    (re_a, im_a), (re_b, im_b) = _phase(q[:, 0], q[:, 3]), _phase(q[:, 2], q[:, 1])
+    turn[:, 2], turn[:, 3] = re_a * re_b + im_a * im_b, im_a * re_b - re_a * im_b
+    turn[:, 4], turn[:, 5] = re_a * re_b - im_a * im_b, im_a * re_b + re_a * im_b
+    return turn
+
+
+def _phase(x: Array, y: Array) -> tuple[Array, Array]:
+    """(x + i y) / |x + i y|, and 1 at zero; scaled first, since the length of subnormal numbers has few digits."""
+    exponent = -np.frexp(np.maximum(np.abs(x), np.abs(y)))[1]
+    x, y = np.ldexp(x, exponent), np.ldexp(y, exponent)
+    length = np.hypot(x, y)
+    pole = length == 0
+    x[pole] = length[pole] = 1
+    return x / length, y / length
+
+
+def _matrices(function: str, turn: Array, lmin: int, lmax: int, basis: str, out: Array | None = None) -> Array:
+    dtype = turn.dtype if basis == "real" else np.result_type(turn.dtype, np.complex64)
+    shape, one = (len(turn), sum((2 * l + 1) ** 2 for l in range(lmin, lmax + 1))), turn.dtype.type(1)
+    D = np.empty(shape, dtype) if out is None else check_array(function, "out", out, shape, (dtype,))
+    if out is not None and not out.flags.c_contiguous:
+        raise IrrepsError(f"{function}: 'out' must be C-contiguous, got strides {out.strides}")
+    buffers = np.zeros((2, (2 * lmax + 2) ** 2), turn.dtype)
+    phase, limits = np.empty((4, 2 * lmax + 1), turn.dtype), (np.uintp(lmin), np.uintp(lmax))
+    weights = _weights(lmax, turn.dtype.type)
+    if basis == "complex":
+        loops.wigner_complex(turn, weights, one, *limits, buffers[0], buffers[1], phase, D.view(turn.dtype))
+    else:
+        half = np.sqrt(one / 2)
+        loops.wigner_real(turn, weights, one, half, *limits, buffers[0], buffers[1], phase, D)
+    return D
+
+
+@cache
+def _weights(lmax: int, dtype: Any) -> tuple[Array, ...]:
+    """sqrt((j - k) / j) and sqrt(k / j), (2 lmax + 1, 2 lmax + 2), for the left and for the right."""
+    j, k = np.maximum(np.arange(2 * lmax + 1), 1)[:, None], np.arange(2 * lmax + 2)
+    down, up = (np.sqrt(np.maximum(n, 0) / j).astype(dtype) for n in (j - k, k + 0 * j))
+    return down, up, down, up
+
+
+@cache
+def _generators(lmax: int, basis: str, dtype: Any) -> tuple[Array, ...]:
+    """Non-zero entries of G_x, G_y, G_z of all degrees, (G1): axis, where rows begin in D, their length, values."""
+    entries, start = [], 0
+    for l in range(lmax + 1):
+        m, width = np.arange(-l, l + 1), 2 * l + 1
+        raising = np.diag(np.sqrt((l - m[:-1]) * (l + m[:-1] + 1.0)), -1)
+        spin = (raising + raising.T) / 2, (raising - raising.T) / 2j, np.diag(m)
+        U = real_to_complex(l) if basis == "real" else np.eye(width)
+        G = np.stack([U @ (-1j * J) @ U.conj().T for J in spin])
+        for row, axis, column in zip(*np.nonzero(np.abs(G.transpose(1, 0, 2)) > 0.25)):
+            g = G[axis, row, column]
+            exact = np.sqrt(np.rint(4 * abs(g) ** 2)) / 2  # 4 |g|^2 is an integer
+            value = exact * complex(np.rint(g.real / abs(g)), np.rint(g.imag / abs(g)))
+            entries.append((axis, start + row * width, start + column * width, width, value))
+        start += width**2
+    index = np.array([entry[:4] for entry in entries], np.uintp).reshape(-1, 4).T.copy()
+    values = np.array([entry[4] for entry in entries], complex)
+    return *index, (values.real if basis == "real" else values).astype(dtype)
+
+
+def _act(omega: Array, D: Array, lmax: int, basis: str) -> Array:
+    out = np.zeros_like(D)
+    loops.act(omega, D, out, *_generators(lmax, basis, D.dtype.type))
+    return out
+
+
+def _pair(D_bar: Array, D: Array, lmax: int, basis: str) -> Array:
+    omega_bar = np.zeros((len(D), 3), D.dtype)
+    loops.pair(D_bar, D, omega_bar, *_generators(lmax, basis, D.dtype.type))
+    return np.ascontiguousarray(omega_bar.real)
+
+
+def _check_omega(function: str, omega: Any, turn: Array) -> Array | None:
+    return None if omega is None else check_array(function, "omega", omega, (len(turn), 3), (turn.dtype,))
