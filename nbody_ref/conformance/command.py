@@ -1,6 +1,6 @@
-"""The command ``nbody-ref conform``: list, explain, run, mutants.
+"""The command ``nbody-ref conform``: list, explain, run, gen, ver, mutants.
 
-Exit status of ``run``: 0 all passed, 1 something failed, 2 the backend broke, 3 nothing ran.
+Exit status of ``run`` and ``ver``: 0 all passed, 1 something failed, 2 the backend broke, 3 nothing ran.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from nbody_ref.errors import DataError
 
-__all__ = ["add_parser"]
+__all__ = ["add_parser", "load_backend"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -32,6 +32,18 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     planted = inner.add_parser("mutants", help="plant errors in a model kernel; all must be caught", allow_abbrev=False)
     planted.add_argument("names", metavar="NAME", nargs="*", help="only these")
     planted.set_defaults(act=_mutants)
+    written = inner.add_parser("gen", help="write prompts for a program in any language", allow_abbrev=False)
+    written.add_argument("folder", type=Path, metavar="DIR")
+    written.add_argument("--op", required=True, metavar="OP")
+    written.add_argument("--dtype", default="float64", choices=["float64", "float32"])
+    written.add_argument("--lmax", type=int, default=2)
+    written.add_argument("--seed", type=int, default=0)
+    written.set_defaults(act=_gen)
+    judged = inner.add_parser("ver", help="judge a program's answers to prompts", allow_abbrev=False)
+    judged.add_argument("prompts", type=Path, metavar="PROMPTS")
+    judged.add_argument("answers", type=Path, metavar="ANSWERS")
+    _output_arguments(judged)
+    judged.set_defaults(act=_ver)
     _run_arguments(inner.add_parser("run", help="run the suite on a backend", allow_abbrev=False))
     return parser
 
@@ -46,9 +58,13 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--convention", default="nbody_ref", metavar="NAME", help="gauge of the function of --call")
     parser.add_argument("--lmax", type=int, metavar="L", help="largest degree of the function of --call")
     parser.add_argument("--seed", type=int, default=0)
+    _output_arguments(parser)
+    parser.set_defaults(act=_run)
+
+
+def _output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT")
     parser.add_argument("--html", type=Path, metavar="OUT")
-    parser.set_defaults(act=_run)
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -85,10 +101,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from nbody_ref.conformance.page import page
-    from nbody_ref.conformance.report import table, to_dict
     from nbody_ref.conformance.suite import run
-    from nbody_ref.files import write_atomically
 
     unknown = [name for name in options.check or () if name not in _checks()]
     if unknown:
@@ -97,25 +110,62 @@ def _run(options: argparse.Namespace) -> int:
     names = tuple(options.op) if options.op else None
     dtypes = tuple(options.dtype) if options.dtype else None
     report = run(backend, names, dtypes, seed=options.seed, checks=tuple(options.check) if options.check else None)
+    return _show(report, options)
+
+
+def _show(report: Any, options: argparse.Namespace) -> int:
+    from nbody_ref.conformance.page import page
+    from nbody_ref.conformance.report import table, to_dict
+    from nbody_ref.files import write_atomically
+
     print(table(report))
     if options.json is not None:
         write_atomically(options.json, (json.dumps(to_dict(report), indent=1, allow_nan=False) + "\n").encode())
     if options.html is not None:
         write_atomically(options.html, page(report).encode())
-    return report.exit_code
+    return int(report.exit_code)
+
+
+def _gen(options: argparse.Namespace) -> int:
+    from nbody_ref.conformance.backend import OPERATIONS
+    from nbody_ref.conformance.exchange import generate
+
+    if options.op not in OPERATIONS:
+        raise DataError(f"conform gen: --op must be one of {', '.join(OPERATIONS)}, got {options.op!r}")
+    count = generate(options.folder, options.op, options.dtype, lmax=options.lmax, seed=options.seed)
+    print(f"{count} prompts in {options.folder}")
+    return 0
+
+
+def _ver(options: argparse.Namespace) -> int:
+    from nbody_ref.conformance.exchange import verify
+
+    return _show(verify(options.prompts, options.answers), options)
 
 
 def _backend(options: argparse.Namespace) -> Any:
     from nbody_ref.conformance.backend import FunctionBackend
 
-    found = _load(options.backend or options.call)
     if options.backend is not None:
-        return found() if (callable(found) and not hasattr(found, "forward")) or isinstance(found, type) else found
+        return load_backend(options.backend)
+    found = _load(options.call)
     if not options.op or len(options.op) != 1:
         raise DataError("conform run: --call needs exactly one --op, which says what the function computes")
     declared = {} if options.lmax is None else {"lmax": options.lmax}
     more = {name: getattr(found, name, None) for name in ("vjp", "double_vjp")}
     return FunctionBackend(options.op[0], found, **more, convention=options.convention, **declared)
+
+
+def load_backend(text: str) -> Any:
+    """The backend ``MODULE:NAME``: an instance, a class, or a function that makes one.
+
+    Raises
+    ------
+    DataError
+        If it cannot be loaded.
+    """
+    found = _load(text)
+    return found() if isinstance(found, type) or not hasattr(found, "forward") else found
 
 
 def _load(text: str) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.mutant_parts import HARMONICS, PRODUCTS, TABLES
+from nbody_ref.conformance.mutant_harmonics import HARMONICS
+from nbody_ref.conformance.mutant_products import PRODUCTS, TABLES
 
 __all__ = ["MUTANTS", "Mutant", "mutant"]
 

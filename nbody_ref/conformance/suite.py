@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance import hygiene
-from nbody_ref.conformance.backend import Backend, ResultError, call
+from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
 from nbody_ref.conformance.cases import Case, harmonic_cases, product_cases, table_cases
 from nbody_ref.conformance.fingerprint import fingerprint
 from nbody_ref.conformance.mutants import MUTANTS
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
 from nbody_ref.conformance.verdict import Measure, groups, locate, measure, precision_name
 
-__all__ = ["Outcome", "Report", "operations", "run"]
+__all__ = ["Outcome", "Report", "judge", "operations", "run", "suite_cases"]
 
 Array = np.ndarray[Any, Any]
 SUSPECTS = 3  # failing results of one operation that are compared with the planted errors
@@ -97,7 +97,17 @@ class Report:
 
 def operations(name: str, backend: Backend) -> list[Operation | None]:
     """What stands for an operation in the default suite; None for tables."""
-    caps = backend.capabilities
+    return suite_operations(name, backend.capabilities)
+
+
+def suite_cases(name: str, caps: Capabilities, dtype: str, seed: int) -> Iterator[Case]:
+    """All cases of one operation that compare values."""
+    for number, op in enumerate(suite_operations(name, caps)):
+        yield from _cases(name, op, caps.lmax, dtype, caps.orders, seed, number)
+
+
+def suite_operations(name: str, caps: Capabilities) -> list[Operation | None]:
+    """What stands for an operation, as far as it is declared."""
     if name in ("coupling", "rotation"):
         return [None]
     if name in ("solid", "spherical"):
@@ -220,9 +230,7 @@ def _cases(
 def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
     caps = backend.capabilities
     note = case.note + (f", tangent of {case.tangent}" if case.tangent else "")
-    base = Outcome(
-        case.check, case.op.name, dtype, case.order, note=note, describe=case.op.to_dict()
-    )
+    base = Outcome(case.check, case.op.name, dtype, case.order, note=note, describe=case.op.to_dict())
     reason = _skipped(backend, case)
     if reason:
         yield replace(base, status="skip", text=reason)
@@ -232,6 +240,14 @@ def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
     except ResultError as error:
         yield replace(base, status="error", text=str(error))
         return
+    yield from judge(caps, case, dtype, found, base)
+
+
+def judge(
+    caps: Capabilities, case: Case, dtype: str, found: dict[str, Array], base: Outcome | None = None
+) -> Iterator[Outcome]:
+    """Compare results in our gauge with the truth of a case."""
+    base = base or Outcome(case.check, case.op.name, dtype, case.order, note=case.note, describe=case.op.to_dict())
     for name, truth in case.truth.items():
         if name not in found and not np.any(truth.value):
             continue

@@ -1,0 +1,56 @@
+"""The suite by pytest, in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import nbody_ref
+
+ROOT = os.path.dirname(os.path.dirname(nbody_ref.__file__))
+MINE = """
+import numpy as np
+from nbody_ref.conformance import Capabilities
+from nbody_ref.conformance.model import Model
+from nbody_ref.conformance.mutants import mutant
+class Good(Model):
+    capabilities = Capabilities(operations=("coupling", "rotation"), dtypes=("float64",), lmax=2)
+def bad():
+    kernel = mutant("coefficient typo").kernel()
+    kernel.capabilities = Good.capabilities
+    return kernel
+"""
+
+
+def pytest_run(folder, *arguments):
+    (folder / "mine.py").write_text(MINE)
+    path = os.pathsep.join([ROOT, str(folder)])
+    plugin = [] if installed() else ["-p", "nbody_ref.conformance.plugin"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugin, "--pyargs", "nbody_ref.conformance.pytest_suite", *arguments],
+        cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def installed():
+    from importlib.metadata import entry_points
+
+    return any(point.value == "nbody_ref.conformance.plugin" for point in entry_points(group="pytest11"))
+
+
+def test_backends_are_judged_by_pytest(tmp_path):
+    good = pytest_run(tmp_path, "--nbody-backend", "mine:Good")
+    assert good.returncode == 0 and "2 passed" in good.stdout, good.stdout
+    bad = pytest_run(tmp_path, "--nbody-backend", "mine:bad")
+    assert bad.returncode == 1 and "1 failed, 1 passed" in bad.stdout and "NOT CONFORMANT" in bad.stdout, bad.stdout
+
+
+def test_no_backend_is_a_failure(tmp_path):
+    found = pytest_run(tmp_path)
+    assert found.returncode == 1 and "name a backend" in found.stdout, found.stdout + found.stderr
+
+
+def test_the_plugin_imports_nothing_heavy():
+    code = "import sys, nbody_ref.conformance.plugin; print([m for m in ('numpy', 'numba') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    assert done.stdout.strip() == "[]"
