@@ -149,7 +149,7 @@ def message_arrays(table: MessageTable, coupling: Coupling, dtype: Any) -> Messa
         rows.append((table.irreps_in.offsets[part], o, weight, first[l1, l2, l], 2 * l1 + 1, 2 * l + 1, mul))
         weight, z = weight + mul, z + (2 * l1 + 1) * mul
     pairs = [pair for _, _, js in folds for pair in js]
-    blocks = _blocks(terms, max(part.mul for part in table.irreps_in))
+    blocks = _blocks(terms, max(table.irreps_in[part].mul for part, _, _ in table.paths))
     return MessageArrays(
         _index(rows).reshape(-1),
         _index([a for a, _, _ in folds]),
