@@ -186,7 +186,7 @@ def hessians(r: Any, lmax: int) -> Any:
 DERIVATIVES = {"gradient": gradients, "tangent": tangents, "hessian": hessians}
 
 
-@claim("5.8", "docs/derivations/harmonics.md", "gradients (vjp, jvp) and Hessians (vjp_jvp) of the kernels, lmax = 1 to 7",
+@claim("5.8", "docs/derivations/harmonics.md", "gradients (vjp, jvp) and Hessians (vjp_jvp), kernels for lmax = 1 to 7",
        "polynomials differentiated in rationals, mpmath", DERIVATIVES,
        {"gradient: x and y exchanged": {"gradient": lambda r, lmax: gradients(r, lmax)[:, [1, 0, 2]]},
         "tangent: sign": {"tangent": lambda r, lmax: -tangents(r, lmax)},
