@@ -44,7 +44,7 @@ def page(report: Report) -> str:
     failures = list(first_failures(report))
     if failures:
         parts.append("<h2>Failures</h2>")
-        parts += [f"<pre>{escape(chr(10).join(describe(outcome)))}</pre>" for outcome in failures[:40]]
+        parts += [f"<pre>{escape(chr(10).join(describe(outcome, report)))}</pre>" for outcome in failures[:40]]
     parts += ["<h2>Checks</h2>", _checks(report)]
     return "\n".join([*parts, "</html>\n"])
 

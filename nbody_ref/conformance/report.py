@@ -67,7 +67,7 @@ def table(report: Report, limit: int = 8) -> str:
     lines.append("")
     failures = list(first_failures(report))
     for outcome in failures[:limit]:
-        lines += [*describe(outcome), ""]
+        lines += [*describe(outcome, report), ""]
     if len(failures) > limit:
         lines += [f"and {len(failures) - limit} more kinds of failure (--json has all of them)", ""]
     unclean = sum(o.measured.unclean for o in report.outcomes if o.measured is not None)
@@ -86,7 +86,7 @@ def first_failures(report: Report) -> Iterator[Outcome]:
     yield from sorted(seen.values(), key=lambda o: not o.cause)
 
 
-def describe(outcome: Outcome) -> list[str]:
+def describe(outcome: Outcome, report: Report) -> list[str]:
     """A failure in a few lines: what, where, why, and how to see it again."""
     note = f" [{outcome.note}]" if outcome.note else ""
     what = f"{outcome.status.upper()} {outcome.operation} {outcome.dtype}, {ORDERS[outcome.order]}"
@@ -95,7 +95,8 @@ def describe(outcome: Outcome) -> list[str]:
         lines.append(f"  likely: {outcome.cause}")
     again = f"--op {outcome.operation} --dtype {outcome.dtype}"
     again += f" --check '{outcome.check}'" if outcome.check not in ("fingerprint", "declared") else ""
-    return [*lines, f"  again:  nbody-ref conform run ... {again}"]
+    again += f" --seed {report.seed}" if report.seed else ""
+    return [*lines, f"  again:  nbody-ref conform run {report.source} {again}"]
 
 
 def to_dict(report: Report) -> dict[str, Any]:

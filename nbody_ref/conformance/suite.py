@@ -70,6 +70,8 @@ class Report:
     outcomes : list of Outcome
     seconds : float
     seed : int
+    source : str
+        Arguments that name the backend on the command line.
     """
 
     backend: str
@@ -77,6 +79,7 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0
     seed: int = 0
+    source: str = "--backend MODULE:NAME"
 
     def count(self, status: str) -> int:
         """How many outcomes have a status."""
@@ -219,7 +222,7 @@ def _cases(
 ) -> tuple[Case, ...]:
     """Cases of one operation, kept with their truth for the next backend."""
     if isinstance(op, Harmonics):
-        return tuple(harmonic_cases(op, dtype, orders, seed))
+        return tuple(harmonic_cases(op, dtype, (0,) if number else orders, seed))  # a norm is a factor
     if isinstance(op, Product):
         found = tuple(product_cases(op, dtype, orders, seed))
         kept = ("impulse", "random", "alone") if number else ()  # shapes and graphs need one product only
