@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/bench_harmonics.py
 
 "values": `solid` into a given array against `SolidHarmonics.compute`, which allocates, and ("reuse") against the
-peer's C function into a given array, without its Python door. "forces": `solid` and then `solid_vjp`, which is what an
+peer's C function into the same array, without its Python door. "forces": `solid` and then `solid_vjp`, which is what an
 energy and its forces need, against `compute_with_gradients` and the contraction of its Jacobian with the same
 cotangent; "gradients" leaves the peer's contraction out; "reuse" is its C function into given arrays. Ratio = ours /
-theirs, medians of interleaved batches. The limit of the values is the larger of bytes moved / measured copy bandwidth
-(long arrays only) and arithmetic instructions / their measured rate, one point at a time.
+theirs, medians of batches in random order. The limit of the values is the larger of bytes moved / measured copy
+bandwidth (long arrays only) and arithmetic instructions / their measured rate, one point at a time.
 """
 
 from __future__ import annotations
@@ -41,20 +41,19 @@ def best(function: Callable[[], Any], seconds: float = 0.25) -> float:
 
 
 def medians(*functions: Callable[[], Any], rounds: int = 25) -> list[float]:
-    """Median microseconds per call of each function; they take turns, the first call of a turn untimed."""
-    times = []
+    """Median microseconds per call of each function, in turns of random order, the first call of a turn untimed."""
+    times, rng = np.empty((rounds, len(functions))), np.random.default_rng(1)
     for function in functions:
         function()
     inner = [max(5, int(1e3 / best(function, 0.01))) for function in functions]
-    for _ in range(rounds):
-        row = []
-        for function, repeats in zip(functions, inner):
+    for row in times:
+        for i in rng.permutation(len(functions)):
+            function = functions[i]
             function()
             start = time.perf_counter()
-            for _ in range(repeats):
+            for _ in range(inner[i]):
                 function()
-            row.append((time.perf_counter() - start) / repeats * 1e6)
-        times.append(row)
+            row[i] = (time.perf_counter() - start) / inner[i] * 1e6
     return [float(t) for t in np.median(times, axis=0)]
 
 
@@ -112,15 +111,17 @@ def main() -> None:
                 return np.einsum("nck,nk->nc", peer.compute_with_gradients(r)[1], Y_bar)
 
             assert np.allclose(forces(), peer_forces(), rtol=1e-9, atol=1e-9)
-            Z, dZ = np.empty((n, width)), np.empty((n, 3, width))
-            ours, theirs, reuse, both, peers, jacobian, jacobian_reuse = medians(
+            dY = np.empty((n, 3, width))
+            ours, theirs, reuse = medians(
                 lambda: solid(r, lmax, out=Y),  # noqa: B023
                 lambda: peer.compute(r),  # noqa: B023
-                peer_reuse(peer, r, Z),
+                peer_reuse(peer, r, Y),
+            )
+            both, peers, jacobian, jacobian_reuse = medians(
                 forces,
                 peer_forces,
                 lambda: peer.compute_with_gradients(r),  # noqa: B023
-                peer_reuse(peer, r, Z, dZ),
+                peer_reuse(peer, r, Y, dY),
             )
             moved = n * 8 * (3 + width)
             limit = max(moved / bandwidth if n > 10_000 else 0.0, n * instructions(lmax) / rate)

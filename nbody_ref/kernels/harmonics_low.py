@@ -27,6 +27,13 @@ def _turn(x: Any, y: Any, c: Any, v: Any) -> Any:
 
 
 @kernel(contract=True)
+def _scaled_turn(x: Any, y: Any, c: Any, v: Any, constant: Any) -> Any:
+    """c_m, v_m, and both times the constant of the diagonal."""
+    c, v = x * c - y * v, x * v + y * c
+    return c, v, constant * c, constant * v
+
+
+@kernel(contract=True)
 def _up(a: Any, z: Any, q1: Any, b: Any, s: Any, q2: Any) -> Any:
     """Next degree of a column, (B)."""
     return a * z * q1 + b * s * q2
@@ -48,11 +55,8 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
     n, lmax = np.uintp(r.shape[0]) // _I[3], np.uintp(diagonal.shape[0]) - _I[1]
     width = (lmax + _I[1]) * (lmax + _I[1])
     q00 = diagonal[_I[0]]
-    first, second = q00, q00
-    if lmax > _I[0]:
-        first = a[_I[0]] * q00
-    if lmax > _I[1]:
-        second = b[_I[1]] * q00
+    first = a[_I[0]] * q00 if lmax > _I[0] else q00
+    second = b[_I[1]] * q00 if lmax > _I[1] else q00
     for e in range(_I[0], n):
         i, o = e * _I[3], e * width
         x, y, z = r[i], r[i + _I[1]], r[i + _I[2]]
@@ -60,14 +64,12 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         Y[o] = q00
         if lmax == _I[0]:
             continue
-        u1, w1 = diagonal[_I[1]] * x, diagonal[_I[1]] * y
-        q10 = first * z
+        u1, w1, q10 = diagonal[_I[1]] * x, diagonal[_I[1]] * y, first * z
         k = o + _I[2]
         Y[k - _I[1]], Y[k], Y[k + _I[1]] = w1, q10, u1
         if lmax == _I[1]:
             continue
-        c2, v2 = _turn(x, y, x, y)
-        u2, w2 = diagonal[_I[2]] * c2, diagonal[_I[2]] * v2
+        c2, v2, u2, w2 = _scaled_turn(x, y, x, y, diagonal[_I[2]])
         q20 = a[_I[1]] * z * q10 + second * s
         q21 = a[_I[2]] * z
         k = o + _I[6]
@@ -75,8 +77,7 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         _put(Y, k, _I[1], q21, u1, w1)
         if lmax == _I[2]:
             continue
-        c3, v3 = _turn(x, y, c2, v2)
-        u3, w3 = diagonal[_I[3]] * c3, diagonal[_I[3]] * v3
+        c3, v3, u3, w3 = _scaled_turn(x, y, c2, v2, diagonal[_I[3]])
         q30 = _up(a[_I[3]], z, q20, b[_I[3]], s, q10)
         q31 = a[_I[4]] * z * q21 + b[_I[4]] * s
         q32 = a[_I[5]] * z
@@ -86,8 +87,7 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         _put(Y, k, _I[1], q31, u1, w1)
         if lmax == _I[3]:
             continue
-        c4, v4 = _turn(x, y, c3, v3)
-        u4, w4 = diagonal[_I[4]] * c4, diagonal[_I[4]] * v4
+        c4, v4, u4, w4 = _scaled_turn(x, y, c3, v3, diagonal[_I[4]])
         q40 = _up(a[_I[6]], z, q30, b[_I[6]], s, q20)
         q41 = _up(a[_I[7]], z, q31, b[_I[7]], s, q21)
         q42 = a[_I[8]] * z * q32 + b[_I[8]] * s
@@ -99,8 +99,7 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         _put(Y, k, _I[1], q41, u1, w1)
         if lmax == _I[4]:
             continue
-        c5, v5 = _turn(x, y, c4, v4)
-        u5, w5 = diagonal[_I[5]] * c5, diagonal[_I[5]] * v5
+        c5, v5, u5, w5 = _scaled_turn(x, y, c4, v4, diagonal[_I[5]])
         q50 = _up(a[_I[10]], z, q40, b[_I[10]], s, q30)
         q51 = _up(a[_I[11]], z, q41, b[_I[11]], s, q31)
         q52 = _up(a[_I[12]], z, q42, b[_I[12]], s, q32)
@@ -114,8 +113,7 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         _put(Y, k, _I[1], q51, u1, w1)
         if lmax == _I[5]:
             continue
-        c6, v6 = _turn(x, y, c5, v5)
-        u6, w6 = diagonal[_I[6]] * c6, diagonal[_I[6]] * v6
+        _, _, u6, w6 = _scaled_turn(x, y, c5, v5, diagonal[_I[6]])
         q60 = _up(a[_I[15]], z, q50, b[_I[15]], s, q40)
         q61 = _up(a[_I[16]], z, q51, b[_I[16]], s, q41)
         q62 = _up(a[_I[17]], z, q52, b[_I[17]], s, q42)
