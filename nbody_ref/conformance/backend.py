@@ -195,20 +195,23 @@ def call(
         for name, array in inputs.items()
     }
     own = op.in_gauge(gauge) if isinstance(op, Product) else op
-    plain = {name: x for name, x in given.items() if name != "cotangent" and not name.endswith("_dot")}
     try:
         with np.errstate(all="ignore"):
-            if order == 0:
-                results: Mapping[str, Any] = {"out": backend.forward(own, plain)}
-            elif order == 1:
-                results = backend.vjp(own, plain, given["cotangent"])
-            else:
-                dots = {tangent: given[f"{tangent}_dot"]}
-                results = backend.double_vjp(own, plain, given["cotangent"], dots)
+            results = _results(backend, own, given, order, tangent)
         arrays = {name: backend.to_numpy(x) for name, x in results.items() if x is not None}
     except Exception as error:  # whatever the code under test raises is a finding
         raise ResultError(f"{type(error).__name__}: {error}") from error
     return {name: _checked(gauge, op, name, x, dtype, inputs) for name, x in arrays.items()}
+
+
+def _results(backend: Backend, op: Operation, given: dict[str, Any], order: int, tangent: str) -> Mapping[str, Any]:
+    """What the backend returns, by name."""
+    plain = {name: x for name, x in given.items() if name != "cotangent" and not name.endswith("_dot")}
+    if order == 0:
+        return {"out": backend.forward(op, plain)}
+    if order == 1:
+        return backend.vjp(op, plain, given["cotangent"])
+    return backend.double_vjp(op, plain, given["cotangent"], {tangent: given[f"{tangent}_dot"]})
 
 
 def to_foreign(gauge: Convention, op: Operation, name: str, array: Array, dtype: str) -> Array:

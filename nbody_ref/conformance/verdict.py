@@ -99,23 +99,28 @@ def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float,
         excess[noise] = 0
         ulp = np.abs(np.spacing(np.abs(value).astype(dtype))).astype(np.float64)
         ulps = np.where(value != 0, error / np.maximum(ulp, tiny), 0.0)
-    at = int(np.argmax(excess)) if len(excess) else 0
+    at = int(np.argmax(excess)) if len(excess) else -1
     rho = float(ratio.max(initial=0.0))
-    worst = tuple(int(i) for i in np.unravel_index(at, shape)) if len(excess) else ()
-    relative = rho * unit
     return Measure(
         ok=not bad.any(),
         rho=rho,
         gate=float(n[at] + slack) if len(n) else 0.0,
         ulps=float(ulps.max(initial=0.0)),
-        bits=-log2(relative) if 0 < relative < inf else (inf if relative == 0 else 0.0),
-        worst=worst,
-        got=float(got[at]) if len(got) else 0.0,
-        expected=float(value[at]) if len(got) else 0.0,
+        bits=_bits(rho * unit),
+        worst=tuple(int(i) for i in np.unravel_index(at, shape)) if len(n) else (),
+        got=float(got[at]) if len(n) else 0.0,
+        expected=float(value[at]) if len(n) else 0.0,
         unclean=int(noise.sum()),
         bad=bad.reshape(shape),
         histogram=tuple(int(c) for c in np.diff([0, *((ulps <= top).sum() for top in BINS)])),
     )
+
+
+def _bits(relative: float) -> float:
+    """Precision that a largest relative error stands for."""
+    if not 0 < relative < inf:
+        return inf if relative == 0 else 0.0
+    return max(-log2(relative), 0.0)
 
 
 def precision_name(bits: float, dtype: str) -> str:
