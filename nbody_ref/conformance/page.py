@@ -61,7 +61,9 @@ def _matrix(report: Report) -> str:
 
 
 def _cell(outcomes: list[Outcome] | None) -> str:
-    if outcomes is None or all(outcome.status == "skip" for outcome in outcomes):
+    if outcomes is None:
+        return "–"
+    if all(outcome.status == "skip" for outcome in outcomes):
         return "<span class=sub>not declared</span>"
     row = summary(outcomes)
     text = f"{row['rho']:.3g}" if isfinite(row["rho"]) else "&infin;"
