@@ -6,6 +6,7 @@ tau = (8, 4) for SO(3); with a parity letter, ``Irreps("8x0e + 4x1o")``, it is a
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,17 +45,20 @@ class Irrep:
     p: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.l, bool) or not isinstance(self.l, int) or self.l < 0:
+        l, p = _integer(self.l), None if self.p is None else _integer(self.p)
+        if l is None or l < 0:
             raise IrrepsError(f"Irrep: 'l' must be a non-negative integer, got {self.l!r}")
-        if self.p not in (1, -1, None):
+        if self.p is not None and p not in (1, -1):
             raise IrrepsError(f"Irrep: 'p' must be 1, -1 or None, got {self.p!r}")
+        object.__setattr__(self, "l", l)
+        object.__setattr__(self, "p", p)
 
     @classmethod
     def parse(cls, text: str | Irrep) -> Irrep:
         """Read ``"1o"``, ``"2e"`` or ``"1"``."""
         if isinstance(text, Irrep):
             return text
-        match = _IRREP.match(text)
+        match = _IRREP.match(text) if isinstance(text, str) else None
         if match is None:
             raise IrrepsError(f"Irrep: expected a degree and an optional letter e or o, such as '1o', got {text!r}")
         return cls(int(match[1]), _PARITY[match[2]])
@@ -66,6 +70,8 @@ class Irrep:
 
     def __mul__(self, other: Irrep) -> tuple[Irrep, ...]:
         """Clebsch-Gordan series of a product, l ascending: |l1 - l2| <= l <= l1 + l2, parities multiply."""
+        if not isinstance(other, Irrep):
+            return NotImplemented
         if (self.p is None) != (other.p is None):
             raise IrrepsError(f"Irrep: cannot mix O(3) and SO(3) in one product, got {self} and {other}")
         p = None if self.p is None or other.p is None else self.p * other.p
@@ -126,7 +132,7 @@ class Irreps:
         elif isinstance(parts, str):
             found = tuple(_read_part(term) for term in parts.split("+")) if parts.strip() else ()
         else:
-            found = tuple(_check_part(*pair) for pair in parts)
+            found = tuple(_check_part(*pair) for pair in _pairs(parts))
         if len({part.irrep.p is None for part in found}) > 1:
             raise IrrepsError(f"Irreps: parts with and without a parity letter cannot be mixed, got {_join(found)!r}")
         object.__setattr__(self, "parts", found)
@@ -244,16 +250,37 @@ def _join(parts: Iterable[Part]) -> str:
     return " + ".join(str(part) for part in parts)
 
 
-def _check_part(mul: int, irrep: Irrep | str) -> Part:
-    if isinstance(mul, bool) or not isinstance(mul, int) or mul < 1:
+def _integer(value: Any) -> int | None:
+    """`value` as an int if it is an integer of any kind (NumPy's too), but no bool; else None."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _pairs(parts: Any) -> Iterator[tuple[Any, Any]]:
+    try:
+        pairs = [tuple(pair) for pair in parts]
+    except TypeError:
+        pairs = [()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise IrrepsError(f"Irreps: 'parts' must be a text such as '8x0e + 4x1o' or pairs (mul, irrep), got {parts!r}")
+    return iter(pairs)
+
+
+def _check_part(mul: Any, irrep: Irrep | str) -> Part:
+    count = _integer(mul)
+    if count is None or count < 1:
         raise IrrepsError(f"Irreps: a multiplicity must be a positive integer, got {mul!r}")
-    return Part(mul, Irrep.parse(irrep))
+    return Part(count, Irrep.parse(irrep))
 
 
 def _read_part(term: str) -> Part:
     mul, cross, irrep = term.partition("x")
     if not cross:
         return _check_part(1, term)
-    if not mul.strip().isdigit():
+    if not mul.strip().isdecimal():
         raise IrrepsError(f"Irreps: expected terms such as '8x0e' or '1o', got {term!r}")
     return _check_part(int(mul), irrep)

@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +134,28 @@ def test_types_are_immutable():
         tau.parts = ()
     with pytest.raises(IrrepsError, match="no degree"):
         _ = Irreps("").lmax
+
+
+def test_numpy_integers_are_integers_and_become_ints():
+    one, eight = np.int64(1), np.uint8(200)
+    irrep = Irrep(one, np.int8(-1))
+    assert irrep == Irrep(1, -1)
+    assert (type(irrep.l), type(irrep.p)) == (int, int)
+    assert Irreps([(eight, irrep)]).dim == 600  # no arithmetic in eight bits
+
+
+@pytest.mark.parametrize(("l", "p"), [(True, 1), (1, True), (1, 1.0), (1.0, 1), (1, 0), ("1o", None)])
+def test_what_is_no_integer_is_refused_by_an_irrep(l, p):
+    with pytest.raises(IrrepsError, match=r"Irrep: '[lp]' must be"):
+        Irrep(l, p)
+
+
+@pytest.mark.parametrize("parts", [8, None, [8, 4], [(8, "0e", 3)], [(8, 0)], "²x0e", [(True, "0e")]])
+def test_what_is_no_type_is_refused_with_its_own_error(parts):
+    with pytest.raises(IrrepsError):
+        Irreps(parts)
+
+
+def test_product_with_what_is_no_irrep_is_a_type_error():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        Irrep(1, 1) * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,13 @@ class Spec:
     group: str = "O(3)"
 
     def __post_init__(self) -> None:
-        if len(set(self.species)) != len(self.species) or not self.species:
+        try:
+            species = tuple(operator.index(z) for z in self.species)  # NumPy's integers are not JSON
+        except TypeError:
+            species = ()
+        if not species or min(species) < 1 or len(set(species)) != len(species):
             raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
+        object.__setattr__(self, "species", species)
         if not self.cutoff > 0:
             raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
         if self.dtype not in ("float64", "float32", "complex128", "complex64"):

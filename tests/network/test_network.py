@@ -1,5 +1,7 @@
 """Physics of the network: what a rotation, an inversion, a translation and a relabelling do."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -251,3 +253,16 @@ def test_bad_requests_are_explained(network):
     with pytest.raises(IrrepsError, match="one scalar"):
         vector = Network(Spec((1, 6, 8), 4.0, (Gate((Directed(Bessel(2, 4.0), 1),), "1x1o"), Gate((Bare(),)))))
         vector.energy(vector.graph([(METHANOL, NUMBERS)]))
+
+
+def test_species_of_numpy_integers_are_written_as_json():
+    gates = two_levels().spec.gates
+    spec = Spec(tuple(np.unique(NUMBERS)), 4.0, gates)
+    assert spec == Spec((1, 6, 8), 4.0, gates)
+    assert json.loads(json.dumps(spec.to_dict()))["species"] == [1, 6, 8]
+
+
+@pytest.mark.parametrize("species", [(), (1, 1), (1.5,), (-1,), (0,), ("H",), 6])
+def test_species_that_are_no_atomic_numbers_are_refused(species):
+    with pytest.raises(NBodyRefError, match="'species' must be distinct atomic numbers"):
+        Spec(species, 4.0, two_levels().spec.gates)
