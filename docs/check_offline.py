@@ -4,7 +4,9 @@ import re
 import sys
 from pathlib import Path
 
-LOADS = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["'](?:https?:)?//[^"']+["'][^>]*>""", re.IGNORECASE)
+LOADS = re.compile(
+    r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["'](?:https?:)?//[^"']+["'][^>]*>""", re.IGNORECASE
+)
 PLAIN_LINKS = re.compile(r"""rel=["'](?:canonical|license|author|next|prev|search|index)["']""", re.IGNORECASE)
 
 

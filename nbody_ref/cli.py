@@ -65,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> tuple[Parser, dict[str, Parser]]:
+def _parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
     text = "N-body networks: exact checks, fits, evaluation."
     parser = Parser(prog="nbody-ref", description=text, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"nbody-ref {nbody_ref.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    made: dict[str, Parser] = {}
+    made: dict[str, argparse.ArgumentParser] = {}
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Parser:
         made[name] = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
