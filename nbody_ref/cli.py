@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import nbody_ref
 from nbody_ref.conformance import command as conformance
@@ -65,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
+def _parser() -> tuple[Parser, dict[str, Parser]]:
     text = "N-body networks: exact checks, fits, evaluation."
     parser = Parser(prog="nbody-ref", description=text, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"nbody-ref {nbody_ref.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    made: dict[str, argparse.ArgumentParser] = {}
+    made: dict[str, Parser] = {}
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Parser:
         made[name] = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
@@ -89,7 +89,7 @@ def _parser() -> tuple[Parser, dict[str, argparse.ArgumentParser]]:
     _data_arguments(judge)
     check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
     check.add_argument("--lmax", type=int, default=8, help="largest degree (default: 8)")
-    made["conform"] = conformance.add_parser(commands)
+    made["conform"] = cast(Parser, conformance.add_parser(commands))
     about = command("info", _info, "Versions, or what is in a model file.")
     about.add_argument("model", type=Path, nargs="?", metavar="MODEL")
     return parser, made
