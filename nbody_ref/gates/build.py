@@ -18,10 +18,11 @@ from nbody_ref.gates import emit, steps
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Op, Step
 from nbody_ref.gates.terms import Bare, Directed, Gate, Pairs, Product, Term
+from nbody_ref.gates.weights import Mixing, Weights
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import cg_product, message, mixing, radial_weights
 
-__all__ = ["Builder", "Mixing", "Place", "Source", "program"]
+__all__ = ["Builder", "Place", "Source", "program"]
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,6 @@ class Place:
         return self.sources[wanted]
 
 
-@dataclass(frozen=True)
-class Mixing:
-    """A learned array W of shape (n_kinds, table.n_weights), and the scale of each row when it is drawn at random."""
-
-    table: mixing.MixingTable
-    n_kinds: int
-    row_scale: dict[Irrep, tuple[float, ...]] = field(default_factory=dict)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the parameter array."""
-        return self.n_kinds, self.table.n_weights
-
-
 @dataclass
 class Builder:
     """A program under construction: its steps, the type of every state in it, and its parameters in order."""
@@ -108,7 +95,7 @@ class Builder:
     basis: str = "real"
     steps: list[Step] = field(default_factory=list)
     irreps: dict[str, Irreps] = field(default_factory=dict)
-    parameters: dict[str, Mixing] = field(default_factory=dict)
+    parameters: dict[str, Weights] = field(default_factory=dict)
     _emitted: dict[tuple[Any, ...], str] = field(default_factory=dict)
     _precision: dict[str, str] = field(default_factory=dict)
 

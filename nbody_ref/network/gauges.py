@@ -110,9 +110,7 @@ def _exponents(step: Step, known: dict[str, Exponents], irreps: dict[str, Irreps
         return tuple(e for part in inputs for e in part)
     if step.op.name == "message":
         table = step.statics[1]
-        return tuple(
-            (inputs[0][i] + _odd(table.irreps_in[i].irrep.l, l2, irrep.l)) % 4 for i, l2, irrep in table.paths
-        )
+        return tuple((inputs[0][i] + _odd(table.irreps_in[i].irrep.l, l2, irrep.l)) % 4 for i, l2, irrep in table.paths)
     if step.op.name == "cg_product":
         table, (a, b) = step.statics[0], inputs
         return tuple(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import ShapeError
-from nbody_ref.gates.build import Mixing
+from nbody_ref.gates.weights import Weights
 
 __all__ = ["Parameters", "draw"]
 
@@ -79,22 +79,7 @@ class Parameters(Mapping[str, Array]):
         return Parameters({name: arrays.get(name, old) for name, old in self.items()})
 
 
-def draw(mixings: Mapping[str, Mixing], seed: int, dtype: Any = np.float64) -> Parameters:
-    """Initial weights W ~ N(0, 1 / fan_in), where a term may let the rows of some fragments start smaller.
-
-    Row i of a block is drawn as s_i N(0, 1) / sqrt(sum_j s_j^2), so that fragments of unit second moment give
-    outputs of unit second moment; without scales s_i = 1 and the variance is 1 / fan_in. Complex weights have real and
-    imaginary parts of half that variance each.
-    """
-    rng, arrays = np.random.default_rng(seed), {}
-    for name, mixing in mixings.items():
-        draws = 2 if np.dtype(dtype).kind == "c" else 1
-        weights = np.empty((draws, *mixing.shape))
-        for irrep, mul_in, mul_out, offset in mixing.table.blocks:
-            scale = np.asarray(mixing.row_scale.get(irrep, (1.0,) * mul_in))
-            block = rng.standard_normal((draws, mixing.n_kinds, mul_in, mul_out))
-            block *= (scale / np.linalg.norm(scale))[:, None]
-            weights[:, :, offset : offset + mul_in * mul_out] = block.reshape(draws, mixing.n_kinds, -1)
-        drawn = weights[0] if draws == 1 else (weights[0] + 1j * weights[1]) * np.sqrt(0.5)
-        arrays[name] = drawn.astype(dtype)
-    return Parameters(arrays)
+def draw(weights: Mapping[str, Weights], seed: int, dtype: Any = np.float64) -> Parameters:
+    """Initial values of all weights, in order, from one seed."""
+    rng = np.random.default_rng(seed)
+    return Parameters({name: array.draw(rng, dtype) for name, array in weights.items()})

@@ -51,7 +51,7 @@ def graph_of(net, positions):
 
 def inputs(net, positions):
     """Leaves and batch of a run; edges from floats, positions to be replaced."""
-    leaves, batch = net._leaves(graph_of(net, positions))
+    leaves, batch = net.leaves(graph_of(net, positions))
     return leaves, batch
 
 

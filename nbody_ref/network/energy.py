@@ -1,0 +1,206 @@
+r"""Anything with an energy that is a program of ops: energies, forces, and gradients of losses on both, written once.
+
+N-body networks and the published models of `nbody_ref.models` differ in the program alone. Forces are the reverse pass,
+
+.. math:: F_i = -\frac{\partial E}{\partial r_i},
+
+and the gradient of a loss on them is forward over reverse, docs/derivations/chain.md.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.gates.build import Builder
+from nbody_ref.gates.chain import Array, Chain, Values
+from nbody_ref.graphs import Graph, build_graph
+from nbody_ref.irreps import Irreps
+from nbody_ref.network.parameters import Parameters
+
+__all__ = ["EnergyModel", "real_part"]
+
+
+class EnergyModel(ABC):
+    """Base class of models whose root is a state of each frame.
+
+    A subclass sets the attributes and says what its program starts from (`leaves`).
+
+    Attributes
+    ----------
+    species : tuple of int
+        Atomic numbers the model knows.
+    cutoff : float
+        Neighbours are nearer than this, Angstrom.
+    builder : Builder
+        The program's types and parameters.
+    chain : Chain
+        The program.
+    root : str
+        Variable of the output, (n_frames, irreps_out.dim).
+    last_level : str
+        Variable of the states of the atoms that the root sums, (N, ...).
+    parameters : Parameters
+        The weights, variables of the program.
+    """
+
+    species: tuple[int, ...]
+    cutoff: float
+    builder: Builder
+    chain: Chain
+    root: str
+    last_level: str
+    parameters: Parameters
+
+    @abstractmethod
+    def leaves(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
+        """Positions ``r``, other leaves and the weights, by variable; and the batch of edges and kinds."""
+
+    @abstractmethod
+    def with_parameters(self, arrays: Mapping[str, Array]) -> Self:
+        """The same model with some weights replaced."""
+
+    def graph(self, frames: Iterable[tuple[Array, Array]]) -> Graph:
+        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,))."""
+        pairs = list(frames)
+        return build_graph([p for p, _ in pairs], [z for _, z in pairs], self.cutoff)
+
+    @property
+    def irreps_out(self) -> Irreps:
+        """Type of the root's state."""
+        return self.builder.irreps[self.root]
+
+    @property
+    def irreps(self) -> dict[str, Irreps]:
+        """Type of every state of the program, by variable."""
+        return self.builder.irreps
+
+    def kinds(self, graph: Graph) -> Array:
+        """Index of each atom's species, (N,) uintp.
+
+        Raises
+        ------
+        GeometryError
+            If an atom's species is unknown to the network.
+        """
+        kinds = np.zeros(len(graph.species), dtype=np.uintp)
+        known = np.zeros(len(graph.species), dtype=bool)
+        for i, z in enumerate(self.species):
+            kinds[graph.species == z] = i
+            known |= graph.species == z
+        if not known.all():
+            atom = int(np.argmin(known))
+            raise GeometryError(
+                f"{type(self).__name__}: atom {atom} has atomic number {int(graph.species[atom])}; "
+                f"this model knows {self.species}"
+            )
+        return kinds
+
+    def forward(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
+        """Run the network; returns every variable by name, and the batch of edges and kinds it ran on."""
+        leaves, batch = self.leaves(graph)
+        return self.chain.forward(leaves, batch), batch
+
+    def states(self, graph: Graph) -> Array:
+        """State of the root for each frame, (n_frames, irreps_out.dim)."""
+        return self.forward(graph)[0][self.root]
+
+    def energy(self, graph: Graph) -> Array:
+        """Energy of each frame, (n_frames,) float64, in the unit the weights were fitted in (eV).
+
+        The real part of the root's state, if that is complex: the adjoint of Re is 1, so forces and gradients follow
+        without further changes.
+        """
+        self.check_scalar(self.root)
+        return real_part(self.states(graph)[:, 0])
+
+    def energy_and_forces(self, graph: Graph) -> tuple[Array, Array]:
+        """Energies (n_frames,) and forces F = -dE/dr (N, 3), both float64."""
+        self.check_scalar(self.root)
+        values, batch = self.forward(graph)
+        energy = values[self.root]
+        bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r",))
+        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
+        return real_part(energy[:, 0]), forces
+
+    def weight_gradient(
+        self, graph: Graph, energy_bar: Array, forces_bar: Array, wrt: Iterable[str] | None = None
+    ) -> Parameters:
+        r"""Gradient with respect to the weights of a function of energies and forces, by forward over reverse.
+
+        .. math:: \frac{\partial L}{\partial W} = \sum_f \bar E_f \frac{\partial E_f}{\partial W}
+                  - \Big\langle \bar F, \frac{\partial^2 E}{\partial r\, \partial W} \Big\rangle
+
+        Parameters
+        ----------
+        graph : Graph
+        energy_bar : (n_frames,) float64
+            dL/dE.
+        forces_bar : (N, 3) float64
+            dL/dF.
+        wrt : iterable of str, optional
+            Names of the weights; None: all.
+
+        Returns
+        -------
+        Parameters
+            Zero where the function does not depend on a weight.
+
+        Notes
+        -----
+        One run of forward, jvp, vjp and vjp_jvp, whatever the number of weights: with r_dot = -F_bar and the seed's
+        tangent E_bar, the tangent of W's cotangent is the whole gradient. docs/derivations/chain.md, D5.
+        """
+        return self.loss_gradient(graph, lambda energy, forces: (0.0, energy_bar, forces_bar), wrt)[1]
+
+    def loss_gradient(
+        self, graph: Graph, loss: Callable[[Array, Array], tuple[float, Array, Array]], wrt: Iterable[str] | None = None
+    ) -> tuple[float, Parameters]:
+        """Value of a loss on energies and forces, and its gradient with respect to the weights.
+
+        Parameters
+        ----------
+        graph : Graph
+        loss : callable (energy (n_frames,), forces (N, 3)) -> (value, dL/dE, dL/dF)
+            Called once, between the reverse pass that gives the forces and the forward pass along dL/dF.
+        wrt : iterable of str, optional
+            Names of the weights; None: all.
+
+        Returns
+        -------
+        float, Parameters
+
+        Notes
+        -----
+        `weight_gradient` of the loss's own derivatives, without computing energies and forces twice.
+        """
+        self.check_scalar(self.root)
+        names = tuple(self.parameters) if wrt is None else tuple(wrt)
+        values, batch = self.forward(graph)
+        energy = values[self.root]
+        bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r", *names))
+        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
+        value, energy_bar, forces_bar = loss(real_part(energy[:, 0]), forces)
+        tangents = self.chain.jvp(values, batch, {"r": -forces_bar})
+        seed_dot = {self.root: energy_bar[:, None].astype(energy.dtype)}
+        found = self.chain.vjp_jvp(values, batch, tangents, bars, names, seed_dot)
+        return value, Parameters({name: found.get(name, np.zeros_like(self.parameters[name])) for name in names})
+
+    def node_energies(self, graph: Graph) -> Array:
+        """Share of each atom's neighbourhood in the energy, (N,) float64; they add up to the energy of the frame."""
+        self.check_scalar(self.last_level)
+        return real_part(self.forward(graph)[0][self.last_level][:, 0])
+
+    def check_scalar(self, variable: str) -> None:
+        irreps = self.builder.irreps[variable]
+        if irreps.dim != 1 or irreps[0].irrep.l != 0:
+            raise IrrepsError(f"{type(self).__name__}: an energy must be one scalar, '{variable}' has type {irreps}")
+
+
+def real_part(x: Array) -> Array:
+    """The real part in double precision."""
+    return x.real.astype(np.float64)
