@@ -22,7 +22,7 @@ import numpy as np
 
 from nbody_ref.errors import FileError
 
-__all__ = ["ModelFile", "load_model", "save_model", "write_atomically"]
+__all__ = ["ModelFile", "checked_header", "load_model", "save_model", "write_atomically"]
 
 Array = np.ndarray[Any, Any]
 
@@ -145,7 +145,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        texts = _checked_header(content).get("__metadata__", {})
+        texts = checked_header(content).get("__metadata__", {})
         config, metadata, complex_names = _description(texts)
         arrays = dict(load(content))
         for name in complex_names:
@@ -178,8 +178,24 @@ def _strict_json(text: str, what: str) -> Any:
         raise FileError(f"{what} is not JSON ({type(error).__name__})") from error
 
 
-def _checked_header(content: bytes) -> dict[str, Any]:
-    """The header, after every check that can be made without looking into the arrays."""
+def checked_header(content: bytes) -> dict[str, Any]:
+    """The header of a safetensors file, after every check that can be made without looking into the arrays.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    dict
+        Name to dtype, shape and data_offsets, and ``__metadata__`` if there is any.
+
+    Raises
+    ------
+    FileError
+        If the file is foreign, truncated or longer than its header says, or the header is malformed.
+    """
     for magic, kind in FOREIGN.items():
         if content.startswith(magic):
             raise FileError(f"not a safetensors file but {kind}")

@@ -159,3 +159,9 @@ def test_public_names_load_when_asked_for(name):
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = nbody_ref.nonsense
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "conformance").glob("*.py")), ids=module_name)
+def test_functions_of_the_conformance_kit_stay_short(path):
+    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+    assert [n.name for n in functions if n.end_lineno - n.lineno + 1 > 40] == []

@@ -187,13 +187,9 @@ def call(
     ResultError
         If the backend raises, or returns wrong names, shapes or dtypes.
     """
-    gauge = conventions.get(backend.convention)
-    if gauge.basis != "real" or gauge.storage != "complex":
-        raise IrrepsError(f"conformance: real gauges only, {backend.name} declares {backend.convention!r}")
-    given = {
-        name: backend.asarray(_laid_out(to_foreign(gauge, op, name, array, dtype), view))
-        for name, array in inputs.items()
-    }
+    gauge = _gauge(backend)
+    foreign = {name: to_foreign(gauge, op, name, array, dtype) for name, array in inputs.items()}
+    given = {name: backend.asarray(_laid_out(array, view)) for name, array in foreign.items()}
     own = op.in_gauge(gauge) if isinstance(op, Product) else op
     try:
         with np.errstate(all="ignore"):
@@ -202,6 +198,13 @@ def call(
     except Exception as error:  # whatever the code under test raises is a finding
         raise ResultError(f"{type(error).__name__}: {error}") from error
     return {name: _checked(gauge, op, name, x, dtype, inputs) for name, x in arrays.items()}
+
+
+def _gauge(backend: Backend) -> Convention:
+    gauge = conventions.get(backend.convention)
+    if gauge.basis != "real" or gauge.storage != "complex":
+        raise IrrepsError(f"conformance: real gauges only, {backend.name} declares {backend.convention!r}")
+    return gauge
 
 
 def _results(backend: Backend, op: Operation, given: dict[str, Any], order: int, tangent: str) -> Mapping[str, Any]:

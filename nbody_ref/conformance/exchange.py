@@ -18,7 +18,7 @@ from nbody_ref.conformance.backend import Capabilities, result_shape
 from nbody_ref.conformance.cases import Case
 from nbody_ref.conformance.suite import Outcome, Report, judge, suite_cases
 from nbody_ref.errors import DataError, FileError
-from nbody_ref.files import _checked_header, write_atomically
+from nbody_ref.files import checked_header, write_atomically
 
 __all__ = ["generate", "read_tensors", "verify"]
 
@@ -112,7 +112,7 @@ def read_tensors(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise FileError(f"no answer: cannot read {path.name}: {error.strerror}") from error
     try:
-        header = _checked_header(content)
+        header = checked_header(content)
     except FileError as error:
         raise FileError(f"{path.name}: {error}") from error
     start = 8 + int.from_bytes(content[:8], "little")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,86 +16,13 @@ from nbody_ref.conformance.cases import Case, harmonic_cases, product_cases, tab
 from nbody_ref.conformance.fingerprint import fingerprint
 from nbody_ref.conformance.mutants import MUTANTS
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
+from nbody_ref.conformance.outcome import Outcome, Report
 from nbody_ref.conformance.verdict import Measure, groups, locate, measure, precision_name
 
 __all__ = ["Outcome", "Report", "judge", "operations", "run", "suite_cases"]
 
 Array = np.ndarray[Any, Any]
 SUSPECTS = 3  # failing results of one operation that are compared with the planted errors
-
-
-@dataclass
-class Outcome:
-    """One judged result.
-
-    Parameters
-    ----------
-    check, operation, dtype : str
-    order : int
-    result : str
-        "out", or the input whose gradient it is.
-    status : {"pass", "fail", "error", "skip"}
-    text : str
-        What is wrong, where; or why it was skipped.
-    cause : str
-        Most likely cause.
-    note : str
-        Which case of the check, and the tangent of second gradients.
-    measured : Measure or None
-    describe : dict
-        The operation, as data.
-    """
-
-    check: str
-    operation: str
-    dtype: str
-    order: int = 0
-    result: str = "out"
-    status: str = "pass"
-    text: str = ""
-    cause: str = ""
-    note: str = ""
-    measured: Measure | None = None
-    describe: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Report:
-    """Everything that a run found.
-
-    Parameters
-    ----------
-    backend : str
-    convention : str
-    outcomes : list of Outcome
-    seconds : float
-    seed : int
-    source : str
-        Arguments that name the backend on the command line.
-    """
-
-    backend: str
-    convention: str
-    outcomes: list[Outcome] = field(default_factory=list)
-    seconds: float = 0.0
-    seed: int = 0
-    source: str = "--backend MODULE:NAME"
-
-    def count(self, status: str) -> int:
-        """How many outcomes have a status."""
-        return sum(outcome.status == status for outcome in self.outcomes)
-
-    @property
-    def failures(self) -> list[Outcome]:
-        """What failed or broke."""
-        return [outcome for outcome in self.outcomes if outcome.status in ("fail", "error")]
-
-    @property
-    def exit_code(self) -> int:
-        """0 all passed; 1 something failed; 2 the backend broke; 3 nothing ran."""
-        if not self.count("pass") and not self.failures:
-            return 3
-        return 2 if self.count("error") else int(bool(self.count("fail")))
 
 
 def operations(name: str, backend: Backend) -> list[Operation | None]:
@@ -166,14 +93,9 @@ def run(
     """
     start = time.perf_counter()
     report = Report(backend.name, backend.convention, seed=seed)
-    caps = backend.capabilities
-    for dtype in caps.dtypes if dtypes is None else dtypes:
-        for name in caps.operations if names is None else names:
-            if dtype not in caps.dtypes or name not in caps.operations:
-                outcomes = iter([Outcome("declared", name, dtype, status="skip", text="not declared by the backend")])
-            else:
-                outcomes = _operation(backend, name, dtype, seed, checks, causes, products)
-            for outcome in outcomes:
+    for dtype in backend.capabilities.dtypes if dtypes is None else dtypes:
+        for name in backend.capabilities.operations if names is None else names:
+            for outcome in _operation(backend, name, dtype, seed, checks, causes, products):
                 report.outcomes.append(outcome)
                 if progress is not None:
                     progress(outcome)
@@ -191,6 +113,9 @@ def _operation(
     products: int | None,
 ) -> Iterator[Outcome]:
     caps = backend.capabilities
+    if dtype not in caps.dtypes or name not in caps.operations:
+        yield Outcome("declared", name, dtype, status="skip", text="not declared by the backend")
+        return
     try:
         mismatch = fingerprint(backend, name, dtype, caps.lmax)
     except ResultError as error:

@@ -85,22 +85,19 @@ def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float,
     """
     shape = got.shape
     got, value, low, S, n = (np.asarray(x).reshape(-1) for x in (got, truth.value, truth.low, truth.S, truth.n))
+    tiny = float(np.finfo(dtype).smallest_subnormal)
     with np.errstate(all="ignore"):
         error = np.abs((got - value) - low)
         error[~np.isfinite(got)] = inf
-        tiny = float(np.finfo(dtype).smallest_subnormal)
         limit = np.zeros_like(S) if exact else (n + slack) * (unit * S) + np.where(S > 0, (8 * n + 8) * tiny, 0)
         bad = error > limit
         noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
         bad &= ~noise
-        ratio = np.where(S > 0, error / (unit * S), np.where(error > 0, inf, 0.0))
-        ratio[noise | (~bad & (unit * S < (8 * n + 8) * tiny))] = 0  # below the normal range errors are absolute
-        excess = np.where(error > 0, error / np.maximum(limit, tiny), 0.0)
-        excess[noise] = 0
-        ulp = np.abs(np.spacing(np.abs(value).astype(dtype))).astype(np.float64)
-        ulps = np.where(value != 0, error / np.maximum(ulp, tiny), 0.0)
+        below = ~bad & (unit * S < (8 * n + 8) * tiny)  # below the normal range errors are absolute
+        rho = _largest_rho(error, unit * S, noise | below)
+        excess = np.where((error > 0) & ~noise, error / np.maximum(limit, tiny), 0.0)
+        ulps = _ulps(error, value, dtype)
     at = int(np.argmax(excess)) if len(excess) else -1
-    rho = float(ratio.max(initial=0.0))
     return Measure(
         ok=not bad.any(),
         rho=rho,
@@ -114,6 +111,19 @@ def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float,
         bad=bad.reshape(shape),
         histogram=tuple(int(c) for c in np.diff([0, *((ulps <= top).sum() for top in BINS)])),
     )
+
+
+def _largest_rho(error: Array, size: Array, excused: Array) -> float:
+    ratio = np.where(size > 0, error / size, np.where(error > 0, inf, 0.0))
+    ratio[excused] = 0
+    return float(ratio.max(initial=0.0))
+
+
+def _ulps(error: Array, value: Array, dtype: str) -> Array:
+    """Errors in units in the last place of the exact value."""
+    ulp = np.abs(np.spacing(np.abs(value).astype(dtype))).astype(np.float64)
+    tiny = float(np.finfo(dtype).smallest_subnormal)
+    return np.asarray(np.where(value != 0, error / np.maximum(ulp, tiny), 0.0))
 
 
 def _bits(relative: float) -> float:

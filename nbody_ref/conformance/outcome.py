@@ -1,0 +1,84 @@
+"""What a run finds: judged results, one by one, and the report that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbody_ref.conformance.verdict import Measure
+
+__all__ = ["Outcome", "Report"]
+
+
+@dataclass
+class Outcome:
+    """One judged result.
+
+    Parameters
+    ----------
+    check, operation, dtype : str
+    order : int
+    result : str
+        "out", or the input whose gradient it is.
+    status : {"pass", "fail", "error", "skip"}
+    text : str
+        What is wrong, where; or why it was skipped.
+    cause : str
+        Most likely cause.
+    note : str
+        Which case of the check, and the tangent of second gradients.
+    measured : Measure or None
+    describe : dict
+        The operation, as data.
+    """
+
+    check: str
+    operation: str
+    dtype: str
+    order: int = 0
+    result: str = "out"
+    status: str = "pass"
+    text: str = ""
+    cause: str = ""
+    note: str = ""
+    measured: Measure | None = None
+    describe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """Everything that a run found.
+
+    Parameters
+    ----------
+    backend : str
+    convention : str
+    outcomes : list of Outcome
+    seconds : float
+    seed : int
+    source : str
+        Arguments that name the backend on the command line.
+    """
+
+    backend: str
+    convention: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0.0
+    seed: int = 0
+    source: str = "--backend MODULE:NAME"
+
+    def count(self, status: str) -> int:
+        """How many outcomes have a status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """What failed or broke."""
+        return [outcome for outcome in self.outcomes if outcome.status in ("fail", "error")]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all passed; 1 something failed; 2 the backend broke; 3 nothing ran."""
+        if not self.count("pass") and not self.failures:
+            return 3
+        return 2 if self.count("error") else int(bool(self.count("fail")))
