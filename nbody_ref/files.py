@@ -60,8 +60,11 @@ class ModelFile(NamedTuple):
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file under a temporary name beside it and rename, so that `path` is never half a file."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    except (TypeError, ValueError) as error:  # None; ".", "/" and "" have no name
+        raise FileError(f"cannot write {path}: it is not the name of a file") from error
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -135,7 +138,8 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
     FileError
         If there is no such file; if it is truncated, longer than its header says, or not a safetensors file; if the
         header is malformed (a key given twice, arrays that overlap or leave a hole, a size that does not follow from
-        dtype and shape); if it was not written by this package, or by a later format version.
+        dtype and shape); if a number is NaN or infinite; if it was not written by this package, or by a later format
+        version.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -144,12 +148,17 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
         content = Path(path).read_bytes()
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    except (TypeError, ValueError) as error:
+        raise FileError(f"cannot read {path!r}: it is not the name of a file") from error
     try:
         texts = checked_header(content).get("__metadata__", {})
         config, metadata, complex_names = _description(texts)
         arrays = dict(load(content))
         for name in complex_names:
             arrays[name] = _as_complex(arrays, name)
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise FileError(f"array {name!r} holds NaN or infinity")
     except SafetensorError as error:
         raise FileError(f"{path}: {error}") from error
     except FileError as error:
@@ -170,8 +179,12 @@ def _strict_json(text: str, what: str) -> Any:
     def constant(name: str) -> Any:
         raise FileError(f"{what} holds {name}")
 
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else constant(digits)  # 1e999
+
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=finite)
     except FileError:
         raise
     except (ValueError, RecursionError) as error:

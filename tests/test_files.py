@@ -189,3 +189,29 @@ def test_a_flipped_bit_in_the_table_of_arrays_never_changes_an_array(path):
         for name in set(got) & set(want):
             assert got[name].dtype == want[name].dtype and got[name].tobytes() == want[name].tobytes()
     assert refused > 100
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_array_that_is_not_finite_is_refused_by_the_reader_too(tmp_path, bad):
+    target = tmp_path / "model.safetensors"
+    save_model(target, {}, {"a": np.zeros(3)})
+    target.write_bytes(target.read_bytes()[:-8] + struct.pack("<d", bad))
+    with pytest.raises(FileError, match="'a' holds NaN or infinity"):
+        load_model(target)
+
+
+def test_number_too_large_for_a_float_is_refused(path):
+    path.write_bytes(path.read_bytes().replace(b'"x\\": [1,', b'"x\\": [1e999,'))
+    content = path.read_bytes()
+    grown = int.from_bytes(content[:8], "little") + 4
+    path.write_bytes(struct.pack("<Q", grown) + content[8:])
+    with pytest.raises(FileError, match="1e999"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("name", [".", "/", "", None])
+def test_what_is_no_name_of_a_file_is_a_file_error(name):
+    with pytest.raises(FileError, match="cannot write"):
+        save_model(name, {}, {"a": np.zeros(1)})
+    with pytest.raises(FileError, match="cannot read"):
+        load_model(name)

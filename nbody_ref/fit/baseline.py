@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,38 @@ import numpy as np
 from nbody_ref.errors import DataError
 from nbody_ref.fit.frames import Frames
 
-__all__ = ["Baseline", "counts", "pseudo_inverse"]
+__all__ = ["Baseline", "Composition", "composition", "counts", "independent", "pseudo_inverse"]
 
 Array = np.ndarray[Any, Any]
+Composition = tuple[int, ...]  # atoms of each species, ascending atomic number
+
+
+def composition(numbers: Array, species: Iterable[int]) -> Composition:
+    """How many atoms of each species a molecule has."""
+    return tuple(int(np.count_nonzero(numbers == z)) for z in species)
 
 
 def counts(frames: Frames, species: tuple[int, ...]) -> Array:
     """How many atoms of each species every frame has, (F, S) float64."""
-    return np.array([[np.count_nonzero(frame.numbers == z) for z in species] for frame in frames], dtype=np.float64)
+    return np.array([composition(frame.numbers, species) for frame in frames], dtype=np.float64)
+
+
+def independent(compositions: Iterable[Sequence[int]]) -> tuple[Composition, ...]:
+    """The compositions that are no rational combination of those before them: elimination in exact fractions.
+
+    As many as the rank of all of them; every composition given is a combination of those returned.
+    """
+    kept: list[Composition] = []
+    pivots: list[tuple[int, list[Fraction]]] = []
+    for given in dict.fromkeys(tuple(int(n) for n in row) for row in compositions):
+        row = [Fraction(n) for n in given]
+        for column, pivot in pivots:
+            row = [a - row[column] * b for a, b in zip(row, pivot, strict=True)]
+        first = next((k for k, value in enumerate(row) if value), None)
+        if first is not None:
+            pivots.append((first, [value / row[first] for value in row]))
+            kept.append(given)
+    return tuple(kept)
 
 
 def pseudo_inverse(count: Array) -> Array:
@@ -39,10 +64,14 @@ class Baseline:
         Energy of one atom by atomic number, eV.
     kind : {"isolated", "least squares"}
         Where the energies come from.
+    compositions : tuple of tuple of int
+        Linearly independent compositions of the data, numbers of atoms by ascending atomic number. Least squares
+        determine the energies of their combinations and of no other composition.
     """
 
     energies: Mapping[int, float]
     kind: str
+    compositions: tuple[Composition, ...] = ()
 
     @classmethod
     def build(cls, frames: Frames) -> Baseline:
@@ -66,7 +95,19 @@ class Baseline:
                 )
             return cls({z: float(frames.atoms[z]) for z in species}, "isolated")
         solution = pseudo_inverse(counts(frames, species)) @ frames.energies
-        return cls({z: float(e) for z, e in zip(species, solution, strict=True)}, "least squares")
+        energies = {z: float(e) for z, e in zip(species, solution, strict=True)}
+        return cls(energies, "least squares", independent(composition(frame.numbers, species) for frame in frames))
+
+    def determines(self, numbers: Array) -> bool:
+        """Whether the data determine the sum of these atoms' energies.
+
+        Isolated atoms do so for any molecule. Least squares do if its composition is a combination of theirs: from
+        ethanol alone, C2H6O, the energy of C4H12O2 follows, that of C5H8O2 does not.
+        """
+        if self.kind == "isolated":
+            return True
+        one = composition(numbers, sorted(self.energies))
+        return len(independent((*self.compositions, one))) == len(self.compositions)
 
     def atom_energies(self, numbers: Array) -> Array:
         """Baseline energy of every atom, (n,) float64, eV."""

@@ -27,7 +27,8 @@ class PotentialCalculator(Calculator):
     ------
     GeometryError
         On calculation: for a periodic cell, an element that was not in the training data, a NaN, or atoms nearer
-        than 0.3 Angstrom.
+        than 0.3 Angstrom; on calculation of an energy also for a composition whose energy the training data do not
+        determine (one molecule without isolated atoms, for instance), forces of which can still be had.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces"]
@@ -43,7 +44,12 @@ class PotentialCalculator(Calculator):
         require_molecule(molecule)
         self.potential.check_species(molecule.numbers, "calculator")
         check_geometry("calculator", molecule.numbers, molecule.positions, error=GeometryError)
-        energies, forces, shares = self.potential.predict([(molecule.positions, molecule.numbers)])
+        geometry = [(molecule.positions, molecule.numbers)]
+        if list(properties or []) == ["forces"] and not self.potential.baseline.determines(molecule.numbers):
+            self.results = {"forces": self.potential.forces(geometry)}
+            return
+        self.potential.check_composition(molecule.numbers, "calculator: the molecule")
+        energies, forces, shares = self.potential.predict(geometry)
         energy = float(energies[0])
         self.results = {"energy": energy, "free_energy": energy, "energies": shares, "forces": forces}
 

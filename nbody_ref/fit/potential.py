@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from nbody_ref.network import Network, Spec
 if TYPE_CHECKING:
     from nbody_ref.fit.calculator import PotentialCalculator
 
-__all__ = ["Potential", "Prediction", "load"]
+__all__ = ["Potential", "Prediction", "load", "undetermined"]
 
 Array = np.ndarray[Any, Any]
 
@@ -77,16 +78,29 @@ class Potential:
         Raises
         ------
         GeometryError
-            If a species was not in the training data, a coordinate is not finite, or two atoms coincide nearly.
+            If a species was not in the training data, the training data do not determine the energy of a composition,
+            a coordinate is not finite, or two atoms coincide nearly.
         """
-        parts = [self._predict(geometries[i : i + BATCH], i) for i in range(0, len(geometries), BATCH)]
+        molecules = _pairs(geometries)
+        for i, (_, numbers) in enumerate(molecules):
+            self.check_species(numbers, f"molecule {i}")
+            self.check_composition(numbers, f"molecule {i}")
+        return self._batches(molecules)
+
+    def forces(self, geometries: Sequence[tuple[Array, Array]]) -> Array:
+        """Forces alone, (N, 3) float64, eV/Angstrom: for molecules of any composition, see `predict`."""
+        molecules = _pairs(geometries)
+        for i, (_, numbers) in enumerate(molecules):
+            self.check_species(numbers, f"molecule {i}")
+        return self._batches(molecules).forces
+
+    def _batches(self, molecules: Sequence[tuple[Array, Array]]) -> Prediction:
+        parts = [self._predict(molecules[i : i + BATCH]) for i in range(0, len(molecules), BATCH)]
         if not parts:
             return Prediction(np.zeros(0), np.zeros((0, 3)), np.zeros(0))
         return Prediction(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def _predict(self, geometries: Sequence[tuple[Array, Array]], first: int) -> Prediction:
-        for i, (_, numbers) in enumerate(geometries):
-            self.check_species(numbers, f"molecule {first + i}")
+    def _predict(self, geometries: Sequence[tuple[Array, Array]]) -> Prediction:
         network, graph = self.network, self.network.graph(geometries)
         values, batch = network.forward(graph)
         one = np.ones_like(values[network.root])
@@ -107,6 +121,11 @@ class Potential:
                 name, names = symbols([z])[0], ", ".join(symbols(known))
                 raise GeometryError(f"{where}: atom {atom} is {name}, which was not in the training data ({names})")
 
+    def check_composition(self, numbers: Array, where: str) -> None:
+        """Refuse compositions whose energy the training data leave open."""
+        if not self.baseline.determines(numbers):
+            raise GeometryError(undetermined(where, numbers, self.baseline))
+
     def calculator(self) -> PotentialCalculator:
         """An ASE calculator of energy, energies of atoms, and forces."""
         from nbody_ref.fit.calculator import PotentialCalculator
@@ -121,14 +140,46 @@ class Potential:
         FileError
             If the file cannot be written.
         """
-        energies = {str(z): e for z, e in self.baseline.energies.items()}
+        baseline = {
+            "kind": self.baseline.kind,
+            "energies": {str(z): e for z, e in self.baseline.energies.items()},
+            "compositions": [list(row) for row in self.baseline.compositions],
+        }
         config = {
             "kind": "potential",
             "network": self.network.spec.to_dict(),
-            "baseline": {"kind": self.baseline.kind, "energies": energies},
+            "baseline": baseline,
             "constants": {str(z): e for z, e in self.constants.items()},
         }
         save_model(path, config, dict(self.network.parameters), self.metadata)
+
+
+def undetermined(where: str, numbers: Array, baseline: Baseline) -> str:
+    """The sentence for a molecule whose energy the data of a baseline leave open."""
+    names = symbols(sorted(baseline.energies))
+    known = [_formula(dict(zip(names, row, strict=True))) for row in baseline.compositions]
+    named = symbols(numbers)
+    return (
+        f"{where} is {_formula({name: named.count(name) for name in names})}, and its energy does not follow from the "
+        f"training data: they hold {', '.join(known)} without isolated atoms, so that the energy of an atom is not "
+        f"known. Add the isolated atoms to the training data (frames of one atom); forces can be had as it is"
+    )
+
+
+def _formula(counts: Mapping[str, int]) -> str:
+    from ase.formula import Formula
+
+    return str(Formula.from_dict({name: n for name, n in counts.items() if n}).format("hill"))
+
+
+def _pairs(geometries: Any) -> list[tuple[Array, Array]]:
+    """Geometries as pairs of arrays."""
+    try:
+        return [(np.asarray(positions, dtype=np.float64), np.asarray(numbers)) for positions, numbers in geometries]
+    except (TypeError, ValueError) as error:
+        raise GeometryError(
+            f"predict: 'geometries' must be pairs of positions (n, 3) and atomic numbers (n,): {error}"
+        ) from error
 
 
 def load(path: str | os.PathLike[str]) -> Potential:
@@ -145,21 +196,48 @@ def load(path: str | os.PathLike[str]) -> Potential:
     Raises
     ------
     FileError
-        If the file is truncated, foreign or inconsistent; the message says how.
+        If the file is truncated, foreign or inconsistent, or a number in it is NaN or infinite; the message says how.
     """
     config, arrays, metadata = load_model(path)
     if config.get("kind") != "potential":
         raise FileError(f"{path}: holds a {config.get('kind')!r}, not a potential")
     try:
         network = Network(Spec.from_dict(config["network"]), arrays)
-        energies = _by_number(config["baseline"]["energies"], network.species)
+        baseline = _baseline(config["baseline"], network.species)
         constants = _by_number(config["constants"], network.species)
-        baseline = Baseline(energies, str(config["baseline"]["kind"]))
+        _check_record(metadata)
     except (KeyError, TypeError, ValueError, AttributeError, NBodyRefError) as error:
         raise FileError(f"{path}: its description does not fit together: {type(error).__name__}: {error}") from error
     return Potential(network, baseline, constants, metadata)
 
 
+def _baseline(given: Mapping[str, Any], species: tuple[int, ...]) -> Baseline:
+    """The baseline of a model file."""
+    kind, rows = given["kind"], given["compositions"]
+    if kind not in ("isolated", "least squares") or (kind == "least squares") != bool(rows):
+        raise ValueError(f"a baseline of kind {kind!r} with {len(rows)} compositions")
+    if not all(len(row) == len(species) and all(type(n) is int and n >= 0 for n in row) for row in rows):
+        raise ValueError(f"compositions must be numbers of atoms of {len(species)} species, got {rows}")
+    return Baseline(_by_number(given["energies"], species), kind, tuple(tuple(row) for row in rows))
+
+
 def _by_number(energies: Mapping[str, Any], species: tuple[int, ...]) -> dict[int, float]:
     """Energies by atomic number, one for each species."""
-    return {z: float(energies[str(z)]) for z in species}
+    return {z: _number(energies[str(z)], f"energy of atomic number {z}") for z in species}
+
+
+def _number(value: Any, what: str) -> float:
+    """A finite number of a JSON record; texts, true and NaN are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{what} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _check_record(metadata: Mapping[str, Any]) -> None:
+    """The parts of a record that are read again, by `evaluate` and by the report."""
+    for z, energy in dict(metadata.get("mean_atom_energies", {})).items():
+        _number(energy, f"'mean_atom_energies' of {z!r}")
+    for point in metadata.get("learning_curve", []):
+        for key in ("frames", "energy_mae_meV", "forces_mae_meV_per_A"):
+            _number(point[key], f"{key!r} in 'learning_curve'")
+    dict(metadata.get("data", {}))

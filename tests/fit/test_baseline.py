@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit.baseline import Baseline, counts, pseudo_inverse
+from nbody_ref.fit.baseline import Baseline, counts, independent, pseudo_inverse
 from nbody_ref.fit.frames import Frame, Frames
 
 
@@ -64,3 +64,26 @@ def test_pseudo_inverse_sees_one_composition_however_often_it_is_repeated():
         pseudo = pseudo_inverse(count)
         assert np.linalg.matrix_rank(pseudo) == 1
         assert np.allclose(count[0] @ (pseudo @ np.full(repeats, -4200.0)), -4200.0, rtol=1e-12)
+
+
+def test_independent_compositions_span_all_of_them_exactly():
+    rows = [(6, 2, 1), (12, 4, 2), (4, 1, 0), (2, 0, 1), (8, 2, 1), (0, 0, 0)]
+    assert independent(rows) == ((6, 2, 1), (4, 1, 0), (2, 0, 1))
+    assert np.linalg.matrix_rank(np.array(rows)) == 3
+    # numbers whose elimination in float64 would need a tolerance
+    large = [(10**9, 10**9 + 1), (10**9 + 1, 10**9 + 2)]
+    assert independent(large) == tuple(large)
+    assert independent([large[0], tuple(7 * n for n in large[0])]) == (large[0],)
+
+
+def test_least_squares_determine_the_combinations_of_their_compositions_and_nothing_else():
+    one = Baseline.build(frames([[6, 1, 1]] * 3, [-10.0, -11.0, -12.0]))
+    assert one.compositions == ((2, 1),)
+    for numbers, known in (([1, 6, 1], True), ([6, 1, 1] * 2, True), ([6], False), ([6, 1], False), ([6, 6, 1], False)):
+        assert one.determines(np.array(numbers)) == known
+    several = Baseline.build(frames(MIXED, [total(c) for c in MIXED]))
+    assert several.determines(np.array([6])) and several.determines(np.array([8, 8, 8, 1]))
+
+
+def test_isolated_atoms_determine_every_composition():
+    assert Baseline.build(frames([[6, 1, 1]], [-5000.0], TRUE)).determines(np.array([6]))

@@ -1,5 +1,7 @@
 """A fitted potential: physics of its numbers, its file, its calculator and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -9,7 +11,8 @@ from scipy.spatial.transform import Rotation
 import nbody_ref
 from nbody_ref.errors import FileError, GeometryError
 from nbody_ref.files import load_model, save_model
-from nbody_ref.fit import load
+from nbody_ref.fit import evaluate, fit, load
+from nbody_ref.fit.frames import Frames
 
 U = 2.0**-53
 
@@ -157,3 +160,95 @@ def test_calculator_follows_changes_of_the_atoms(atoms):
     water = molecule("H2O")
     water.calc = atoms.calc
     assert water.get_forces().shape == (3, 3)
+
+
+@pytest.fixture(scope="module")
+def bare(frames):
+    """A potential of ethanol whose data had no isolated atoms: only the sum 6 H + 2 C + O is known."""
+    fast = {"size": "small", "smoothness": 1.5, "regularisation": 1e-4, "progress": False, "curve": False}
+    return fit(Frames(frames[:6].frames), **fast)
+
+
+def acetylacetone():
+    """C5H8O2 by its composition; where the atoms are does not matter here."""
+    positions = np.array([[1.4 * (i % 4), 1.3 * (i // 4), 0.2 * i] for i in range(15)])
+    return positions, np.array([6] * 5 + [8] * 2 + [1] * 8)
+
+
+def test_energy_of_a_composition_that_the_data_leave_open_is_refused_and_forces_are_given(bare, frames, tmp_path):
+    bare.save(tmp_path / "p.safetensors")
+    for potential in (bare, load(tmp_path / "p.safetensors")):
+        with pytest.raises(GeometryError, match=r"molecule 1 is C5H8O2, .* they hold C2H6O without isolated atoms"):
+            potential.predict([frames.geometries[0], acetylacetone()])
+        forces = potential.forces([acetylacetone()])
+        assert forces.shape == (15, 3) and np.isfinite(forces).all() and np.abs(forces).max() > 0
+        r, z = frames.geometries[0]
+        assert np.array_equal(potential.forces([(r, z)]), potential.predict([(r, z)]).forces)
+        # two ethanol molecules far apart are determined
+        twice = potential.predict([(np.concatenate([r, r + 50.0]), np.concatenate([z, z]))])
+        weights = potential.network.parameters[potential.network.readout]
+        noise = 400 * U * np.abs(weights).sum() + 64 * U * np.abs(twice.atom_energies).sum()  # as in `noise`
+        assert abs(twice.energies[0] - 2 * potential.predict([(r, z)]).energies[0]) < noise < 1e-6
+
+
+def test_an_open_composition_has_any_energy_with_the_same_fit(bare, frames):
+    """Why it is refused: 1 eV more for H and 6 eV less for O is the same fit of ethanol, and 4 eV for C5H8O2."""
+    moved = {1: 1.0, 6: 0.0, 8: -6.0}
+    energies = {z: e + moved[z] for z, e in bare.baseline.energies.items()}
+    other = replace(bare, baseline=replace(bare.baseline, energies=energies))
+    for geometry, change in ((frames.geometries[0], 0.0), (acetylacetone(), 8 - 2 * 6.0)):
+        pair = [p._batches([geometry]) for p in (bare, other)]
+        size = 64 * U * np.abs(pair[0].atom_energies).sum()
+        assert abs(pair[1].energies[0] - pair[0].energies[0] - change) < size
+        assert np.array_equal(pair[0].forces, pair[1].forces)
+
+
+def test_calculator_gives_forces_of_an_open_composition_and_refuses_its_energy(bare):
+    positions, numbers = acetylacetone()
+    atoms = Atoms(numbers, positions)
+    atoms.calc = bare.calculator()
+    assert atoms.get_forces().shape == (15, 3)
+    for ask in (atoms.get_potential_energy, atoms.get_potential_energies):
+        with pytest.raises(GeometryError, match=r"C5H8O2.*Add the isolated atoms"):
+            ask()
+
+
+def test_evaluation_of_an_open_composition_is_refused(bare, frames):
+    positions, numbers = acetylacetone()
+    odd = frames[0]._replace(positions=positions, numbers=numbers, forces=np.zeros((15, 3)))
+    with pytest.raises(GeometryError, match="molecule 1 is C5H8O2"):
+        evaluate(bare, Frames((frames[0], odd)))
+
+
+BROKEN = {
+    "text for a constant": ("config", lambda c: c["constants"].update({"1": "nan"})),
+    "true for a constant": ("config", lambda c: c["constants"].update({"1": True})),
+    "text for an energy": ("config", lambda c: c["baseline"]["energies"].update({"6": "-5"})),
+    "unknown kind": ("config", lambda c: c["baseline"].update(kind="mean")),
+    "no compositions": ("config", lambda c: c["baseline"].update(kind="least squares")),
+    "composition of two": ("config", lambda c: c["baseline"].update(kind="least squares", compositions=[[1, 2]])),
+    "half an atom": ("config", lambda c: c["baseline"].update(kind="least squares", compositions=[[1, 2, 0.5]])),
+    "list of means": ("metadata", lambda m: m.update(mean_atom_energies=[1, 2])),
+    "text for a mean": ("metadata", lambda m: m.update(mean_atom_energies={"1": "x"})),
+    "curve without frames": ("metadata", lambda m: m.update(learning_curve=[{}])),
+    "number for a curve": ("metadata", lambda m: m.update(learning_curve=3)),
+    "list for data": ("metadata", lambda m: m.update(data=[1])),
+}
+
+
+@pytest.mark.parametrize("part", BROKEN)
+def test_records_with_wrong_entries_are_refused(potential, tmp_path, part):
+    path = tmp_path / "p.safetensors"
+    potential.save(path)
+    config, arrays, metadata = load_model(path)
+    which, spoil = BROKEN[part]
+    spoil({"config": config, "metadata": metadata}[which])
+    save_model(path, config, arrays, metadata)
+    with pytest.raises(FileError, match="does not fit together"):
+        load(path)
+
+
+@pytest.mark.parametrize("wrong", [[5], 3, None, [([0, 0], 1, 2)], [("a", [1])]])
+def test_geometries_that_are_no_pairs_are_refused(potential, wrong):
+    with pytest.raises(GeometryError, match="'geometries' must be pairs"):
+        potential.predict(wrong)
