@@ -17,9 +17,9 @@ from nbody_ref.errors import IrrepsError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Irrep", "Irreps", "Part"]
+__all__ = ["Irrep", "Irreps", "Part", "check_integer"]
 
-_IRREP = re.compile(r"^\s*(\d+)\s*([eo]?)\s*$")
+_IRREP = re.compile(r"^\s*(\d{1,9})\s*([eo]?)\s*$")
 _LETTER = {1: "e", -1: "o", None: ""}
 _PARITY = {"e": 1, "o": -1, "": None}
 
@@ -45,9 +45,7 @@ class Irrep:
     p: int | None = None
 
     def __post_init__(self) -> None:
-        l, p = _integer(self.l), None if self.p is None else _integer(self.p)
-        if l is None or l < 0:
-            raise IrrepsError(f"Irrep: 'l' must be a non-negative integer, got {self.l!r}")
+        l, p = check_integer("Irrep", "l", self.l), None if self.p is None else _integer(self.p)
         if self.p is not None and p not in (1, -1):
             raise IrrepsError(f"Irrep: 'p' must be 1, -1 or None, got {self.p!r}")
         object.__setattr__(self, "l", l)
@@ -146,7 +144,8 @@ class Irreps:
     @classmethod
     def harmonics(cls, lmax: int, parity: bool = True) -> Irreps:
         """Type of the harmonics of one vector up to degree lmax: 1x0e + 1x1o + 1x2e + ..."""
-        return cls((1, Irrep(l, (-1) ** l if parity else None)) for l in range(lmax + 1))
+        degrees = range(check_integer("Irreps.harmonics", "lmax", lmax) + 1)
+        return cls((1, Irrep(l, (-1) ** l if parity else None)) for l in degrees)
 
     @property
     def dim(self) -> int:
@@ -229,7 +228,9 @@ class Irreps:
         return Irreps(self.parts + Irreps(other).parts)
 
     def __mul__(self, times: int) -> Irreps:
-        return Irreps(self.parts * times)
+        if _integer(times) is None:
+            return NotImplemented
+        return Irreps(self.parts * check_integer("Irreps", "times", times))
 
     __rmul__ = __mul__
 
@@ -248,6 +249,29 @@ class Irreps:
 
 def _join(parts: Iterable[Part]) -> str:
     return " + ".join(str(part) for part in parts)
+
+
+def check_integer(function: str, name: str, value: Any, least: int = 0) -> int:
+    """`value` as a Python integer: (l + 1)**2 of a small NumPy integer overflows, and True and 2.0 are no degrees.
+
+    Parameters
+    ----------
+    function, name : str
+        What the message calls the function and the argument.
+    value : int or NumPy integer
+    least : int
+        Smallest value allowed.
+
+    Raises
+    ------
+    IrrepsError
+        If `value` is no integer (a bool, a float and a text are none) or is less than `least`.
+    """
+    found = _integer(value)
+    if found is None or found < least:
+        rule = {0: "a non-negative integer", 1: "a positive integer"}.get(least, f"an integer of at least {least}")
+        raise IrrepsError(f"{function}: '{name}' must be {rule}, got {value!r}")
+    return found
 
 
 def _integer(value: Any) -> int | None:
@@ -281,6 +305,6 @@ def _read_part(term: str) -> Part:
     mul, cross, irrep = term.partition("x")
     if not cross:
         return _check_part(1, term)
-    if not mul.strip().isdecimal():
+    if not (mul.strip().isdecimal() and len(mul.strip()) < 10):
         raise IrrepsError(f"Irreps: expected terms such as '8x0e' or '1o', got {term!r}")
     return _check_part(int(mul), irrep)

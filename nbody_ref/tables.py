@@ -13,8 +13,20 @@ import numpy as np
 
 from nbody_ref.errors import DTypeError, IrrepsError
 from nbody_ref.exact.cg import cg_table, cg_table_real
+from nbody_ref.irreps import check_integer
 
-__all__ = ["CGTable", "HarmonicTable", "cg_coo", "clebsch_gordan", "harmonic_table", "real_to_complex"]
+__all__ = [
+    "LARGEST_DEGREE",
+    "CGTable",
+    "HarmonicTable",
+    "cg_coo",
+    "check_basis",
+    "check_degree",
+    "check_normalization",
+    "clebsch_gordan",
+    "harmonic_table",
+    "real_to_complex",
+]
 
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
 Array = np.ndarray[Any, Any]
@@ -22,6 +34,8 @@ RealArray = np.ndarray[Any, np.dtype[Any]]
 ComplexArray = np.ndarray[Any, np.dtype[np.complex128]]
 
 _BASES = ("real", "complex")
+_NORMALIZATIONS = ("integral", "component", "norm")
+LARGEST_DEGREE = 1024  # the table of harmonics has l^2 / 2 exact entries, a Wigner matrix 4 l^2: minutes and gigabytes
 
 
 class CGTable(NamedTuple):
@@ -71,7 +85,7 @@ def clebsch_gordan(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = n
     >>> clebsch_gordan(1, 1, 0)[:, :, 0].diagonal()
     array([-0.57735027, -0.57735027, -0.57735027])
     """
-    return _dense(*_check(l1, l2, l, basis, dtype))
+    return _dense(*_check("clebsch_gordan", l1, l2, l, basis, dtype))
 
 
 def cg_coo(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = np.float64) -> CGTable:
@@ -97,10 +111,41 @@ def cg_coo(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = np.float6
     >>> [index.tolist() for index in cg_coo(1, 1, 0)[:3]]
     [[0, 1, 2], [0, 1, 2], [0, 0, 0]]
     """
-    return _coo(*_check(l1, l2, l, basis, dtype))
+    return _coo(*_check("cg_coo", l1, l2, l, basis, dtype))
 
 
-@cache
+def check_degree(function: str, name: str, value: Any) -> int:
+    """Return a degree as a Python integer; called before any table is looked up, so that no cache sees other types.
+
+    Parameters
+    ----------
+    function, name : str
+        What the message calls the function and the argument.
+    value : int or NumPy integer
+
+    Raises
+    ------
+    IrrepsError
+        If `value` is not an integer from 0 to `LARGEST_DEGREE`.
+    """
+    degree = check_integer(function, name, value)
+    if degree > LARGEST_DEGREE:
+        raise IrrepsError(f"{function}: '{name}' must be at most {LARGEST_DEGREE}, got {degree}")
+    return degree
+
+
+def check_basis(function: str, basis: Any) -> None:
+    """Raise IrrepsError unless `basis` is "real" or "complex"."""
+    if not isinstance(basis, str) or basis not in _BASES:
+        raise IrrepsError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
+
+
+def check_normalization(function: str, normalization: Any) -> None:
+    """Raise IrrepsError unless `normalization` is "integral", "component" or "norm"."""
+    if not isinstance(normalization, str) or normalization not in _NORMALIZATIONS:
+        raise IrrepsError(f"{function}: 'normalization' must be integral, component or norm, got {normalization!r}")
+
+
 def real_to_complex(l: int) -> ComplexArray:
     r"""Unitary U_l between the gauges: Y_real = U_l conj(Y_complex), so v_real = U_l v_complex for covariant vectors.
 
@@ -126,7 +171,11 @@ def real_to_complex(l: int) -> ComplexArray:
     >>> real_to_complex(0)
     array([[1.+0.j]])
     """
-    l = _degree("real_to_complex", "l", l)
+    return _unitary(check_degree("real_to_complex", "l", l))
+
+
+@cache
+def _unitary(l: int) -> ComplexArray:
     half = np.sqrt(0.5)
     U = np.zeros((2 * l + 1, 2 * l + 1), np.complex128)
     U[l, l] = 1.0
@@ -151,7 +200,6 @@ class HarmonicTable(NamedTuple):
     unit: RealArray  # (2,) zero and one of the dtype
 
 
-@cache
 def harmonic_table(lmax: int, normalization: str = "integral", dtype: Any = np.float64) -> HarmonicTable:
     """Recursion table of the real solid harmonics up to degree lmax, every entry correctly rounded and read-only.
 
@@ -169,14 +217,15 @@ def harmonic_table(lmax: int, normalization: str = "integral", dtype: Any = np.f
     DTypeError
         If `dtype` is neither float64 nor float32.
     """
+    lmax = check_degree("harmonic_table", "lmax", lmax)
+    check_normalization("harmonic_table", normalization)
+    return _recursion(lmax, normalization, _real_dtype("harmonic_table", dtype))
+
+
+@cache
+def _recursion(lmax: int, normalization: str, name: str) -> HarmonicTable:
     from nbody_ref.exact.harmonics import round_over_root_4pi
     from nbody_ref.exact.surd import Surd
-
-    lmax, name = _degree("harmonic_table", "lmax", lmax), np.dtype(dtype).name
-    if normalization not in ("integral", "component", "norm"):
-        raise IrrepsError(f"harmonic_table: 'normalization' must be integral, component or norm, got {normalization!r}")
-    if name not in ("float64", "float32"):
-        raise DTypeError(f"harmonic_table: 'dtype' must be float64 or float32, got {name}")
 
     def weight(l: int) -> int:  # square of the factor that turns "norm" into "component"
         return 1 if normalization == "norm" else 2 * l + 1
@@ -215,22 +264,22 @@ def _dense(l1: int, l2: int, l: int, basis: str, dtype: str) -> RealArray:
     return _frozen(C)
 
 
-def _check(l1: int, l2: int, l: int, basis: str, dtype: Any) -> tuple[int, int, int, str, str]:
-    l1, l2, l = (_degree("clebsch_gordan", name, value) for name, value in (("l1", l1), ("l2", l2), ("l", l)))
+def _check(function: str, l1: Any, l2: Any, l: Any, basis: str, dtype: Any) -> tuple[int, int, int, str, str]:
+    l1, l2, l = (check_degree(function, name, value) for name, value in (("l1", l1), ("l2", l2), ("l", l)))
     if not abs(l1 - l2) <= l <= l1 + l2:
-        raise IrrepsError(f"clebsch_gordan: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
-    if basis not in _BASES:
-        raise IrrepsError(f"clebsch_gordan: 'basis' must be 'real' or 'complex', got {basis!r}")
-    name = np.dtype(dtype).name
+        raise IrrepsError(f"{function}: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
+    check_basis(function, basis)
+    return l1, l2, l, basis, _real_dtype(function, dtype)
+
+
+def _real_dtype(function: str, dtype: Any) -> str:
+    try:
+        name = "" if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = ""
     if name not in ("float64", "float32"):
-        raise DTypeError(f"clebsch_gordan: 'dtype' must be float64 or float32, got {name}")
-    return l1, l2, l, basis, name
-
-
-def _degree(function: str, name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise IrrepsError(f"{function}: '{name}' must be a non-negative integer, got {value!r}")
-    return int(value)
+        raise DTypeError(f"{function}: 'dtype' must be float64 or float32, got {name or repr(dtype)}")
+    return name
 
 
 def _frozen(array: Array) -> Array:

@@ -21,6 +21,7 @@ __all__ = [
     "check_index",
     "check_like",
     "check_needs",
+    "check_out",
     "check_same_dtype",
 ]
 
@@ -36,14 +37,14 @@ def check_array(
     shape: tuple[int | EllipsisType | None, ...],
     dtypes: Iterable[Any] = REAL,
 ) -> Array:
-    """Return `array` C-contiguous, or raise if its shape or dtype is not the one required.
+    """Return `array` C-contiguous and aligned, or raise if its shape or dtype is not the one required.
 
     Parameters
     ----------
     function, name : str
         What the message calls the function and the argument.
     array : array_like
-        Copied only if it is not C-contiguous; never cast.
+        Copied only if it is not C-contiguous or not aligned; never cast.
     shape : tuple of int, None or ...
         Required shape. None allows any length of that axis; a leading ... any number of axes before the rest.
     dtypes : iterable of dtypes
@@ -54,15 +55,39 @@ def check_array(
     ShapeError
         If the number of axes or a length differs.
     DTypeError
-        If the dtype is none of `dtypes`.
+        If the dtype is none of `dtypes`, or entries are masked.
     """
-    found = np.asarray(array)
+    found = _as_array(function, name, array)
     if not _fits(found.shape, shape):
         raise ShapeError(f"{function}: '{name}' must have shape {_show(shape)}, got {found.shape}")
     if not any(found.dtype == dtype for dtype in dtypes):
         wanted = " or ".join(str(np.dtype(dtype)) for dtype in dtypes)
         raise DTypeError(f"{function}: '{name}' must be {wanted}, got {found.dtype}")
-    return found if found.flags.c_contiguous else np.ascontiguousarray(found)
+    flags = found.flags
+    return found if flags.c_contiguous and flags.aligned else np.array(found, order="C")
+
+
+def check_out(function: str, out: Any, shape: tuple[int, ...], dtype: Any, *inputs: Array) -> Array:
+    """Return the array that a caller wants the result in, or raise if the result cannot be written there.
+
+    Raises
+    ------
+    ShapeError
+        If the shape is wrong, or it is not C-contiguous, not writable, or in the memory of one of `inputs`.
+    DTypeError
+        If it is no array, or its dtype is not that of the result.
+    """
+    if not isinstance(out, np.ndarray):
+        raise DTypeError(f"{function}: 'out' must be a NumPy array, got {type(out).__name__}")
+    check_array(function, "out", out, shape, (dtype,))
+    flags = out.flags
+    if not (flags.c_contiguous and flags.aligned):
+        raise ShapeError(f"{function}: 'out' must be C-contiguous and aligned, got strides {out.strides}")
+    if not flags.writeable:
+        raise ShapeError(f"{function}: 'out' must be writable, got a read-only array")
+    if any(np.may_share_memory(out, x) for x in inputs):
+        raise ShapeError(f"{function}: 'out' must have its own memory, got that of an argument")
+    return out
 
 
 def check_same_dtype(function: str, **arrays: Array | None) -> None:
@@ -99,7 +124,9 @@ def check_needs(function: str, needs: tuple[bool, ...] | None, count: int) -> tu
     ShapeError
         If the number of flags is not `count`.
     """
-    wanted = (True,) * count if needs is None else tuple(needs)
+    if needs is not None and np.ndim(needs) != 1:
+        raise ShapeError(f"{function}: 'needs' must have {count} flags, got {needs!r}")
+    wanted = (True,) * count if needs is None else tuple(bool(need) for need in needs)
     if len(wanted) != count:
         raise ShapeError(f"{function}: 'needs' must have {count} flags, got {len(wanted)}")
     return wanted
@@ -129,7 +156,7 @@ def check_index(function: str, name: str, index: Any, count: int, shape: tuple[i
     ShapeError
         If the shape is wrong or an index is out of range.
     """
-    found = np.asarray(index)
+    found = _as_array(function, name, index)
     if not _fits(found.shape, shape):
         raise ShapeError(f"{function}: '{name}' must have shape {_show(shape)}, got {found.shape}")
     if found.dtype.kind not in "iu":
@@ -137,6 +164,15 @@ def check_index(function: str, name: str, index: Any, count: int, shape: tuple[i
     if found.size and (found.min() < 0 or found.max() >= count):
         raise ShapeError(f"{function}: '{name}' must lie in 0..{count - 1}, got {found.min()}..{found.max()}")
     return np.ascontiguousarray(found, dtype=np.uintp)
+
+
+def _as_array(function: str, name: str, values: Any) -> Array:
+    if isinstance(values, np.ma.MaskedArray):
+        raise DTypeError(f"{function}: '{name}' must be a plain array, got a masked one")
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"{function}: '{name}' must be an array: {error}") from error
 
 
 def _fits(found: tuple[int, ...], wanted: tuple[int | EllipsisType | None, ...]) -> bool:

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import IrrepsError
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 from nbody_ref.kernels.cg_product import CHANNELWISE, SUM_BOTH, SUM_LEFT, TO_BOTH, ProductArrays, cg_terms
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype
-from nbody_ref.tables import CGTable, cg_coo
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype
+from nbody_ref.ops.message_table import listed_paths
+from nbody_ref.tables import CGTable, cg_coo, check_basis
 
 __all__ = ["ProductTable", "cg_product", "cg_product_jvp", "cg_product_vjp", "cg_product_vjp_jvp"]
 
@@ -45,6 +46,11 @@ class ProductTable:
         "full": channel (u, v) = u * mul_b + v. "channelwise": equal channel counts, c = u = v.
     paths : tuple of (int, int, Irrep)
     basis : {"real", "complex"}
+
+    Raises
+    ------
+    IrrepsError
+        If a path does not exist or there is none, or channel counts differ in a channelwise product.
     """
 
     irreps_a: Irreps
@@ -52,6 +58,19 @@ class ProductTable:
     mode: str
     paths: tuple[ProductPath, ...]
     basis: str = "real"
+
+    def __post_init__(self) -> None:
+        a, b = Irreps(self.irreps_a), Irreps(self.irreps_b)
+        if not isinstance(self.mode, str) or self.mode not in ("full", "channelwise"):
+            raise IrrepsError(f"ProductTable: 'mode' must be 'full' or 'channelwise', got {self.mode!r}")
+        check_basis("ProductTable", self.basis)
+        found = tuple(_checked_path(a, b, path) for path in self.paths)
+        if not found:
+            raise IrrepsError(f"ProductTable: no path from ({a}) x ({b}) to the irreps asked for")
+        if self.mode == "channelwise" and any(a[i].mul != b[j].mul for i, j, _ in found):
+            raise IrrepsError(f"ProductTable: a channelwise product needs equal multiplicities, got ({a}) x ({b})")
+        for name, value in (("irreps_a", a), ("irreps_b", b), ("paths", found)):
+            object.__setattr__(self, name, value)  # NumPy's integers would overflow
 
     @classmethod
     def build(
@@ -80,20 +99,14 @@ class ProductTable:
             If a path does not exist, channel counts differ in a channelwise product, or no path is left.
         """
         a, b = Irreps(irreps_a), Irreps(irreps_b)
-        if mode not in ("full", "channelwise") or basis not in ("real", "complex"):
-            raise IrrepsError(f"ProductTable: unknown 'mode' {mode!r} or 'basis' {basis!r}")
         if paths is None:
             pairs = [(i, j) for i in range(len(a)) for j in range(len(b))]
             found = tuple((i, j, irrep) for i, j in pairs for irrep in a[i].irrep * b[j].irrep)
         else:
-            found = tuple(_checked_path(a, b, path) for path in paths)
+            found = listed_paths("ProductTable", paths)
         if out is not None:
             kept = {Irrep.parse(irrep) for irrep in out}
-            found = tuple(path for path in found if path[2] in kept)
-        if not found:
-            raise IrrepsError(f"ProductTable: no path from ({a}) x ({b}) to the irreps asked for")
-        if mode == "channelwise" and any(a[i].mul != b[j].mul for i, j, _ in found):
-            raise IrrepsError(f"ProductTable: a channelwise product needs equal multiplicities, got ({a}) x ({b})")
+            found = tuple(path for path in found if Irrep.parse(path[2]) in kept)
         return cls(a, b, mode, found, basis)
 
     @property
@@ -158,7 +171,7 @@ def cg_product_vjp(y_bar: Array, a: Array, b: Array, table: ProductTable, needs:
     """
     a, b = _checked("cg_product_vjp", a, b, table)
     (g,) = _cotangents("cg_product_vjp", a, table, y_bar)
-    need_a, need_b = needs or (True, True)
+    need_a, need_b = check_needs("cg_product_vjp", needs, 2)
     _, to_a, to_b = table.arrays(a.dtype)
     a_bar = contract(to_a, (b, g)) if need_a else None  # D2
     b_bar = contract(to_b, (a, g)) if need_b else None  # D3
@@ -174,7 +187,7 @@ def cg_product_vjp_jvp(
     a, b = _checked("cg_product_vjp_jvp", a, b, table)
     g, g_dot = _cotangents("cg_product_vjp_jvp", a, table, y_bar, y_bar_dot)
     a_dot, b_dot = _like("cg_product_vjp_jvp", "a_dot", a_dot, a), _like("cg_product_vjp_jvp", "b_dot", b_dot, b)
-    need_a, need_b = needs or (True, True)
+    need_a, need_b = check_needs("cg_product_vjp_jvp", needs, 2)
     _, to_a, to_b = table.arrays(a.dtype)
     a_bar = contract(to_a, (b_dot, g), (b, g_dot)) if need_a else None  # D2
     b_bar = contract(to_b, (a_dot, g), (a, g_dot)) if need_b else None  # D3
@@ -198,8 +211,10 @@ def add_form(out: Array, left: Array, right: Array, arrays: ProductArrays) -> No
 
 
 def _checked_path(a: Irreps, b: Irreps, path: ProductPath) -> ProductPath:
-    i, j, irrep = int(path[0]), int(path[1]), Irrep.parse(path[2])
-    if not (0 <= i < len(a) and 0 <= j < len(b)) or irrep not in a[i].irrep * b[j].irrep:
+    given = listed_paths("ProductTable", (path,))[0]
+    i, j = (check_integer("ProductTable", "paths", number) for number in given[:2])
+    irrep = Irrep.parse(given[2])
+    if i >= len(a) or j >= len(b) or irrep not in a[i].irrep * b[j].irrep:
         raise IrrepsError(f"ProductTable: 'paths' has ({i}, {j}, {irrep}), which ({a}) x ({b}) lacks")
     return i, j, irrep
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbody_ref.irreps import Irreps
-from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array
-from nbody_ref.tables import real_to_complex
+from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array, check_needs
+from nbody_ref.tables import check_degree, real_to_complex
 
 __all__ = ["fragments", "fragments_jvp", "fragments_vjp", "fragments_vjp_jvp", "to_complex", "to_real"]
 
@@ -41,6 +41,8 @@ def fragments(Y: Array, lmax: int) -> Array:
 
     Raises
     ------
+    IrrepsError
+        If `lmax` is not a non-negative integer.
     ShapeError, DTypeError
         If `Y` is not such an array.
 
@@ -49,27 +51,25 @@ def fragments(Y: Array, lmax: int) -> Array:
     |computed - exact| <= 2 u |Y| in the real and the imaginary part each. Gradient `fragments_vjp`; derivation:
     docs/derivations/gauge.md.
     """
-    Y = check_array("fragments", "Y", Y, (None, (lmax + 1) ** 2), REAL)
-    table = _table(lmax, Y.dtype.name)
-    out = np.empty(Y.shape, np.result_type(Y.dtype, np.complex64))
-    out.real = Y[:, table.plus] * table.real
-    out.imag = Y[:, table.minus] * table.imag
-    return out
+    return _fragments("fragments", "Y", Y, lmax)
 
 
 def fragments_jvp(Y: Array, Y_dot: Array | None, lmax: int) -> Array | None:
     """Tangent of `fragments`, which is linear."""
-    return None if Y_dot is None else fragments(Y_dot, lmax)  # D1
+    return None if Y_dot is None else _fragments("fragments_jvp", "Y_dot", Y_dot, lmax)  # D1
 
 
 def fragments_vjp(v_bar: Array, Y: Array, lmax: int, needs: Needs = None) -> tuple[Array | None]:
     r"""Cotangent of `fragments`: the real part of the transpose, :math:`\bar Y = \mathrm{Re}(\bar v\, U^\dagger)`."""
-    if needs is not None and not needs[0]:
+    if not check_needs("fragments_vjp", needs, 1)[0]:
         return (None,)
+    lmax = check_degree("fragments_vjp", "lmax", lmax)
+    Y = check_array("fragments_vjp", "Y", Y, (None, (lmax + 1) ** 2), REAL)
+    v = check_array("fragments_vjp", "v_bar", v_bar, Y.shape, (np.result_type(Y.dtype, np.complex64),))
     table = _table(lmax, Y.dtype.name)
-    a, b = v_bar.real * table.real, v_bar.imag * table.imag
+    a, b = v.real * table.real, v.imag * table.imag
     a, b = a + a[:, table.partner], -(b + b[:, table.partner])
-    return (np.where(table.m > 0, a, np.where(table.m < 0, b, v_bar.real)),)  # D3
+    return (np.where(table.m > 0, a, np.where(table.m < 0, b, v.real)),)  # D3
 
 
 def fragments_vjp_jvp(
@@ -106,6 +106,16 @@ def to_real(state: Array, irreps: Irreps | str) -> Array:
     gauge, such as those of real networks.
     """
     return _turn("to_real", state, Irreps(irreps), real_to_complex)
+
+
+def _fragments(function: str, name: str, Y: Array, lmax: int) -> Array:
+    lmax = check_degree(function, "lmax", lmax)
+    Y = check_array(function, name, Y, (None, (lmax + 1) ** 2), REAL)
+    table = _table(lmax, Y.dtype.name)
+    out = np.empty(Y.shape, np.result_type(Y.dtype, np.complex64))
+    out.real = Y[:, table.plus] * table.real
+    out.imag = Y[:, table.minus] * table.imag
+    return out
 
 
 def _turn(function: str, state: Array, irreps: Irreps, matrix: Any) -> Array:

@@ -15,8 +15,8 @@ from nbody_ref.errors import GeometryError, IrrepsError
 from nbody_ref.kernels import distance as vectors
 from nbody_ref.kernels import harmonics as loops
 from nbody_ref.kernels import harmonics_low as low
-from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs
-from nbody_ref.tables import harmonic_table, real_to_complex
+from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs, check_out
+from nbody_ref.tables import check_basis, check_degree, check_normalization, harmonic_table, real_to_complex
 
 __all__ = [
     "solid",
@@ -54,7 +54,7 @@ def solid_harmonics(
         Real harmonics without Condon-Shortley phase, l = 1 proportional to (y, z, x); or **conj(Y^l_m)**, Y^l_m with
         that phase: the covariant fragment of the direction, which turns with `wigner_D(l, R, "complex")`.
     out : (..., (lmax + 1)**2), same dtype as the result, optional
-        Written and returned; C-contiguous; real basis only.
+        Written and returned; C-contiguous, in its own memory; real basis only.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def solid_harmonics(
     >>> solid_harmonics(1, np.array([0.0, 0.0, 2.0]), "norm")
     array([1., 0., 2., 0.])
     """
-    return _public("solid_harmonics", solid, lmax, r, normalization, basis, out)
+    return _public("solid_harmonics", _solid, lmax, r, normalization, basis, out)
 
 
 def spherical_harmonics(
@@ -114,25 +114,17 @@ def spherical_harmonics(
     >>> spherical_harmonics(1, np.array([0.0, 0.0, -2.0]), "component")
     array([ 1.        ,  0.        , -1.73205081,  0.        ])
     """
-    return _public("spherical_harmonics", spherical, lmax, r, normalization, basis, out)
+    return _public("spherical_harmonics", _spherical, lmax, r, normalization, basis, out)
 
 
 def solid(r: Any, lmax: int, normalization: str = "integral", out: Array | None = None) -> Array:
     """Real solid harmonics of vectors (n, 3) -> (n, (lmax + 1)**2); `solid_harmonics` in the chain form."""
-    r, table = _prepare("solid", r, lmax, normalization)
-    shape = (len(r), (lmax + 1) ** 2)
-    Y = np.empty(shape, r.dtype) if out is None else _check_out("solid", out, shape, r.dtype)
-    if lmax <= low.LMAX:
-        diagonal, a, b, *_ = _by_degree(lmax, normalization, r.dtype.type)
-        low.solid(r.reshape(-1), diagonal, a, b, Y.reshape(-1))
-    else:
-        loops.solid(r.reshape(-1), table, Y.reshape(-1))
-    return Y
+    return _solid("solid", r, lmax, normalization, out)
 
 
 def solid_jvp(r: Any, r_dot: Any, lmax: int, normalization: str = "integral") -> Array | None:
     """Tangent of `solid`: (r_dot . grad) Y, (n, (lmax + 1)**2)."""
-    r, table = _prepare("solid_jvp", r, lmax, normalization)
+    r, lmax, table = _prepare("solid_jvp", r, lmax, normalization)
     v = check_like("solid_jvp", "r_dot", r_dot, r)
     if v is None:
         return None
@@ -145,7 +137,7 @@ def solid_vjp(
     Y_bar: Any, r: Any, lmax: int, normalization: str = "integral", needs: Needs = None
 ) -> tuple[Array | None]:
     """Adjoint of `solid`: sum over l, m of Y_bar grad Y, (n, 3)."""
-    r, table = _prepare("solid_vjp", r, lmax, normalization)
+    r, lmax, table = _prepare("solid_vjp", r, lmax, normalization)
     g = check_array("solid_vjp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
     if not check_needs("solid_vjp", needs, 1)[0]:
         return (None,)
@@ -164,7 +156,7 @@ def solid_vjp_jvp(
     Y_bar: Any, r: Any, Y_bar_dot: Any, r_dot: Any, lmax: int, normalization: str = "integral", needs: Needs = None
 ) -> tuple[Array | None]:
     """Tangent of `solid_vjp`, (n, 3); None if both tangents are."""
-    r, table = _prepare("solid_vjp_jvp", r, lmax, normalization)
+    r, lmax, table = _prepare("solid_vjp_jvp", r, lmax, normalization)
     g = check_array("solid_vjp_jvp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
     g_dot = check_like("solid_vjp_jvp", "Y_bar_dot", Y_bar_dot, g)
     v = check_like("solid_vjp_jvp", "r_dot", r_dot, r)
@@ -182,13 +174,12 @@ def solid_vjp_jvp(
 
 def spherical(r: Any, lmax: int, normalization: str = "integral", out: Array | None = None) -> Array:
     """Real spherical harmonics of vectors (n, 3) -> (n, (lmax + 1)**2); `spherical_harmonics` in the chain form."""
-    r, u, _ = _unit("spherical", r, lmax)
-    return solid(u, lmax, normalization, out)
+    return _spherical("spherical", r, lmax, normalization, out)
 
 
 def spherical_jvp(r: Any, r_dot: Any, lmax: int, normalization: str = "integral") -> Array | None:
     """Tangent of `spherical`: only the part of r_dot across r counts."""
-    r, u, dist = _unit("spherical_jvp", r, lmax)
+    r, u, dist, lmax = _unit("spherical_jvp", r, lmax, normalization)
     v = check_like("spherical_jvp", "r_dot", r_dot, r)
     return None if v is None else solid_jvp(u, _project(u, dist, v), lmax, normalization)  # U1
 
@@ -197,8 +188,9 @@ def spherical_vjp(
     Y_bar: Any, r: Any, lmax: int, normalization: str = "integral", needs: Needs = None
 ) -> tuple[Array | None]:
     """Adjoint of `spherical`, (n, 3), perpendicular to r."""
-    r, u, dist = _unit("spherical_vjp", r, lmax)
-    u_bar = solid_vjp(Y_bar, u, lmax, normalization, needs)[0]
+    r, u, dist, lmax = _unit("spherical_vjp", r, lmax, normalization)
+    g = check_array("spherical_vjp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
+    u_bar = solid_vjp(g, u, lmax, normalization, check_needs("spherical_vjp", needs, 1))[0]
     return (None if u_bar is None else _project(u, dist, u_bar),)  # U2
 
 
@@ -206,14 +198,16 @@ def spherical_vjp_jvp(
     Y_bar: Any, r: Any, Y_bar_dot: Any, r_dot: Any, lmax: int, normalization: str = "integral", needs: Needs = None
 ) -> tuple[Array | None]:
     """Tangent of `spherical_vjp`, (n, 3); None if both tangents are."""
-    r, u, dist = _unit("spherical_vjp_jvp", r, lmax)
-    v = check_like("spherical_vjp_jvp", "r_dot", r_dot, r)
+    r, u, dist, lmax = _unit("spherical_vjp_jvp", r, lmax, normalization)
+    g = check_array("spherical_vjp_jvp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
+    g_dot, v = (check_like("spherical_vjp_jvp", *dot) for dot in (("Y_bar_dot", Y_bar_dot, g), ("r_dot", r_dot, r)))
     u_dot = None if v is None else _project(u, dist, v)  # U1
-    u_bar_dot = solid_vjp_jvp(Y_bar, u, Y_bar_dot, u_dot, lmax, normalization, needs)[0]
+    wanted = check_needs("spherical_vjp_jvp", needs, 1)
+    u_bar_dot = solid_vjp_jvp(g, u, g_dot, u_dot, lmax, normalization, wanted)[0]
     if u_bar_dot is None:
         return (None,)
     r_bar_dot = _project(u, dist, u_bar_dot)  # U3
-    u_bar = solid_vjp(Y_bar, u, lmax, normalization)[0]
+    u_bar = solid_vjp(g, u, lmax, normalization)[0]
     if v is not None and u_dot is not None and u_bar is not None:
         along, turning, stretch = _dot(u, u_bar), _dot(u_dot, u_bar), _dot(u, v)
         r_bar_dot -= (u_dot * along + u * turning + stretch * _project(u, dist, u_bar)) / dist[:, None]  # U4
@@ -222,19 +216,22 @@ def spherical_vjp_jvp(
 
 def _public(function: str, op: Any, lmax: int, r: Any, normalization: str, basis: str, out: Array | None) -> Array:
     """Leading axes, the check for NaN, and the complex basis around an op on (n, 3)."""
-    if basis not in ("real", "complex"):
-        raise IrrepsError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
+    check_basis(function, basis)
+    lmax = check_degree(function, "lmax", lmax)
+    check_normalization(function, normalization)
     found = check_array(function, "r", r, (..., 3))
-    harmonic_table(lmax, normalization, found.dtype.type)
     check_finite(function, "r", found)
-    shape = (*found.shape[:-1], (lmax + 1) ** 2)
+    shape, rows = (*found.shape[:-1], (lmax + 1) ** 2), found.reshape(-1, 3)
     if basis == "real":
-        flat = None if out is None else _check_out(function, out, shape, found.dtype).reshape(-1, shape[-1])
-        Y: Array = op(found.reshape(-1, 3), lmax, normalization, flat)
-        return Y.reshape(shape) if out is None else out
+        if out is not None:
+            flat = check_out(function, out, shape, found.dtype, found).reshape(len(rows), shape[-1])
+            op(function, rows, lmax, normalization, flat)
+            return out
+        Y: Array = op(function, rows, lmax, normalization, None)
+        return Y.reshape(shape)
     if out is not None:
         raise IrrepsError(f"{function}: 'out' needs basis 'real', got basis {basis!r}")
-    Y = op(found.reshape(-1, 3), lmax, normalization)
+    Y = op(function, rows, lmax, normalization, None)
     fragments = np.empty(Y.shape, np.result_type(found.dtype, np.complex64))
     for l in range(lmax + 1):
         block = slice(l * l, (l + 1) ** 2)
@@ -242,9 +239,31 @@ def _public(function: str, op: Any, lmax: int, r: Any, normalization: str, basis
     return fragments.reshape(shape)
 
 
-def _prepare(function: str, r: Any, lmax: int, normalization: str) -> tuple[Array, Any]:
+def _solid(function: str, r: Any, lmax: Any, normalization: str, out: Array | None) -> Array:
+    r, lmax, table = _prepare(function, r, lmax, normalization)
+    shape = (len(r), (lmax + 1) ** 2)
+    Y = np.empty(shape, r.dtype) if out is None else check_out(function, out, shape, r.dtype, r)
+    if lmax <= low.LMAX:
+        diagonal, a, b, *_ = _by_degree(lmax, normalization, r.dtype.type)
+        low.solid(r.reshape(-1), diagonal, a, b, Y.reshape(-1))
+    else:
+        loops.solid(r.reshape(-1), table, Y.reshape(-1))
+    return Y
+
+
+def _spherical(function: str, r: Any, lmax: Any, normalization: str, out: Array | None) -> Array:
+    r, u, _, lmax = _unit(function, r, lmax, normalization)
+    if out is not None:
+        check_out(function, out, (len(r), (lmax + 1) ** 2), r.dtype, r)
+    return _solid(function, u, lmax, normalization, out)
+
+
+def _prepare(function: str, r: Any, lmax: Any, normalization: str) -> tuple[Array, int, Any]:
+    """r, lmax as a Python integer, and the table of the recursion."""
+    lmax = check_degree(function, "lmax", lmax)
+    check_normalization(function, normalization)
     r = check_array(function, "r", r, (None, 3))
-    return r, harmonic_table(lmax, normalization, r.dtype.type)
+    return r, lmax, harmonic_table(lmax, normalization, r.dtype.type)
 
 
 @cache
@@ -256,20 +275,13 @@ def _by_degree(lmax: int, normalization: str, dtype: Any) -> Any:
     return (table.diagonal, *columns, np.arange(lmax + 1, dtype=dtype))
 
 
-def _check_out(function: str, out: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    check_array(function, "out", out, shape, (dtype,))
-    if not out.flags.c_contiguous:
-        raise IrrepsError(f"{function}: 'out' must be C-contiguous, got strides {out.strides}")
-    return out
-
-
-def _unit(function: str, r: Any, lmax: int) -> tuple[Array, Array, Array]:
-    """r, its unit vectors and its lengths; lengths whose squares leave the range are found after exact scaling."""
-    r = check_array(function, "r", r, (None, 3))
+def _unit(function: str, r: Any, lmax: Any, normalization: str) -> tuple[Array, Array, Array, int]:
+    """r, its unit vectors, its lengths (exactly scaled if a square leaves the range), and lmax as a Python integer."""
+    r, lmax, _ = _prepare(function, r, lmax, normalization)
     dist, u = np.empty(len(r), r.dtype), np.empty_like(r)
     if lmax == 0:  # Y_00 is constant, at the origin too
         dist[:], u[:] = 1.0, 0.0
-        return r, u, dist
+        return r, u, dist, lmax
     vectors.unit(r, dist, u)
     outside = ~((dist >= np.sqrt(np.finfo(r.dtype).tiny / np.finfo(r.dtype).eps)) & np.isfinite(dist))
     if outside.any():
@@ -283,7 +295,7 @@ def _unit(function: str, r: Any, lmax: int) -> tuple[Array, Array, Array]:
         scaled, length, turned = np.ldexp(rows, -exponent[:, None]), np.empty(len(rows), r.dtype), np.empty_like(rows)
         vectors.unit(scaled, length, turned)
         dist[outside], u[outside] = np.ldexp(length, exponent), turned
-    return r, u, dist
+    return r, u, dist, lmax
 
 
 def _project(u: Array, dist: Array, w: Array) -> Array:

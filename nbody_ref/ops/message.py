@@ -16,7 +16,7 @@ import numpy as np
 
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels.message import MessageArrays, message_adjoint, message_forward
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype
 from nbody_ref.ops._threads import run_blocks
 from nbody_ref.ops.message_table import MessageTable
 
@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...]
 Adjoints = tuple[Array | None, ...]
 Values = tuple[Array, ...]
-ALL, NONE = (True, True, True), (None, None, None)
+NONE = (None, None, None)
 
 
 def message(x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> Array:
@@ -104,7 +104,8 @@ def message_vjp(
     """
     values = _checked("message_vjp", x, Y, w, edges, table)
     g = _checked_bar("message_vjp", "y_bar", y_bar, values[0], edges, table)
-    return adjoint((g, *values), (None, *NONE), edges, table.arrays(g.dtype), needs or ALL, False)  # D3, D4, D5
+    wanted = check_needs("message_vjp", needs, 3)
+    return adjoint((g, *values), (None, *NONE), edges, table.arrays(g.dtype), wanted, False)  # D3, D4, D5
 
 
 def message_vjp_jvp(
@@ -120,7 +121,7 @@ def message_vjp_jvp(
     g_dot = None if y_bar_dot is None else _checked_bar(name, "y_bar_dot", y_bar_dot, values[0], edges, table)
     some_g, some_x, some_Y, some_w = (dot is not None for dot in (g_dot, *dots))
     reached = some_g or some_Y or some_w, some_g or some_x or some_w, some_g or some_x or some_Y
-    wanted = tuple(need and reach for need, reach in zip(needs or ALL, reached, strict=True))
+    wanted = tuple(need and reach for need, reach in zip(check_needs(name, needs, 3), reached, strict=True))
     if not any(wanted):
         return NONE
     return adjoint((g, *values), (g_dot, *dots), edges, table.arrays(g.dtype), wanted, True)  # D6

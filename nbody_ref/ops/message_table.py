@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import IrrepsError
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 from nbody_ref.kernels.message import MessageArrays
-from nbody_ref.tables import CGTable, cg_coo
+from nbody_ref.tables import CGTable, cg_coo, check_basis, check_degree
 
-__all__ = ["MessagePath", "MessageTable"]
+__all__ = ["MessagePath", "MessageTable", "listed_paths"]
 
 MessagePath = tuple[int, int, Irrep]
 Coupling = Callable[[int, int, int], CGTable]
@@ -33,12 +33,26 @@ class MessageTable:
     paths : tuple of (int, int, Irrep)
         (part of x, l2, irrep); repeats are allowed (radial copies).
     basis : {"real", "complex"}
+
+    Raises
+    ------
+    IrrepsError
+        If a path does not exist or there is none.
     """
 
     irreps_in: Irreps
     lmax: int
     paths: tuple[MessagePath, ...]
     basis: str = "real"
+
+    def __post_init__(self) -> None:
+        irreps, lmax = Irreps(self.irreps_in), check_degree("MessageTable", "lmax", self.lmax)
+        paths = tuple(_checked(irreps, lmax, path) for path in self.paths)
+        if not paths:
+            raise IrrepsError(f"MessageTable: no path from {irreps} with 'lmax' {lmax} to the irreps asked for")
+        check_basis("MessageTable", self.basis)
+        for name, value in (("irreps_in", irreps), ("lmax", lmax), ("paths", paths)):
+            object.__setattr__(self, name, value)  # NumPy's integers would overflow
 
     @classmethod
     def build(
@@ -69,18 +83,12 @@ class MessageTable:
         IrrepsError
             If `lmax` is negative, a path does not exist, or none is left.
         """
-        irreps = Irreps(irreps_x)
-        if isinstance(lmax, bool) or not isinstance(lmax, (int, np.integer)) or lmax < 0:
-            raise IrrepsError(f"MessageTable: 'lmax' must be a non-negative integer, got {lmax!r}")
-        found = tuple(_all_paths(irreps, int(lmax)) if paths is None else (_checked(irreps, lmax, p) for p in paths))
+        irreps, lmax = Irreps(irreps_x), check_degree("MessageTable", "lmax", lmax)
+        found = tuple(_all_paths(irreps, lmax)) if paths is None else listed_paths("MessageTable", paths)
         if out is not None:
             kept = {Irrep.parse(irrep) for irrep in out}
-            found = tuple(path for path in found if path[2] in kept)
-        if not found:
-            raise IrrepsError(f"MessageTable: no path from {irreps} with 'lmax' {lmax} to the irreps asked for")
-        if basis not in ("real", "complex"):
-            raise IrrepsError(f"MessageTable: 'basis' must be 'real' or 'complex', got {basis!r}")
-        return cls(irreps, int(lmax), found, basis)
+            found = tuple(path for path in found if Irrep.parse(path[2]) in kept)
+        return cls(irreps, lmax, found, basis)
 
     @property
     def irreps_out(self) -> Irreps:
@@ -115,11 +123,23 @@ def _harmonic(irreps: Irreps, l2: int) -> Irrep:
 
 
 def _checked(irreps: Irreps, lmax: int, path: MessagePath) -> MessagePath:
-    part, l2, irrep = path
-    irrep = Irrep.parse(irrep)
-    if not 0 <= part < len(irreps) or not 0 <= l2 <= lmax or irrep not in irreps[part].irrep * _harmonic(irreps, l2):
+    given = listed_paths("MessageTable", (path,))[0]
+    part, l2 = (check_integer("MessageTable", "paths", number) for number in given[:2])
+    irrep = Irrep.parse(given[2])
+    if part >= len(irreps) or l2 > lmax or irrep not in irreps[part].irrep * _harmonic(irreps, l2):
         raise IrrepsError(f"MessageTable: 'paths' has ({part}, {l2}, {irrep}), which {irreps} x Y(0..{lmax}) lacks")
-    return int(part), int(l2), irrep
+    return part, l2, irrep
+
+
+def listed_paths(function: str, paths: Any) -> tuple[Any, ...]:
+    """Paths as a tuple of triples."""
+    try:
+        found = tuple(tuple(path) for path in paths)
+    except TypeError:
+        found = ((),)
+    if any(len(path) != 3 for path in found):
+        raise IrrepsError(f"{function}: 'paths' must be triples (number, number, irrep), got {paths!r}")
+    return found
 
 
 @cache

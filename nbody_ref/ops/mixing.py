@@ -16,7 +16,7 @@ import numpy as np
 from nbody_ref.errors import IrrepsError
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.mixing import MixingArrays, mixing_forward, mixing_weights
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype
 
 __all__ = ["MixingBlock", "MixingTable", "mixing", "mixing_jvp", "mixing_vjp", "mixing_vjp_jvp"]
 
@@ -51,11 +51,14 @@ class MixingTable:
         IrrepsError
             If one has none.
         """
-        table = cls(Irreps(irreps_in), Irreps(irreps_out))
-        for part in table.irreps_out:
-            if not table.irreps_in.count(part.irrep):
+        return cls(Irreps(irreps_in), Irreps(irreps_out))
+
+    def __post_init__(self) -> None:
+        for name in ("irreps_in", "irreps_out"):
+            object.__setattr__(self, name, Irreps(getattr(self, name)))
+        for part in self.irreps_out:
+            if not self.irreps_in.count(part.irrep):
                 raise IrrepsError(f"MixingTable: 'irreps_out' has {part}, but 'irreps_in' has no {part.irrep}")
-        return table
 
     @property
     def blocks(self) -> tuple[MixingBlock, ...]:
@@ -139,7 +142,7 @@ def mixing_vjp(
     """
     F, W, kind = _checked("mixing_vjp", F, W, kind, table)
     y_bar = check_array("mixing_vjp", "y_bar", y_bar, (len(F), table.irreps_out.dim), (F.dtype,))
-    need_F, need_W = needs or (True, True)
+    need_F, need_W = check_needs("mixing_vjp", needs, 2)
     F_bar = W_bar = None
     if need_F:
         F_bar = np.zeros_like(F)
@@ -162,7 +165,7 @@ def mixing_vjp_jvp(
     y_bar = check_array("mixing_vjp_jvp", "y_bar", y_bar, like.shape, (F.dtype,))
     y_bar_dot = _like("mixing_vjp_jvp", "y_bar_dot", y_bar_dot, like)
     F_dot, W_dot = _like("mixing_vjp_jvp", "F_dot", F_dot, F), _like("mixing_vjp_jvp", "W_dot", W_dot, W)
-    need_F, need_W = needs or (True, True)
+    need_F, need_W = check_needs("mixing_vjp_jvp", needs, 2)
     F_bar = W_bar = None
     if need_F and (y_bar_dot is not None or W_dot is not None):
         F_bar = np.zeros_like(F)

@@ -14,7 +14,7 @@ import numpy as np
 
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels.neighbour_sum import gather_sum
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs
 
 __all__ = ["neighbour_sum", "neighbour_sum_jvp", "neighbour_sum_vjp", "neighbour_sum_vjp_jvp"]
 
@@ -48,25 +48,24 @@ def neighbour_sum(x: Array, edges: Edges) -> Array:
     |computed - exact| <= (n - 1) u sum|x|, n neighbours. Derivation: docs/derivations/neighbour_sum.md; gradient
     `neighbour_sum_vjp`.
     """
-    x = check_array("neighbour_sum", "x", x, (edges.n_senders, None), REAL_OR_COMPLEX)
-    return forward(x, edges)
+    return forward(_checked("neighbour_sum", x, edges), edges)
 
 
 def neighbour_sum_jvp(x: Array, x_dot: Array | None, edges: Edges) -> Array | None:
     """Tangent of `neighbour_sum`: the sum of the tangents; None for None."""
-    if x_dot is None:
-        return None
-    return forward(check_array("neighbour_sum_jvp", "x_dot", x_dot, np.shape(x), (x.dtype,)), edges)
+    dot = check_like("neighbour_sum_jvp", "x_dot", x_dot, _checked("neighbour_sum_jvp", x, edges))
+    return None if dot is None else forward(dot, edges)
 
 
 def neighbour_sum_vjp(
     y_bar: Array, x: Array, edges: Edges, needs: tuple[bool, ...] | None = None
 ) -> tuple[Array | None]:
     r"""Cotangent of `neighbour_sum`, :math:`\bar x_{j,c} = \sum_{e:\,\mathrm{snd}(e)=j} \bar y_{\mathrm{rec}(e),c}`."""
-    if needs is not None and not needs[0]:
+    if not check_needs("neighbour_sum_vjp", needs, 1)[0]:
         return (None,)
-    shape = edges.n_receivers, np.shape(x)[1]
-    return (adjoint(check_array("neighbour_sum_vjp", "y_bar", y_bar, shape, (x.dtype,)), edges),)  # D2
+    x = _checked("neighbour_sum_vjp", x, edges)
+    g = check_array("neighbour_sum_vjp", "y_bar", y_bar, (edges.n_receivers, x.shape[1]), (x.dtype,))
+    return (adjoint(g, edges),)  # D2
 
 
 def neighbour_sum_vjp_jvp(
@@ -94,3 +93,7 @@ def adjoint(y_bar: Array, edges: Edges) -> Array:
     receivers = edges.receivers[edges.t_edge]
     gather_sum(out.reshape(-1), y_bar.reshape(-1), edges.t_ptr, receivers, np.uintp(y_bar.shape[1]))
     return out
+
+
+def _checked(function: str, x: Array, edges: Edges) -> Array:
+    return check_array(function, "x", x, (edges.n_senders, None), REAL_OR_COMPLEX)

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import DTypeError, GeometryError, IrrepsError
+from nbody_ref.irreps import check_integer
 from nbody_ref.kernels import radial as loops
 from nbody_ref.ops._check import check_array, check_like, check_needs
+from nbody_ref.tables import check_degree
 
 __all__ = [
     "Bessel",
@@ -32,6 +34,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 _BLOCK = 512  # edges
+_LARGEST = 1000  # exponents and degrees of a cutoff: powers are formed by repeated multiplication
 
 
 class Radial:
@@ -64,8 +67,14 @@ class InversePowers(Radial):
     powers: tuple[int, ...] = (0, 1, 2)
 
     def __post_init__(self) -> None:
-        if not self.powers or not all(isinstance(s, int) for s in self.powers):
-            raise IrrepsError(f"InversePowers: 'powers' must be integers, at least one, got {self.powers}")
+        try:
+            powers = tuple(check_integer("InversePowers", "powers", s, -_LARGEST) for s in self.powers)
+        except (IrrepsError, TypeError):
+            powers = ()
+        if not powers or max(powers) > _LARGEST:
+            rule = f"integers from -{_LARGEST} to {_LARGEST}, at least one"
+            raise IrrepsError(f"InversePowers: 'powers' must be {rule}, got {self.powers!r}")
+        object.__setattr__(self, "powers", powers)
 
     @property
     def n(self) -> int:  # type: ignore[override]
@@ -128,8 +137,7 @@ class ExponentialCosine(Radial):
 
     def __post_init__(self) -> None:
         _check_family(self, self.n, self.cutoff, self.p)
-        if not self.scale > 0:
-            raise GeometryError(f"ExponentialCosine: 'scale' must be a positive length, got {self.scale}")
+        object.__setattr__(self, "scale", _length("ExponentialCosine", "scale", self.scale))
 
     def fill(self, d: Array, g: Array) -> None:
         """Exactly zero from the cutoff on."""
@@ -171,9 +179,9 @@ def radial(dist: Any, basis: Radial, lmax: int) -> Array:
     Raises
     ------
     ShapeError, DTypeError
-        If `dist` is not a vector of real floating numbers.
+        If `dist` is not a vector of real floating numbers, or `basis` no `Radial`.
     IrrepsError
-        If `lmax` is negative.
+        If `lmax` is not a non-negative integer.
     GeometryError
         If a distance is not positive and finite.
 
@@ -198,7 +206,7 @@ def radial_vjp(
     y_bar: Any, dist: Any, basis: Radial, lmax: int, needs: tuple[bool, ...] | None = None
 ) -> tuple[Array | None]:
     """Cotangent of `radial`, (E,): the sum over degrees and functions of y_bar R'."""
-    d = _check_distances("radial_vjp", dist, lmax)
+    d, lmax = _check_distances("radial_vjp", dist, basis, lmax)
     y = check_array("radial_vjp", "y_bar", y_bar, (len(d), lmax + 1, basis.n), (d.dtype,))
     if not check_needs("radial_vjp", needs, 1)[0]:
         return (None,)
@@ -218,7 +226,7 @@ def radial_vjp_jvp(
     needs: tuple[bool, ...] | None = None,
 ) -> tuple[Array | None]:
     """Tangent of the cotangent, (E,): the sum of y_bar_dot R' + y_bar R'' d_dot; None if both tangents are."""
-    d = _check_distances("radial_vjp_jvp", dist, lmax)
+    d, lmax = _check_distances("radial_vjp_jvp", dist, basis, lmax)
     y = check_array("radial_vjp_jvp", "y_bar", y_bar, (len(d), lmax + 1, basis.n), (d.dtype,))
     y_dot = check_like("radial_vjp_jvp", "y_bar_dot", y_bar_dot, y)
     v = check_like("radial_vjp_jvp", "dist_dot", dist_dot, d)
@@ -235,7 +243,7 @@ def radial_vjp_jvp(
 
 def _divided(function: str, dist: Any, basis: Radial, lmax: int, order: int) -> Array:
     """The derivative of that order of g_n(d) d^-l, (E, lmax + 1, n)."""
-    d = _check_distances(function, dist, lmax)
+    d, lmax = _check_distances(function, dist, basis, lmax)
     R = np.empty((len(d), lmax + 1, basis.n), d.dtype)
     for edges, g in _blocks(d, basis, order):
         loops.divide(d[edges], g, R[edges])
@@ -253,19 +261,30 @@ def _blocks(d: Array, basis: Radial, order: int) -> Iterator[tuple[slice, Array]
         yield edges, g
 
 
-def _check_distances(function: str, dist: Any, lmax: int) -> Array:
+def _check_distances(function: str, dist: Any, basis: Radial, lmax: Any) -> tuple[Array, int]:
+    """Distances, and lmax as a Python integer."""
+    if not isinstance(basis, Radial):
+        raise DTypeError(f"{function}: 'basis' must be a Radial such as Bessel, got {type(basis).__name__}")
+    lmax = check_degree(function, "lmax", lmax)
     d = check_array(function, "dist", dist, (None,))
-    if lmax < 0:
-        raise IrrepsError(f"{function}: 'lmax' must be non-negative, got {lmax}")
     if d.size and not (np.isfinite(d).all() and d.min() > 0):
         edge = int(np.argmax(~(np.isfinite(d) & (d > 0))))
         raise GeometryError(f"{function}: 'dist' must be positive and finite, got {d[edge]} at edge {edge}")
-    return d
+    return d, lmax
 
 
-def _check_family(family: Radial, n: int, cutoff: float, p: int) -> None:
+def _check_family(family: Radial, n: Any, cutoff: Any, p: Any) -> None:
     name = type(family).__name__
-    if n < 1 or p < 1:
-        raise IrrepsError(f"{name}: 'n' and 'p' must be positive integers, got {n} and {p}")
-    if not cutoff > 0:
-        raise GeometryError(f"{name}: 'cutoff' must be a positive length in Angstrom, got {cutoff}")
+    n, p = check_integer(name, "n", n, 1), check_integer(name, "p", p, 1)
+    if max(n, p) > _LARGEST:
+        raise IrrepsError(f"{name}: 'n' and 'p' must be at most {_LARGEST}, got {n} and {p}")
+    for key, value in (("n", n), ("cutoff", _length(name, "cutoff", cutoff)), ("p", p)):
+        object.__setattr__(family, key, value)
+
+
+def _length(name: str, argument: str, value: Any) -> float:
+    """A positive length as a Python float, which is JSON; NumPy's float32 is not."""
+    length = float(value) if isinstance(value, (int, float, np.integer, np.floating)) else 0.0
+    if isinstance(value, bool) or not 0 < length < np.inf:
+        raise GeometryError(f"{name}: '{argument}' must be a positive length in Angstrom, got {value!r}")
+    return length

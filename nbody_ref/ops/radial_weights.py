@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import IrrepsError
+from nbody_ref.irreps import check_integer
 from nbody_ref.kernels.mixing import MixingArrays
 from nbody_ref.kernels.radial_weights import copies_adjoint, copies_forward
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype
 from nbody_ref.ops.message_table import MessageTable
 from nbody_ref.ops.mixing import Placed, add_outer, apply, both_ways, transposed
 
@@ -32,6 +33,9 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...]
 Adjoints = tuple[Array | None, ...]
+
+
+_COLUMNS = (("degrees", 0), ("muls", 1), ("index", 0))  # and the least value of each
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class RadialTable:
         Degree l2 and number of channels of each path.
     index : tuple of int
         Radial function of each path, for `radial_copies`; empty if there is none.
+
+    Raises
+    ------
+    IrrepsError
+        If the numbers do not fit each other.
     """
 
     lmax: int
@@ -53,6 +62,17 @@ class RadialTable:
     degrees: tuple[int, ...]
     muls: tuple[int, ...]
     index: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        lmax, n = check_integer("RadialTable", "lmax", self.lmax), check_integer("RadialTable", "n", self.n, 1)
+        rows = {name: _integers(name, getattr(self, name), least) for name, least in _COLUMNS}
+        degrees, muls, index = rows.values()
+        if not degrees or len(degrees) != len(muls) or max(degrees) > lmax:
+            raise IrrepsError(f"RadialTable: 'degrees' up to {lmax} and 'muls' must fit, got {degrees} and {muls}")
+        if index and (len(index) != len(muls) or max(index) >= n):
+            raise IrrepsError(f"RadialTable: 'index' must give {len(muls)} numbers below {n}, got {index}")
+        for name, value in (("lmax", lmax), ("n", n), *rows.items()):
+            object.__setattr__(self, name, value)  # NumPy's integers would overflow
 
     @classmethod
     def build(cls, table: MessageTable, n: int, index: Iterable[int] | None = None) -> RadialTable:
@@ -71,11 +91,11 @@ class RadialTable:
         IrrepsError
             If `index` does not give a number below `n` for each path.
         """
-        found = () if index is None else tuple(int(i) for i in index)
-        if index is not None and (len(found) != len(table.paths) or not all(0 <= i < n for i in found)):
+        found = () if index is None else _integers("index", index, 0)
+        if index is not None and len(found) != len(table.paths):
             raise IrrepsError(f"RadialTable: 'index' must give {len(table.paths)} numbers below {n}, got {found}")
         muls = tuple(table.irreps_in[part].mul for part, _, _ in table.paths)
-        return cls(table.lmax, int(n), tuple(l2 for _, l2, _ in table.paths), muls, found)
+        return cls(table.lmax, n, tuple(l2 for _, l2, _ in table.paths), muls, found)
 
     @property
     def n_weights(self) -> int:
@@ -165,7 +185,7 @@ def radial_weights_vjp_jvp(
     w_bar = check_array(name, "w_bar", w_bar, (len(R), table.n_weights), (R.dtype,))
     w_bar_dot = _like(name, "w_bar_dot", w_bar_dot, w_bar)
     R_dot, V_dot = _like(name, "R_dot", R_dot, R), _like(name, "V_dot", V_dot, V)
-    need_R, need_V = needs or (True, True)
+    need_R, need_V = check_needs(name, needs, 2)
     to_R = ((w_bar_dot, V), (w_bar, V_dot)) if tangent else ((w_bar, V),)
     to_V = ((R_dot, w_bar), (R, w_bar_dot)) if tangent else ((R, w_bar),)
     R_bar = V_bar = None
@@ -222,7 +242,7 @@ def radial_copies_vjp(w_bar: Array, R: Array, table: RadialTable, needs: Needs |
     r"""Cotangent of `radial_copies`, :math:`\bar R_{e,l,n} = \sum_{p:\,l_2(p)=l,\,n(p)=n} \sum_c \bar w_{e,p,c}`."""
     R = _checked_radial("radial_copies_vjp", R, table)
     w_bar = check_array("radial_copies_vjp", "w_bar", w_bar, (len(R), table.n_weights), (R.dtype,))
-    if needs is not None and not needs[0]:
+    if not check_needs("radial_copies_vjp", needs, 1)[0]:
         return (None,)
     R_bar = np.zeros_like(R)
     copies_adjoint(R_bar.reshape(-1), w_bar.reshape(-1), *_copies(table), *_sizes(R))  # D5
@@ -234,6 +254,14 @@ def radial_copies_vjp_jvp(
 ) -> Adjoints:
     """Tangent of the cotangent of `radial_copies`; None where w_bar_dot is None."""
     return (None,) if w_bar_dot is None else radial_copies_vjp(w_bar_dot, R, table, needs)
+
+
+def _integers(name: str, values: Any, least: int) -> tuple[int, ...]:
+    try:
+        found = tuple(values)
+    except TypeError:
+        found = (values,)
+    return tuple(check_integer("RadialTable", name, value, least) for value in found)
 
 
 @cache

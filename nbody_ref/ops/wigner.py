@@ -14,8 +14,8 @@ import numpy as np
 from nbody_ref.errors import DTypeError, GeometryError, IrrepsError
 from nbody_ref.irreps import Irreps
 from nbody_ref.kernels import wigner as loops
-from nbody_ref.ops._check import check_array, check_finite, check_needs
-from nbody_ref.tables import real_to_complex
+from nbody_ref.ops._check import check_array, check_finite, check_needs, check_out
+from nbody_ref.tables import check_basis, check_degree, real_to_complex
 
 __all__ = ["representation", "wigner", "wigner_D", "wigner_jvp", "wigner_vjp", "wigner_vjp_jvp"]
 
@@ -57,20 +57,20 @@ def wigner(q: Any, lmax: int, basis: str = "real", out: Array | None = None) -> 
     |computed - exact| <= (49 l + 4) u in every entry of the complex, (69 l + 12) u of the real gauge. Rotations about
     the polar axis and by pi are like all others. Derivatives: `wigner_jvp`, `wigner_vjp`, `wigner_vjp_jvp`.
     """
-    turn = _turn("wigner", q, lmax, basis)
+    turn, lmax = _turn("wigner", q, lmax, basis)
     return _matrices("wigner", turn, 0, lmax, basis, out)
 
 
 def wigner_jvp(q: Any, omega: Any, lmax: int, basis: str = "real") -> Array | None:
     """Tangent of `wigner` as R moves to exp(t omega) R at t = 0: omega . G D; omega (n, 3), a rotation vector."""
-    turn = _turn("wigner_jvp", q, lmax, basis)
+    turn, lmax = _turn("wigner_jvp", q, lmax, basis)
     w = _check_omega("wigner_jvp", omega, turn)
     return None if w is None else _act(w, _matrices("wigner_jvp", turn, 0, lmax, basis), lmax, basis)  # D1
 
 
 def wigner_vjp(D_bar: Any, q: Any, lmax: int, basis: str = "real", needs: Needs = None) -> tuple[Array | None]:
     """Adjoint of `wigner`: omega_bar_k = Re sum of D_bar * (G_k D), (n, 3), without conjugation."""
-    turn = _turn("wigner_vjp", q, lmax, basis)
+    turn, lmax = _turn("wigner_vjp", q, lmax, basis)
     D = _matrices("wigner_vjp", turn, 0, lmax, basis)
     g = check_array("wigner_vjp", "D_bar", D_bar, D.shape, (D.dtype,))
     return (_pair(g, D, lmax, basis),) if check_needs("wigner_vjp", needs, 1)[0] else (None,)  # V1
@@ -80,7 +80,7 @@ def wigner_vjp_jvp(
     D_bar: Any, q: Any, D_bar_dot: Any, omega: Any, lmax: int, basis: str = "real", needs: Needs = None
 ) -> tuple[Array | None]:
     """Tangent of `wigner_vjp` as R moves to exp(t omega) R and D_bar to D_bar + t D_bar_dot; None if both are."""
-    turn = _turn("wigner_vjp_jvp", q, lmax, basis)
+    turn, lmax = _turn("wigner_vjp_jvp", q, lmax, basis)
     w = _check_omega("wigner_vjp_jvp", omega, turn)
     D = _matrices("wigner_vjp_jvp", turn, 0, lmax, basis)
     g = check_array("wigner_vjp_jvp", "D_bar", D_bar, D.shape, (D.dtype,))
@@ -134,10 +134,10 @@ def wigner_D(l: int, rotation: Any, basis: str = "real") -> Array:
            [ 0.,  1.,  0.],
            [-1.,  0.,  0.]])
     """
-    if basis not in ("real", "complex"):
-        raise IrrepsError(f"wigner_D: 'basis' must be 'real' or 'complex', got {basis!r}")
+    l = check_degree("wigner_D", "l", l)
+    check_basis("wigner_D", basis)
     quaternion = _quaternion("wigner_D", rotation)
-    turn = _turn("wigner_D", quaternion.reshape(-1, 4), l, basis)
+    turn, _ = _turn("wigner_D", quaternion.reshape(-1, 4), l, basis)
     return _matrices("wigner_D", turn, l, l, basis).reshape(*quaternion.shape[:-1], 2 * l + 1, 2 * l + 1)
 
 
@@ -166,6 +166,7 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
         If `rotation` is not a scipy Rotation.
     """
     irreps = Irreps(irreps)
+    check_basis("Irreps.D", basis)
     if inversion and not irreps.has_parity and len(irreps):
         raise IrrepsError(f"Irreps.D: 'inversion' needs parts with a parity, got {irreps}, a type of SO(3)")
     stack = _quaternion("Irreps.D", rotation).shape[:-1]
@@ -189,11 +190,10 @@ def _quaternion(function: str, rotation: Any) -> Array:
     return np.ascontiguousarray(np.roll(rotation.as_quat(), 1, -1))
 
 
-def _turn(function: str, q: Any, lmax: int, basis: str) -> Array:
-    """c, s, Re Z1, Im Z1, Re Z2, Im Z2 of each rotation, (n, 6); W1."""
-    real_to_complex(lmax)  # raises unless lmax is a degree
-    if basis not in ("real", "complex"):
-        raise IrrepsError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
+def _turn(function: str, q: Any, lmax: Any, basis: str) -> tuple[Array, int]:
+    """c, s, Re Z1, Im Z1, Re Z2, Im Z2 of each rotation, (n, 6), and lmax as a Python integer; W1."""
+    lmax = check_degree(function, "lmax", lmax)
+    check_basis(function, basis)
     q = check_array(function, "q", q, (None, 4))
     check_finite(function, "q", q)
     largest = np.abs(q).max(axis=1, initial=0)
@@ -209,7 +209,7 @@ def _turn(function: str, q: Any, lmax: int, basis: str) -> Array:
     (re_a, im_a), (re_b, im_b) = _phase(q[:, 0], q[:, 3]), _phase(q[:, 2], q[:, 1])
     turn[:, 2], turn[:, 3] = re_a * re_b + im_a * im_b, im_a * re_b - re_a * im_b
     turn[:, 4], turn[:, 5] = re_a * re_b - im_a * im_b, im_a * re_b + re_a * im_b
-    return turn
+    return turn, lmax
 
 
 def _phase(x: Array, y: Array) -> tuple[Array, Array]:
@@ -225,9 +225,7 @@ def _phase(x: Array, y: Array) -> tuple[Array, Array]:
 def _matrices(function: str, turn: Array, lmin: int, lmax: int, basis: str, out: Array | None = None) -> Array:
     dtype = turn.dtype if basis == "real" else np.result_type(turn.dtype, np.complex64)
     shape, one = (len(turn), sum((2 * l + 1) ** 2 for l in range(lmin, lmax + 1))), turn.dtype.type(1)
-    D = np.empty(shape, dtype) if out is None else check_array(function, "out", out, shape, (dtype,))
-    if out is not None and not out.flags.c_contiguous:
-        raise IrrepsError(f"{function}: 'out' must be C-contiguous, got strides {out.strides}")
+    D = np.empty(shape, dtype) if out is None else check_out(function, out, shape, dtype)
     buffers = np.zeros((2, (2 * lmax + 2) ** 2), turn.dtype)
     phase, limits = np.empty((4, 2 * lmax + 1), turn.dtype), (np.uintp(lmin), np.uintp(lmax))
     weights = _weights(lmax, turn.dtype.type)

@@ -205,11 +205,11 @@ def test_wrong_arguments_are_named():
         r.radial(np.array([1, 2]), basis, 1)
     with pytest.raises(ShapeError, match=r"radial_vjp: 'y_bar' must have shape \(1, 2, 2\), got \(1, 1, 2\)"):
         r.radial_vjp(np.ones((1, 1, 2)), np.ones(1), basis, 1)
-    with pytest.raises(IrrepsError, match="'lmax' must be non-negative"):
+    with pytest.raises(IrrepsError, match="'lmax' must be a non-negative integer, got -1"):
         r.radial(np.ones(1), basis, -1)
     with pytest.raises(IrrepsError, match=r"'radial' must be one of .*, got 'Gauss'"):
         r.radial_from_dict({"radial": "Gauss"})
-    with pytest.raises(IrrepsError, match="'n' and 'p' must be positive"):
+    with pytest.raises(IrrepsError, match="'n' must be a positive integer, got 0"):
         r.Bessel(0, 5.0)
     with pytest.raises(GeometryError, match="'cutoff' must be a positive length"):
         r.Bessel(1, -5.0)
