@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
-from nbody_ref.conformance.operation import MODES, Coupling, Harmonics, Operation, Product, Rotation
+from nbody_ref.conformance.operation import MODES, Coupling, Operation, Rotation
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
+from nbody_ref.irreps import Irreps
 
 __all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call"]
 
 Array = np.ndarray[Any, Any]
-OPERATIONS = ("coupling", "rotation", "solid", "spherical", "product", "convolution")
+TABLES_AND_PRODUCTS = ("coupling", "rotation", "solid", "spherical", "product", "convolution")
+OPERATIONS = (*TABLES_AND_PRODUCTS, "radial", "mixing", "contraction", "fusion", "gate", "model")
 
 
 class ResultError(NBodyRefError):
@@ -35,7 +37,8 @@ class Capabilities:
     Parameters
     ----------
     operations : tuple of str
-        Of "coupling", "rotation", "solid", "spherical", "product", "convolution".
+        Of "coupling", "rotation", "solid", "spherical", "product", "convolution", "radial", "mixing", "contraction",
+        "fusion", "gate", "model".
     dtypes : tuple of str
         Of "float64", "float32".
     lmax : int
@@ -60,7 +63,7 @@ class Capabilities:
     max_edges : int
     """
 
-    operations: tuple[str, ...] = OPERATIONS
+    operations: tuple[str, ...] = TABLES_AND_PRODUCTS
     dtypes: tuple[str, ...] = ("float64", "float32")
     lmax: int = 4
     orders: tuple[int, ...] = (0, 1, 2)
@@ -190,7 +193,7 @@ def call(
     gauge = _gauge(backend)
     foreign = {name: to_foreign(gauge, op, name, array, dtype) for name, array in inputs.items()}
     given = {name: backend.asarray(_laid_out(array, view)) for name, array in foreign.items()}
-    own = op.in_gauge(gauge) if isinstance(op, Product) else op
+    own = op.in_gauge(gauge)
     try:
         with np.errstate(all="ignore"):
             results = _results(backend, own, given, order, tangent)
@@ -222,41 +225,35 @@ def to_foreign(gauge: Convention, op: Operation, name: str, array: Array, dtype:
     x = np.asarray(array)
     if x.dtype.kind in "iu":
         return x.copy()
-    key = "out" if name == "cotangent" else name.removesuffix("_dot")
-    if isinstance(op, Product) and key != "w":
-        x = gauge.state_from_native(_irreps(op, key), x)
-    elif key == "r":
+    layout = op.layout("out" if name == "cotangent" else name.removesuffix("_dot"))
+    if isinstance(layout, Irreps):
+        x = gauge.state_from_native(layout, x)
+    elif layout == "positions":
         x = gauge.positions_from_native(x)
-    elif key == "quaternion":
+    elif layout == "quaternion":
         x = _quaternion(gauge, x)
-    elif isinstance(op, Harmonics):
+    elif layout == "harmonics":
         x = _harmonics(gauge, x)
     return np.array(x, dtype)
 
 
 def to_native(gauge: Convention, op: Operation, name: str, x: Array) -> Array:
     """One result (gradients are laid out like what they belong to) in our gauge."""
-    key = "out" if name == "cotangent" else name
-    if isinstance(op, Product):
-        return x if key == "w" else gauge.state_to_native(_irreps(op, key), x)
-    if isinstance(op, Harmonics):
-        return gauge.positions_to_native(x) if key == "r" else _harmonics(gauge, x)
+    layout = op.layout("out" if name == "cotangent" else name)
+    if isinstance(layout, Irreps):
+        return gauge.state_to_native(layout, x)
+    if layout == "positions":
+        return gauge.positions_to_native(x)
+    if layout == "harmonics":
+        return _harmonics(gauge, x)
     if isinstance(op, Rotation):
         return gauge.D_to_native(op.l, x)
-    return gauge.cg_to_native(op.l1, op.l2, op.l, x)
+    return gauge.cg_to_native(op.l1, op.l2, op.l, x) if isinstance(op, Coupling) else x
 
 
 def result_shape(op: Operation, inputs: Mapping[str, Array], name: str) -> tuple[int, ...]:
     """Shape of a result or of a gradient."""
-    if name != "out" and name != "cotangent":
-        return tuple(inputs[name].shape)
-    if isinstance(op, Product):
-        return (len(inputs["x1"]), op.irreps_out.dim)
-    if isinstance(op, Harmonics):
-        return (len(inputs["r"]), (op.lmax + 1) ** 2)
-    if isinstance(op, Rotation):
-        return (len(inputs["quaternion"]), 2 * op.l + 1, 2 * op.l + 1)
-    return (2 * op.l1 + 1, 2 * op.l2 + 1, 2 * op.l + 1)
+    return op.shape(inputs) if name in ("out", "cotangent") else tuple(inputs[name].shape)
 
 
 def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, inputs: Mapping[str, Array]) -> Array:
@@ -272,10 +269,6 @@ def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, 
         return np.asarray(to_native(gauge, op, name, x.astype(np.float64)))
     except (ShapeError, DTypeError) as error:
         raise ResultError(str(error)) from error
-
-
-def _irreps(op: Product, key: str) -> Any:
-    return {"x1": op.irreps_1, "x2": op.irreps_2, "out": op.irreps_out}[key]
 
 
 def _harmonics(gauge: Convention, Y: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nbody_ref.kernels._jit import kernel
 
-__all__ = ["product_sums"]
+__all__ = ["add_terms"]
 
 SPLIT = 134217729.0  # 2^27 + 1
 
@@ -37,15 +37,6 @@ def two_product(a: float, b: float) -> tuple[float, float]:
 
 
 @kernel()
-def times_double(h: float, l: float, b: float) -> tuple[float, float]:
-    """(h + l) b with relative error below 3 u^2."""
-    p, e = two_product(h, b)
-    e = e + l * b
-    s = p + e
-    return s, e - (s - p)
-
-
-@kernel()
 def times(h: float, l: float, a: float, b: float) -> tuple[float, float]:
     """(h + l)(a + b) with relative error at most 7 u^2."""
     p, e = two_product(h, a)
@@ -68,19 +59,33 @@ def plus(h: float, l: float, a: float, b: float) -> tuple[float, float]:
 
 
 @kernel()
-def product_sums(
-    ptr: Any, i0: Any, i1: Any, i2: Any, x0: Any, x1: Any, x2: Any, coef: Any, c_hi: Any, c_lo: Any,
-    hi: Any, lo: Any, S: Any, n: Any,
+def add_terms(
+    first: Any, last: Any, ptr: Any, order: Any, starts: Any, columns: Any, out: Any, coef: Any, x_hi: Any, x_lo: Any,
+    x_rad: Any, c_hi: Any, c_lo: Any, c_size: Any, hi: Any, lo: Any, rad: Any, S: Any, n: Any,
 ) -> None:  # fmt: skip
-    """For every j: sum over t in ptr[j]..ptr[j+1] of c[coef[t]] x0[i0[t]] x1[i1[t]] x2[i2[t]]; its S; its terms."""
-    for j in range(len(hi)):
-        h, l, size, count = 0.0, 0.0, 0.0, 0
-        for t in range(ptr[j], ptr[j + 1]):
-            p, e = two_product(x0[i0[t]], x1[i1[t]])
-            p, e = times_double(p, e, x2[i2[t]])
-            p, e = times(p, e, c_hi[coef[t]], c_lo[coef[t]])
-            if p != 0.0:
-                h, l = plus(h, l, p, e)
-                size += abs(p)
-                count += 1
-        hi[j], lo[j], S[j], n[j] = h, l, size, count
+    """Add to rows first..last-1 of a matrix the terms c times a product of legs, each leg hi + lo +- rad.
+
+    Row g takes the rows of work order[ptr[g]..ptr[g+1]]; factor k of term t is x[starts[k, e] + columns[k, t]]. S adds
+    the sizes of the terms, n counts those that do not vanish, rad adds what the radii of the factors amount to.
+    """
+    for g in range(first, last):
+        for place in range(ptr[g], ptr[g + 1]):
+            e = order[place]
+            for t in range(len(out)):
+                p, q, size, spread = 1.0, 0.0, 1.0, 0.0
+                for k in range(len(starts)):
+                    i = starts[k, e] + columns[k, t]
+                    spread = spread * (abs(x_hi[i]) + x_rad[i]) + size * x_rad[i]
+                    size *= abs(x_hi[i])
+                    if k == 0:
+                        p, q = x_hi[i], x_lo[i]
+                    else:
+                        p, q = times(p, q, x_hi[i], x_lo[i])
+                c = coef[t]
+                j = out[t]
+                rad[g, j] += spread * abs(c_hi[c])
+                S[g, j] += size * c_size[c]
+                p, q = times(p, q, c_hi[c], c_lo[c])
+                if p != 0.0:
+                    hi[g, j], lo[g, j] = plus(hi[g, j], lo[g, j], p, q)
+                    n[g, j] += 1

@@ -146,7 +146,7 @@ def _reach(case: Case, name: str, x: Array) -> tuple[Array, Array]:
     if isinstance(op, Product):
         terms = product_terms(op, case.inputs)
         must = np.zeros(terms.shape, bool)
-        must.reshape(-1)[terms.out[terms.legs[name] == at]] = True
+        must.reshape(-1)[terms.out[terms.index(terms.places(name)[0]) == at]] = True
     else:
         must = np.zeros(case.truth["out"].value.shape, bool)
         must[1, 1:] = False

@@ -129,6 +129,8 @@ class Model(Backend):
             return self.rotation(op, inputs["quaternion"])
         if isinstance(op, Harmonics):
             return self.harmonics(op, inputs["r"])
+        if not isinstance(op, Product):
+            raise TypeError(f"the model kernel has no {op.name}")
         return self.product(op, {name: inputs[name] for name in op.differentiable}, inputs, "out")
 
     def vjp(self, op: Operation, inputs: dict[str, Any], cotangent: Any) -> Mapping[str, Any]:

@@ -19,8 +19,10 @@ from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.surd import Surd
 from nbody_ref.irreps import Irrep, Irreps
 
-__all__ = ["MODES", "Coupling", "Harmonics", "Instruction", "Operation", "Product", "Rotation"]
+__all__ = ["MODES", "Coupling", "Harmonics", "Instruction", "Layout", "Operation", "Product", "Rotation"]
 
+Array = np.ndarray[Any, Any]
+Layout = Irreps | str  # a state's type; or "plain", "positions", "harmonics", "quaternion", "rotation", "coupling"
 ONE = Surd(1, 1)
 # mode: channel letters of (part 1, part 2, weight, result)
 MODES = {
@@ -31,6 +33,48 @@ MODES = {
     "uuu": ("u", "u", "u", "u"),
     "uvuv": ("u", "v", "uv", "uv"),
 }
+
+
+class Operation:
+    """What a backend computes; subclasses are data.
+
+    Attributes
+    ----------
+    name : str
+        Under which a backend declares that it can do this.
+    differentiable : tuple of str
+        Inputs that have gradients, in the order in which they are documented.
+    lmax : int
+        Largest degree that occurs.
+    """
+
+    lmax: int
+
+    @property
+    def name(self) -> str:
+        """Under which a backend declares that it can do this."""
+        raise NotImplementedError
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """Inputs that have gradients."""
+        return ()
+
+    def layout(self, name: str) -> Layout:
+        """How an input, or the result ``out``, is laid out."""
+        return "plain"
+
+    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
+        """Shape of the result."""
+        raise NotImplementedError
+
+    def in_gauge(self, convention: Convention) -> Operation:
+        """The same operation with the coefficients that go with the coupling tensors of `convention`."""
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON description."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -55,7 +99,7 @@ class Instruction:
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Operation):
     """Weighted Clebsch-Gordan product, one row at a time or gathered and summed over the edges of a graph.
 
     Parameters
@@ -92,7 +136,7 @@ class Product:
         return ("x1", "x2", "w") if self.weighted else ("x1", "x2")
 
     @property
-    def lmax(self) -> int:
+    def lmax(self) -> int:  # type: ignore[override]
         """Largest degree that occurs."""
         return max(irreps.lmax for irreps in (self.irreps_1, self.irreps_2, self.irreps_out))
 
@@ -132,13 +176,18 @@ class Product:
 
     def in_gauge(self, convention: Convention) -> Product:
         """Coefficients that go with the coupling tensors of `convention`; exact."""
-        found = []
-        for p, i in enumerate(self.instructions):
-            l1, l2, l = self.degrees(p)
-            centre = convention.cg_to_native(l1, l2, l, np.ones((2 * l1 + 1, 2 * l2 + 1, 2 * l + 1)))[l1, l2, l]
-            width = Surd(1, 2 * l + 1) if convention.cg_norm == "unit" else Surd(1, 1)
-            found.append(replace(i, coefficient=i.coefficient * width * (1 if centre > 0 else -1)))
+        found = [replace(i, coefficient=i.coefficient * vertex_factor(convention, *self.degrees(p)))
+                 for p, i in enumerate(self.instructions)]  # fmt: skip
         return replace(self, instructions=tuple(found))
+
+    def layout(self, name: str) -> Layout:
+        """States; weights are plain."""
+        types = {"x1": self.irreps_1, "x2": self.irreps_2, "out": self.irreps_out}
+        return types.get(name, "plain")
+
+    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
+        """Shape of the result."""
+        return (len(inputs["x1"]), self.irreps_out.dim)
 
     def shapes(self, rows: int, nodes: int | None = None) -> dict[str, tuple[int, ...]]:
         """Shapes of inputs and result (``out``) for so many rows (edges) and nodes."""
@@ -209,7 +258,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Harmonics:
+class Harmonics(Operation):
     """Real harmonics of vectors ``r`` (rows, 3), entry l(l+1)+m; solid ones carry the factor abs(r)^l."""
 
     lmax: int
@@ -226,13 +275,21 @@ class Harmonics:
         """Inputs that have gradients."""
         return ("r",)
 
+    def layout(self, name: str) -> Layout:
+        """Positions and harmonics."""
+        return "positions" if name == "r" else "harmonics"
+
+    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
+        """Shape of the result."""
+        return (len(inputs["r"]), (self.lmax + 1) ** 2)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
         return {"operation": self.name, "lmax": self.lmax, "normalization": self.normalization}
 
 
 @dataclass(frozen=True)
-class Rotation:
+class Rotation(Operation):
     """Matrices D^l (rows, 2l + 1, 2l + 1) of the rotations of ``quaternion`` (rows, 4), of any length but 0."""
 
     l: int
@@ -240,9 +297,17 @@ class Rotation:
     differentiable = ()
 
     @property
-    def lmax(self) -> int:
+    def lmax(self) -> int:  # type: ignore[override]
         """Its degree."""
         return self.l
+
+    def layout(self, name: str) -> Layout:
+        """A quaternion in, a matrix out."""
+        return "quaternion" if name == "quaternion" else "rotation"
+
+    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
+        """Shape of the result."""
+        return (len(inputs["quaternion"]), 2 * self.l + 1, 2 * self.l + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
@@ -250,7 +315,7 @@ class Rotation:
 
 
 @dataclass(frozen=True)
-class Coupling:
+class Coupling(Operation):
     """The table C[m1, m2, m] of one triple of degrees; no inputs."""
 
     l1: int
@@ -260,16 +325,27 @@ class Coupling:
     differentiable = ()
 
     @property
-    def lmax(self) -> int:
+    def lmax(self) -> int:  # type: ignore[override]
         """Largest of the three degrees."""
         return max(self.l1, self.l2, self.l)
+
+    def layout(self, name: str) -> Layout:
+        """A coupling tensor."""
+        return "coupling"
+
+    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
+        """Shape of the result."""
+        return (2 * self.l1 + 1, 2 * self.l2 + 1, 2 * self.l + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
         return {"operation": self.name, "l1": self.l1, "l2": self.l2, "l": self.l}
 
 
-Operation = Product | Harmonics | Rotation | Coupling
+def vertex_factor(convention: Convention, l1: int, l2: int, l: int) -> Surd:
+    """Our coupling tensor over that of a gauge, component orders apart."""
+    centre = convention.cg_to_native(l1, l2, l, np.ones((2 * l1 + 1, 2 * l2 + 1, 2 * l + 1)))[l1, l2, l]
+    return Surd(1 if centre > 0 else -1, 2 * l + 1 if convention.cg_norm == "unit" else 1)
 
 
 def _check_instruction(product: Product, i: Instruction) -> None:

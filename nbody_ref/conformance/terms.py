@@ -1,4 +1,4 @@
-"""Products written out as sums of terms, c times one element of each input, and their derivatives.
+"""Multilinear expressions written out as sums of terms, c times one element of each leg, and their derivatives.
 
 Every derivative of a multilinear expression is the same list of terms read towards another leg, so the gradients and
 the second gradients need no formulas of their own: docs/derivations/certified_sums.md.
@@ -6,9 +6,10 @@ the second gradients need no formulas of their own: docs/derivations/certified_s
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,84 +17,150 @@ from nbody_ref.conformance.operation import MODES, Product
 from nbody_ref.exact.cg import cg_table_real
 from nbody_ref.exact.surd import Surd
 
-__all__ = ["Terms", "derivatives", "product_terms"]
+__all__ = ["Leg", "Terms", "derivatives", "product_terms", "same_rows"]
 
 Array = np.ndarray[Any, Any]
 
 
+class Leg(NamedTuple):
+    """A factor of the terms: entry (rows[e], columns[t]) of the input `name`."""
+
+    name: str
+    rows: Array
+    columns: Array
+
+
 @dataclass(frozen=True)
 class Terms:
-    """Result[out] = sum of table[coef] times the product over legs of inputs[name][index].
+    """Result[rows[e], columns[t]] = sum over e, t of table[coef[t]] times the product over the legs.
+
+    Arrays are read as matrices: rows by all remaining axes.
 
     Parameters
     ----------
-    out : (T,) int64
-        Flat index of the result that the term belongs to.
+    rows : (E,) int64
+        Row of the result for each row of work (an edge, a node).
+    columns : (T,) int64
+        Column of the result for each term of a row.
     shape : tuple of int
         Shape of the result.
-    legs : dict of str to (T,) int64
-        Flat index into each input.
+    legs : tuple of Leg
+        An input may stand on several legs.
     coef : (T,) int64
     table : tuple of Surd
     shapes : dict of str to tuple of int
         Shapes of the inputs.
+    over_4pi : bool
+        Divide the coefficients by sqrt(4 pi).
+    sizes : tuple of float, optional
+        What S counts for each entry of the table, at least its size; None: its size.
+    slack : float
+        Roundings of a correct kernel beside those of the sum.
     """
 
-    out: Array
+    rows: Array
+    columns: Array
     shape: tuple[int, ...]
-    legs: dict[str, Array]
+    legs: tuple[Leg, ...]
     coef: Array
     table: tuple[Surd, ...]
     shapes: dict[str, tuple[int, ...]]
+    over_4pi: bool = False
+    sizes: tuple[float, ...] | None = None
+    slack: float = 8.0
 
-    def towards(self, name: str) -> Terms:
-        """Adjoint in one input: that leg becomes the result, the result becomes the leg ``cotangent``."""
-        legs = {key: index for key, index in self.legs.items() if key != name} | {"cotangent": self.out}
-        shapes = self.shapes | {"cotangent": self.shape}
-        return replace(self, out=self.legs[name], shape=self.shapes[name], legs=legs, shapes=shapes)
+    def towards(self, k: int, cotangent: str = "cotangent") -> Terms:
+        """Adjoint in leg k: that leg becomes the result, the result becomes the leg `cotangent`."""
+        leg = self.legs[k]
+        legs = (*self.legs[:k], *self.legs[k + 1 :], Leg(cotangent, self.rows, self.columns))
+        shapes = self.shapes | {cotangent: self.shape}
+        return replace(
+            self, rows=leg.rows, columns=leg.columns, shape=self.shapes[leg.name], legs=legs, shapes=shapes
+        )
 
-    def renamed(self, name: str, new: str) -> Terms:
-        """The same terms with another array on one leg: the derivative in that input along a tangent."""
-        legs = {(new if key == name else key): index for key, index in self.legs.items()}
-        return replace(self, legs=legs, shapes=self.shapes | {new: self.shapes[name]})
+    def renamed(self, k: int, new: str) -> Terms:
+        """The same terms with another array on leg k: the derivative in that leg along a tangent."""
+        legs = (*self.legs[:k], self.legs[k]._replace(name=new), *self.legs[k + 1 :])
+        return replace(self, legs=legs, shapes=self.shapes | {new: self.shapes[self.legs[k].name]})
+
+    def places(self, name: str) -> list[int]:
+        """Legs on which an input stands."""
+        return [k for k, leg in enumerate(self.legs) if leg.name == name]
+
+    @property
+    def out(self) -> Array:
+        """Flat index of the result for every term of every row, (E T,)."""
+        return _flat(self.rows, self.columns, self.shape)
+
+    def index(self, k: int) -> Array:
+        """Flat index into the input of leg k for every term of every row, (E T,)."""
+        leg = self.legs[k]
+        return _flat(leg.rows, leg.columns, self.shapes[leg.name])
 
 
-def derivatives(forward: Terms, order: int, tangent: str = "") -> dict[str, Terms]:
+def _flat(rows: Array, columns: Array, shape: tuple[int, ...]) -> Array:
+    return np.asarray(rows[:, None] * width(shape) + columns).reshape(-1)
+
+
+def width(shape: tuple[int, ...]) -> int:
+    """Columns of an array read as a matrix."""
+    return int(np.prod(shape[1:], dtype=np.int64))
+
+
+def derivatives(
+    forward: Terms | Sequence[Terms], order: int, tangent: str = "", inputs: Iterable[str] | None = None
+) -> dict[str, tuple[Terms, ...]]:
     """All results of one order: {"out"}; gradients by input; second gradients by input and ``cotangent``.
 
     The second order is that of training on forces: with one tangent v of input k, the gradients in all inputs and in
-    the cotangent of <v, adjoint in k>. The gradient in input k itself vanishes, since terms are linear in each leg.
+    the cotangent of <v, adjoint in k>. What vanishes identically is left out.
+
+    Parameters
+    ----------
+    forward : Terms or sequence of Terms
+        The sum of several expressions with one result.
+    order : {0, 1, 2}
+    tangent : str
+        Input that the tangent belongs to.
+    inputs : iterable of str, optional
+        Inputs to differentiate in; by default all.
     """
+    parts = (forward,) if isinstance(forward, Terms) else tuple(forward)
+    names = tuple(dict.fromkeys(leg.name for part in parts for leg in part.legs)) if inputs is None else tuple(inputs)
     if order == 0:
-        return {"out": forward}
-    if order == 1:
-        return {name: forward.towards(name) for name in forward.legs}
-    dot = f"{tangent}_dot"
-    found = {name: forward.towards(name).renamed(tangent, dot) for name in forward.legs if name != tangent}
-    return found | {"cotangent": forward.renamed(tangent, dot)}
+        return {"out": parts}
+    if order == 2:
+        dot = f"{tangent}_dot"
+        parts = tuple(part.renamed(k, dot) for part in parts for k in part.places(tangent))
+    found = {name: tuple(part.towards(k) for part in parts for k in part.places(name)) for name in names}
+    kept = {name: terms for name, terms in found.items() if terms}
+    return kept if order == 1 else kept | {"cotangent": parts}
+
+
+def same_rows(
+    out: Array, shape: tuple[int, ...], legs: dict[str, Array], shapes: dict[str, tuple[int, ...]], **more: Any
+) -> Terms:
+    """Terms between equal rows of all arrays; `out` and `legs` hold columns."""
+    rows = np.arange(shape[0], dtype=np.int64)
+    return Terms(rows, out, shape, tuple(Leg(name, rows, columns) for name, columns in legs.items()), shapes=shapes,
+                 **more)  # fmt: skip
 
 
 def product_terms(product: Product, inputs: dict[str, Array]) -> Terms:
     """Terms of a product for the rows (and the graph) of `inputs`."""
-    out, x1, x2, w, coef, table = _template(product)
-    rows = len(inputs["x2"])
-    nodes = len(inputs["x1"])
+    out, x1, x2, w, coef, table = template(product)
+    rows, nodes = len(inputs["x2"]), len(inputs["x1"])
     shapes = product.shapes(rows, nodes)
     b = np.arange(rows, dtype=np.int64)
     to, fro = (inputs["receivers"], inputs["senders"]) if product.graph else (b, b)
-    legs = {"x1": _spread(fro, shapes["x1"], x1), "x2": _spread(b, shapes["x2"], x2)}
-    if product.weighted:
-        legs["w"] = _spread(b, shapes["w"], w)
-    return Terms(_spread(to, shapes["out"], out), shapes["out"], legs, np.tile(coef, rows), table, shapes)
-
-
-def _spread(row: Array, shape: tuple[int, ...], template: Array) -> Array:
-    return (np.asarray(row, np.int64)[:, None] * shape[1] + template).reshape(-1)
+    legs = [Leg("x1", np.asarray(fro, np.int64), x1), Leg("x2", b, x2)]
+    legs += [Leg("w", b, w)] if product.weighted else []
+    return Terms(np.asarray(to, np.int64), out, shapes["out"], tuple(legs), coef, table, shapes)
 
 
 @lru_cache(maxsize=256)
-def _template(product: Product) -> tuple[Array, Array, Array, Array, Array, tuple[Surd, ...]]:
-    """Indices of one row: result, x1, x2, w, coefficient."""
+def template(product: Product) -> tuple[Array, Array, Array, Array, Array, tuple[Surd, ...]]:
+    """Columns of one row: result, x1, x2, w; index of the coefficient; coefficients."""
     found: list[list[Array]] = [[], [], [], [], []]
     table: dict[Surd, int] = {}
     start = 0

@@ -36,13 +36,13 @@ def draw(op, order, seed=0, rows=6):
 @pytest.mark.parametrize(("order", "tangent"), [(0, ""), (1, ""), (2, "x1"), (2, "x2")])
 def test_sums_are_correctly_rounded_and_the_remainder_obeys_its_bound(op, order, tangent):
     inputs = draw(op, order)
-    for terms in derivatives(product_terms(op, inputs), order, tangent).values():
+    for (terms,) in derivatives(product_terms(op, inputs), order, tangent).values():
         truth = certify(terms, inputs)
         for j, exact in enumerate(evaluate_exactly(terms, inputs)):
             at = np.unravel_index(j, terms.shape)
             y = decimal(exact)
             assert truth.value[at] == round_fraction(y)
-            bound = (4 * int(truth.n[at]) + 20) * U * U * Fraction(truth.S[at])
+            bound = (4 * int(truth.n[at]) + 8 * len(terms.legs)) * U * U * Fraction(truth.S[at])
             assert abs(y - Fraction(truth.value[at]) - Fraction(truth.low[at])) <= bound
 
 
