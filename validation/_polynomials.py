@@ -103,3 +103,22 @@ def degrees(full: bool, top: int) -> Iterator[tuple[int, int]]:
     for l in range(top + 1 if full else 4):
         for m in range(-l, l + 1):
             yield l, m
+
+
+@cache
+def absolute(l: int, m: int) -> Poly:
+    """S of docs/derivations/harmonics.md in |x|, |y|, |z|, norm 1: the recursion (A), (B) with plus signs, floats."""
+    n = abs(m)
+    c: Poly = {(0, 0, 0): 1.0}
+    v: Poly = {}
+    x, y = {(1, 0, 0): 1.0}, {(0, 1, 0): 1.0}
+    for k in range(n):
+        c, v = (x, y) if k == 0 else (add(times(x, c), times(y, v)), add(times(x, v), times(y, c)))
+    diagonal = math.sqrt(math.prod((2 if k == 1 else 1) * (2 * k - 1) / (2 * k) for k in range(1, n + 1)))
+    before: Poly = {}
+    q: Poly = {(0, 0, 0): diagonal}
+    for k in range(n + 1, l + 1):
+        a = (2 * k - 1) / math.sqrt((k - n) * (k + n))
+        b = math.sqrt(((k - 1) ** 2 - n * n) / ((k - n) * (k + n)))
+        q, before = add(times({(0, 0, 1): a}, q), times(SQUARE, before), b), q
+    return times(q, c if m >= 0 else v)

@@ -12,7 +12,7 @@ from typing import Any
 import mpmath
 import numpy as np
 from _claims import Cases, claim, main
-from _polynomials import SQUARE, Poly, add, complex_polynomial, degrees, derivative, real_polynomial, times, value
+from _polynomials import absolute, complex_polynomial, degrees, derivative, real_polynomial, value
 
 import nbody_ref
 from nbody_ref.ops import harmonics
@@ -38,25 +38,6 @@ def points(full: bool, dtype: Any) -> Any:
     return np.concatenate([rng.standard_normal((12 if full else 4, 3)), special if full else special[:7:3]]).astype(
         dtype
     )
-
-
-@cache
-def absolute(l: int, m: int) -> Poly:
-    """S of docs/derivations/harmonics.md in |x|, |y|, |z|, norm 1: the recursion (A), (B) with plus signs, floats."""
-    n = abs(m)
-    c: Poly = {(0, 0, 0): 1.0}
-    v: Poly = {}
-    x, y = {(1, 0, 0): 1.0}, {(0, 1, 0): 1.0}
-    for k in range(n):
-        c, v = (x, y) if k == 0 else (add(times(x, c), times(y, v)), add(times(x, v), times(y, c)))
-    diagonal = math.sqrt(math.prod((2 if k == 1 else 1) * (2 * k - 1) / (2 * k) for k in range(1, n + 1)))
-    before: Poly = {}
-    q: Poly = {(0, 0, 0): diagonal}
-    for k in range(n + 1, l + 1):
-        a = (2 * k - 1) / math.sqrt((k - n) * (k + n))
-        b = math.sqrt(((k - 1) ** 2 - n * n) / ((k - n) * (k + n)))
-        q, before = add(times({(0, 0, 1): a}, q), times(SQUARE, before), b), q
-    return times(q, c if m >= 0 else v)
 
 
 def exact_value(l: int, m: int, r: Any, axes: tuple[int, ...] = ()) -> Any:
