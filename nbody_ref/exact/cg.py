@@ -13,7 +13,9 @@ from math import comb, factorial
 from typing import Any
 
 from nbody_ref.errors import IrrepsError
+from nbody_ref.exact.ring import as_rational
 from nbody_ref.exact.surd import Surd
+from nbody_ref.irreps import check_integer
 
 __all__ = [
     "cg_integer",
@@ -147,12 +149,10 @@ def clebsch_gordan_real(l1: int, m1: int, l2: int, m2: int, l: int, m: int) -> S
     >>> clebsch_gordan_real(1, 0, 1, 0, 0, 0)
     Surd(-1, 1, 3)
     """
-    for name, value in zip(("l1", "m1", "l2", "m2", "l", "m"), (l1, m1, l2, m2, l, m)):
-        if Fraction(value).denominator != 1:
-            raise IrrepsError(f"clebsch_gordan_real: {name!r} must be an integer, got {value!r}")
-    _pair("clebsch_gordan_real", "1", l1, m1), _pair("clebsch_gordan_real", "2", l2, m2)
-    _pair("clebsch_gordan_real", "", l, m)
-    return _real(int(l1), int(l2), int(l)).get((int(m1), int(m2), int(m)), ZERO)
+    named = (("l1", l1), ("l2", l2), ("l", l)), (("m1", m1), ("m2", m2), ("m", m))
+    degrees = tuple(_whole("clebsch_gordan_real", name, value, 0) for name, value in named[0])
+    n1, n2, n = (_whole("clebsch_gordan_real", name, value) for name, value in named[1])
+    return _real(*degrees).get((n1, n2, n), ZERO)
 
 
 def cg_table_real(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, Surd], ...]:
@@ -172,14 +172,13 @@ def cg_table_real(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, Surd],
     IrrepsError
         If a degree is negative or no integer.
     """
-    for name, value in zip(("l1", "l2", "l"), (l1, l2, l)):
-        if Fraction(value).denominator != 1 or value < 0:
-            raise IrrepsError(f"cg_table_real: {name!r} must be a non-negative integer, got {value!r}")
-    return tuple((*key, value) for key, value in _real(int(l1), int(l2), int(l)).items())
+    degrees = tuple(_whole("cg_table_real", name, value, 0) for name, value in (("l1", l1), ("l2", l2), ("l", l)))
+    return tuple((*key, value) for key, value in _real(*degrees).items())
 
 
 def triples(lmax: int) -> Iterator[tuple[int, int, int]]:
     """All admissible (l1, l2, l) with every degree at most lmax, in lexicographic order."""
+    lmax = check_integer("triples", "lmax", lmax)
     for l1 in range(lmax + 1):
         for l2 in range(lmax + 1):
             for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1):
@@ -199,12 +198,17 @@ def real_unitary(l: int) -> tuple[tuple[int, int, int, Surd], ...]:
     tuple of (m, n, k, Surd)
         The nonzero entries U[m, n] = i^k times a surd, 0 <= k < 4, m the real and n the complex component.
 
+    Raises
+    ------
+    IrrepsError
+        If `l` is negative or no integer: half-integer degrees have no real gauge.
+
     Examples
     --------
     >>> real_unitary(0)
     ((0, 0, 0, Surd(1, 1, 1)),)
     """
-    degree = _degree("real_unitary", "l", l) // 2
+    degree = _whole("real_unitary", "l", l, 0)
     return tuple(
         (m, n, k, Surd(1, 1, 2 if n else 1))
         for m in range(-degree, degree + 1)
@@ -265,10 +269,18 @@ def six_j(
 
 
 def _double(function: str, name: str, value: HalfInteger) -> int:
-    doubled = 2 * Fraction(value)
-    if doubled.denominator != 1:
+    exact = as_rational(value)
+    if exact is None or (2 * exact).denominator != 1:
         raise IrrepsError(f"{function}: {name!r} must be an integer or a half-integer, got {value!r}")
-    return int(doubled)
+    return int(2 * exact)
+
+
+def _whole(function: str, name: str, value: HalfInteger, least: int | None = None) -> int:
+    exact = as_rational(value)
+    if exact is None or exact.denominator != 1 or (least is not None and exact < least):
+        rule = "an integer" if least is None else "a non-negative integer"
+        raise IrrepsError(f"{function}: {name!r} must be {rule}, got {value!r}")
+    return exact.numerator
 
 
 def _degree(function: str, name: str, value: HalfInteger) -> int:

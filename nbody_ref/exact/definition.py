@@ -5,7 +5,7 @@ eq. (12) the relative gate, and eq. (6) in the form of products of summed legs. 
 of the linear map L; `mixing` is L.
 
 A state is a list of parts ``(Irrep, fragments)``; a fragment is a list of 2l + 1 ring elements, m ascending. Ints,
-Fractions, `Gauss`, floats, or anything else with + and * will do.
+Fractions, `Gauss`, floats, or anything else with + and * will do; NumPy's integers wrap around and are no exact ring.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from nbody_ref.errors import GeometryError, IrrepsError, ShapeError
 from nbody_ref.exact.gauges import Gauge
+from nbody_ref.exact.ring import plain
 from nbody_ref.irreps import Irrep
 
 __all__ = [
@@ -164,7 +165,8 @@ def inverse_power(s: int) -> Radial:
     """
 
     def radial(r: Vector) -> Any:
-        square = r[0] * r[0] + r[1] * r[1] + r[2] * r[2]
+        x, y, z = map(plain, r)
+        square = x * x + y * y + z * z
         if s and square == 0:
             raise GeometryError(f"inverse_power: |r|^-{s} does not exist at r = 0")
         if isinstance(square, (int, Fraction)):

@@ -13,9 +13,11 @@ from functools import lru_cache
 from math import factorial
 from typing import Any
 
+from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.cg import cg_integer, cg_table_real
 from nbody_ref.exact.harmonics import monomial_fragments, solid_harmonic
 from nbody_ref.exact.surd import Surd
+from nbody_ref.irreps import check_integer
 
 __all__ = ["MONOMIAL", "Gauge", "coupling_constant", "coupling_from_table", "monomial_coupling", "real_gauge"]
 
@@ -44,7 +46,6 @@ class Gauge:
     vector: Callable[[Vector], list[Any]]
 
 
-@lru_cache(maxsize=4096)
 def monomial_coupling(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, int], ...]:
     r"""Integer coupling of the monomial gauge, covariant under integer quaternions.
 
@@ -62,7 +63,17 @@ def monomial_coupling(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, in
     Notes
     -----
     K(M_l1 a, M_l2 b) = N^{l1 + l2 - l} M_l K(a, b). The orthonormal product is `coupling_constant` times this one.
+
+    Raises
+    ------
+    IrrepsError
+        If a degree is not a non-negative integer.
     """
+    return _coupling(*_degrees("monomial_coupling", l1, l2, l))
+
+
+@lru_cache(maxsize=4096)
+def _coupling(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, int], ...]:
     found = []
     for m in range(-l, l + 1):
         for m1 in range(max(-l1, m - l2), min(l1, m + l2) + 1):
@@ -78,7 +89,15 @@ def coupling_constant(l1: int, l2: int, l: int) -> Surd:
     .. math:: \kappa^2 = \frac{2l+1}{(l_1+l_2+l+1)!\,(l_1+l_2-l)!\,(l_1-l_2+l)!\,(-l_1+l_2+l)!}
 
     With psi_m = sqrt((l+m)!(l-m)!) a_m for all three fragments, C(psi1, psi2) = kappa K(a1, a2).
+
+    Raises
+    ------
+    IrrepsError
+        If a degree is not a non-negative integer, or the triangle rule fails.
     """
+    l1, l2, l = _degrees("coupling_constant", l1, l2, l)
+    if not abs(l1 - l2) <= l <= l1 + l2:
+        raise IrrepsError(f"coupling_constant: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
     below = factorial(l1 + l2 + l + 1)
     for upper in (l1 + l2 - l, l1 - l2 + l, -l1 + l2 + l):
         below *= factorial(upper)
@@ -149,6 +168,11 @@ def real_gauge(number: Callable[[float], Any] = float, fmt: str = "float64", nor
         return [sum(a * (r[0] ** i * r[1] ** j * r[2] ** k) for (i, j, k), a in terms) for terms in polynomials(l)]
 
     return Gauge(f"real {fmt} {normalization}", coupling, harmonic, lambda r: [r[1], r[2], r[0]])
+
+
+def _degrees(function: str, l1: int, l2: int, l: int) -> tuple[int, int, int]:
+    """Degrees as Python's integers, before a cache sees them."""
+    return check_integer(function, "l1", l1), check_integer(function, "l2", l2), check_integer(function, "l", l)
 
 
 def _weight(l: int, m: int) -> int:

@@ -16,10 +16,11 @@ from functools import lru_cache
 from math import factorial
 from typing import Any
 
-from nbody_ref.errors import IrrepsError
-from nbody_ref.exact.ring import Gauss, divide
+from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.exact.ring import Gauss, divide, plain
 from nbody_ref.exact.surd import Surd
 from nbody_ref.exact.wigner import real_scale
+from nbody_ref.irreps import check_integer
 
 __all__ = [
     "NORMALIZATIONS",
@@ -55,9 +56,10 @@ class Harmonic:
 
     def evaluate(self, r: Sequence[Any]) -> Any:
         """Polynomial without `scale`, at a position over any ring."""
+        x, y, z = _vector("Harmonic.evaluate", r)
         total: Any = 0
         for (i, j, k), coefficient in self.terms.items():
-            total = total + coefficient * (r[0] ** i * r[1] ** j * r[2] ** k)
+            total = total + coefficient * (x**i * y**j * z**k)
         return total
 
     def value(self, r: Sequence[int | Fraction]) -> Surd:
@@ -67,6 +69,8 @@ class Harmonic:
         ------
         IrrepsError
             If the value is no surd: complex gauge, or "integral" normalisation.
+        GeometryError
+            If `r` is no vector of three.
         """
         polynomial = self.evaluate(r)
         if self.over_4pi or isinstance(polynomial, Gauss):
@@ -116,6 +120,7 @@ def solid_harmonic(l: int, m: int, normalization: str = "integral", basis: str =
     >>> solid_harmonic(2, -2, "norm").scale, solid_harmonic(2, -2, "norm").terms
     (Surd(1, 48, 1), {(1, 1, 0): Fraction(1, 4)})
     """
+    l, m = _check_component("solid_harmonic", l, m)
     if normalization not in NORMALIZATIONS:
         raise IrrepsError(f"solid_harmonic: 'normalization' must be one of {NORMALIZATIONS}, got {normalization!r}")
     width = Surd(1, 1 if normalization == "norm" else 2 * l + 1, 1)
@@ -150,8 +155,7 @@ def fragment_polynomial(l: int, m: int) -> dict[Exponents, Gauss]:
     IrrepsError
         If not 0 <= l and -l <= m <= l.
     """
-    if isinstance(l, bool) or not isinstance(l, int) or not isinstance(m, int) or abs(m) > l:
-        raise IrrepsError(f"solid harmonic: need integers l >= 0 and -l <= m <= l, got l={l!r}, m={m!r}")
+    l, m = _check_component("fragment_polynomial", l, m)
     terms: dict[Exponents, Gauss] = {}
     for q in range(max(0, -m), (l - m) // 2 + 1):
         p = q + m
@@ -174,8 +178,16 @@ def monomial_fragments(lmax: int, r: Sequence[Any]) -> list[list[Any]]:
     Returns
     -------
     list over l of list over m = -l..l of Gauss
+
+    Raises
+    ------
+    IrrepsError
+        If `lmax` is not a non-negative integer.
+    GeometryError
+        If `r` is no vector of three.
     """
-    x, y, z = r
+    lmax = check_integer("monomial_fragments", "lmax", lmax)
+    x, y, z = _vector("monomial_fragments", r)
     form = [Gauss(divide(x, 2), divide(y, 2)), Gauss(z, 0 * z), Gauss(divide(-x, 2), divide(y, 2))]
     fragments = [[Gauss(1, 0)]]
     for l in range(1, lmax + 1):
@@ -220,6 +232,24 @@ def pi_enclosure(bits: int) -> tuple[Fraction, Fraction]:
         value += factor * total
         slack += abs(factor) * (2 * k + 2)  # two truncations per term, and the tail
     return Fraction(value - slack, unit), Fraction(value + slack, unit)
+
+
+def _check_component(function: str, l: Any, m: Any) -> tuple[int, int]:
+    found = check_integer(function, "l", l), plain(m)
+    if isinstance(m, bool) or not isinstance(found[1], int) or abs(found[1]) > found[0]:
+        raise IrrepsError(f"{function}: 'm' must be an integer from -l to l, got l={l!r}, m={m!r}")
+    return found
+
+
+def _vector(function: str, r: Sequence[Any]) -> list[Any]:
+    """Three ring elements; NumPy's integers as Python's."""
+    try:
+        found = [plain(x) for x in r]
+    except TypeError:
+        found = []
+    if len(found) != 3:
+        raise GeometryError(f"{function}: 'r' must be a vector (x, y, z), got {r!r}")
+    return found
 
 
 def _minus_plus(p: int, q: int) -> list[Gauss]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nbody_ref.errors import SchemeError, ShapeError
 from nbody_ref.exact.definition import Child, State, Vector
+from nbody_ref.exact.ring import plain
 from nbody_ref.exact.wigner import rotation_matrix
 from nbody_ref.irreps import Irreps
 from nbody_ref.scheme import Scheme
@@ -132,7 +133,7 @@ def affine_position(coefficients: Mapping[int, Any], positions: Sequence[Vector]
     """
     if sum(coefficients.values()) != 1:
         raise SchemeError(f"affine_position: 'coefficients' must sum to 1, got {sum(coefficients.values())}")
-    return [sum(weight * positions[leaf][axis] for leaf, weight in coefficients.items()) for axis in range(3)]
+    return [sum(weight * plain(positions[leaf][axis]) for leaf, weight in coefficients.items()) for axis in range(3)]
 
 
 def transform(state: State, matrix: Callable[[int], Matrix], inversion: bool = False) -> State:
@@ -162,7 +163,7 @@ def transform(state: State, matrix: Callable[[int], Matrix], inversion: bool = F
 def rotate(r: Vector, q: Sequence[int | Fraction], inversion: bool = False) -> list[Any]:
     """Position turned by a rational quaternion (w, x, y, z), then inverted if asked."""
     sign = -1 if inversion else 1
-    return [sign * sum(a * x for a, x in zip(row, r)) for row in rotation_matrix(q)]
+    return [sign * sum(a * plain(x) for a, x in zip(row, r)) for row in rotation_matrix(q)]
 
 
 def rational_points(count: int, q: Sequence[int] = (1, 2, 3, 4)) -> list[list[Fraction]]:
@@ -208,5 +209,6 @@ def unflatten(irreps: Irreps | str, flat: Sequence[Any]) -> State:
         raise ShapeError(f"unflatten: 'flat' must have {tau.dim} components, got {len(flat)}")
     state: State = []
     for start, (mul, irrep) in zip(tau.offsets, tau):
-        state.append((irrep, [[flat[start + k * mul + c] for k in range(irrep.dim)] for c in range(mul)]))
+        columns = [[plain(flat[start + k * mul + c]) for k in range(irrep.dim)] for c in range(mul)]
+        state.append((irrep, columns))
     return state

@@ -6,10 +6,13 @@ whole networks live in the Gaussian rationals, where a residual is zero or it is
 
 from __future__ import annotations
 
+import math
+import operator
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
-__all__ = ["Gauss", "I", "divide"]
+__all__ = ["Gauss", "I", "as_rational", "divide", "plain"]
 
 
 class Gauss:
@@ -18,7 +21,7 @@ class Gauss:
     Parameters
     ----------
     re, im : int, Fraction or float
-        Nothing is converted: integers stay integers. Division by an integer gives Fractions.
+        Integers stay integers, of Python's kind: NumPy's wrap around. Division by an integer gives Fractions.
 
     Examples
     --------
@@ -31,8 +34,8 @@ class Gauss:
     __slots__ = ("im", "re")
 
     def __init__(self, re: Any, im: Any = 0) -> None:
-        self.re = re
-        self.im = im
+        self.re = re if type(re) is int else plain(re)
+        self.im = im if type(im) is int else plain(im)
 
     def conjugate(self) -> Gauss:
         """Return re - i im."""
@@ -45,7 +48,7 @@ class Gauss:
     def __add__(self, other: Any) -> Gauss:
         if isinstance(other, Gauss):
             return Gauss(self.re + other.re, self.im + other.im)
-        return Gauss(self.re + other, self.im)
+        return Gauss(self.re + plain(other), self.im)
 
     __radd__ = __add__
 
@@ -55,14 +58,15 @@ class Gauss:
     def __sub__(self, other: Any) -> Gauss:
         if isinstance(other, Gauss):
             return Gauss(self.re - other.re, self.im - other.im)
-        return Gauss(self.re - other, self.im)
+        return Gauss(self.re - plain(other), self.im)
 
     def __rsub__(self, other: Any) -> Gauss:
-        return Gauss(other - self.re, -self.im)
+        return Gauss(plain(other) - self.re, -self.im)
 
     def __mul__(self, other: Any) -> Gauss:
         if isinstance(other, Gauss):
             return Gauss(self.re * other.re - self.im * other.im, self.re * other.im + self.im * other.re)
+        other = plain(other)
         return Gauss(self.re * other, self.im * other)
 
     __rmul__ = __mul__
@@ -105,6 +109,39 @@ I = Gauss(0, 1)
 
 def divide(x: Any, y: Any) -> Any:
     """Quotient in the field of `x` and `y`: a Fraction for two ints, where Python's ``/`` would give a float."""
+    x, y = plain(x), plain(y)
     if isinstance(x, int) and isinstance(y, int):
         return Fraction(x, y)
     return x / y
+
+
+def plain(x: Any) -> Any:
+    """Return a ring element as it is, but an integer of any kind, also within a Fraction, as one of Python's.
+
+    NumPy's integers have 64 bits or less and wrap around silently, which no exact number may.
+    """
+    kind = type(x)
+    if kind is int or kind is float or kind is Gauss:
+        return x
+    if kind is Fraction:
+        exact = type(x.numerator) is int and type(x.denominator) is int
+        return x if exact else Fraction(int(x.numerator), int(x.denominator))
+    try:
+        return int(operator.index(x))
+    except TypeError:
+        return x
+
+
+def as_rational(value: Any) -> Fraction | None:
+    """Exact value of an integer, a Fraction or a finite float of any kind; None for everything else.
+
+    Texts, complex numbers and bools are none: an exact door says so instead of guessing.
+    """
+    if isinstance(value, bool):
+        return None
+    found = plain(value)
+    if isinstance(found, (int, Fraction)):
+        return Fraction(found)
+    if isinstance(found, Real) and math.isfinite(found):
+        return Fraction(float(found))
+    return None

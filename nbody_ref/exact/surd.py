@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Union
 
 from nbody_ref.errors import DTypeError
+from nbody_ref.exact.ring import as_rational, plain
 
 __all__ = ["FORMATS", "Surd", "round_fraction", "surd_sum"]
 
@@ -39,8 +40,10 @@ class Surd:
 
     Raises
     ------
+    DTypeError
+        If `sign`, `p` or `q` is no integer. NumPy's are taken, and kept as Python's, which do not wrap around.
     ValueError
-        If `sign`, `p` or `q` is outside these ranges.
+        If one is outside these ranges.
 
     Examples
     --------
@@ -55,6 +58,8 @@ class Surd:
     q: int = 1
 
     def __post_init__(self) -> None:
+        if not type(self.sign) is type(self.p) is type(self.q) is int:
+            _set(self, *_integers(self.sign, self.p, self.q))
         if self.sign not in (-1, 0, 1) or self.p < 0 or self.q <= 0:
             raise ValueError(f"Surd: need sign in -1, 0, 1, p >= 0 and q > 0, got ({self.sign}, {self.p}, {self.q})")
         if self.sign == 0 or self.p == 0:
@@ -66,10 +71,12 @@ class Surd:
 
     @classmethod
     def of(cls, value: SurdLike) -> Surd:
-        """Return `value` itself, or the surd equal to an int or a Fraction."""
+        """Return `value` itself, or the surd equal to an int or a Fraction; DTypeError for anything else."""
         if isinstance(value, Surd):
             return value
-        ratio = Fraction(value)
+        ratio = plain(value)
+        if isinstance(value, bool) or not isinstance(ratio, (int, Fraction)):
+            raise DTypeError(f"Surd.of: 'value' must be a Surd, a Fraction or an integer, got {value!r}")
         return cls((ratio > 0) - (ratio < 0), ratio.numerator**2, ratio.denominator**2)
 
     def square(self) -> Fraction:
@@ -109,28 +116,29 @@ class Surd:
         return Surd(self.sign * self.sign, self.p, self.q)
 
     def __mul__(self, other: SurdLike) -> Surd:
-        if not isinstance(other, (Surd, Fraction, int)):
+        right = _surd(other)
+        if right is None:
             return NotImplemented
-        right = Surd.of(other)
         return Surd(self.sign * right.sign, self.p * right.p, self.q * right.q)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: SurdLike) -> Surd:
-        if not isinstance(other, (Surd, Fraction, int)):
+        right = _surd(other)
+        if right is None:
             return NotImplemented
-        right = Surd.of(other)
         if right.sign == 0:
             raise ZeroDivisionError("Surd: division by zero")
         return Surd(self.sign * right.sign, self.p * right.q, self.q * right.p)
 
     def __rtruediv__(self, other: SurdLike) -> Surd:
-        return Surd.of(other) / self
+        left = _surd(other)
+        return NotImplemented if left is None else left / self
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (Surd, Fraction, int)):
+        right = _surd(other)
+        if right is None:
             return NotImplemented
-        right = Surd.of(other)
         return (self.sign, self.p, self.q) == (right.sign, right.p, right.q)
 
     def __hash__(self) -> int:
@@ -138,17 +146,22 @@ class Surd:
         return hash((self.sign, self.p, self.q)) if ratio is None else hash(ratio)
 
     def __lt__(self, other: SurdLike) -> bool:
-        right = Surd.of(other)
+        right = _surd(other)
+        if right is None:
+            return NotImplemented
         return self.sign * self.p * right.q < right.sign * right.p * self.q
 
     def __le__(self, other: SurdLike) -> bool:
-        return not Surd.of(other) < self
+        right = _surd(other)
+        return NotImplemented if right is None else not right < self
 
     def __gt__(self, other: SurdLike) -> bool:
-        return Surd.of(other) < self
+        right = _surd(other)
+        return NotImplemented if right is None else right < self
 
     def __ge__(self, other: SurdLike) -> bool:
-        return not self < other
+        right = _surd(other)
+        return NotImplemented if right is None else not self < right
 
     def __repr__(self) -> str:
         return f"Surd({self.sign}, {self.p}, {self.q})"
@@ -158,6 +171,21 @@ class Surd:
         if ratio is not None:
             return str(ratio)
         return f"{'-' if self.sign < 0 else ''}sqrt({Fraction(self.p, self.q)})"
+
+
+def _surd(value: object) -> Surd | None:
+    """Return `value` as a surd if it is a Surd, a Fraction or an integer, else None."""
+    if isinstance(value, Surd):
+        return value
+    found = plain(value)
+    return Surd.of(found) if isinstance(found, (int, Fraction)) else None
+
+
+def _integers(*values: object) -> tuple[int, ...]:
+    found = tuple(plain(value) for value in values)
+    if any(isinstance(value, bool) for value in values) or not all(type(x) is int for x in found):
+        raise DTypeError(f"Surd: 'sign', 'p' and 'q' must be integers, got {', '.join(map(repr, values))}")
+    return found
 
 
 def _set(surd: Surd, sign: int, p: int, q: int) -> None:
@@ -212,7 +240,7 @@ def round_fraction(value: Fraction | int, fmt: str = "float64") -> float:
     Raises
     ------
     DTypeError
-        If `fmt` is not one of the four.
+        If `fmt` is not one of the four, or `value` no finite number.
 
     Examples
     --------
@@ -220,7 +248,9 @@ def round_fraction(value: Fraction | int, fmt: str = "float64") -> float:
     0.333984375
     """
     precision, tiny, _ = _format("round_fraction", fmt)
-    ratio = Fraction(value)
+    ratio = as_rational(value)
+    if ratio is None:
+        raise DTypeError(f"round_fraction: 'value' must be a rational number, got {value!r}")
     if ratio == 0:
         return 0.0
     p, q = abs(ratio.numerator), ratio.denominator
@@ -234,7 +264,7 @@ def round_fraction(value: Fraction | int, fmt: str = "float64") -> float:
 
 
 def _format(function: str, fmt: str) -> tuple[int, int, int]:
-    if fmt not in FORMATS:
+    if not isinstance(fmt, str) or fmt not in FORMATS:
         raise DTypeError(f"{function}: 'fmt' must be one of {', '.join(FORMATS)}, got {fmt!r}")
     return FORMATS[fmt]
 

@@ -15,7 +15,7 @@ from math import factorial, lcm
 from typing import Any
 
 from nbody_ref.errors import GeometryError, IrrepsError
-from nbody_ref.exact.ring import Gauss
+from nbody_ref.exact.ring import Gauss, as_rational, plain
 from nbody_ref.exact.surd import Surd
 
 __all__ = [
@@ -63,8 +63,11 @@ def rotation_matrix(q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
 
 def quaternion_product(p: Quaternion, q: Quaternion) -> tuple[Any, Any, Any, Any]:
     """Quaternion of the rotation that applies `q` first and `p` second."""
-    a, b, c, d = p
-    w, x, y, z = q
+    for name, value in (("p", p), ("q", q)):
+        if not hasattr(value, "__len__") or len(value) != 4:
+            raise GeometryError(f"quaternion_product: '{name}' must have four entries, got {value!r}")
+    a, b, c, d = map(plain, p)
+    w, x, y, z = map(plain, q)
     return (
         a * w - b * x - c * y - d * z,
         a * x + b * w + c * z - d * y,
@@ -104,9 +107,10 @@ def monomial_matrix(l: int | Fraction | float, q: Quaternion) -> tuple[tuple[Gau
 
 def monomial_D(l: int, q: Quaternion) -> tuple[tuple[Gauss, ...], ...]:
     """D^l(q) = M_l / N^l in the monomial gauge, Gaussian rationals; `l` an integer, otherwise as `monomial_matrix`."""
-    if Fraction(l).denominator != 1:
+    j, integers = _doubled("monomial_D", l), _integers("monomial_D", q)
+    if j % 2:
         raise IrrepsError(f"monomial_D: 'l' must be an integer, got {l!r}; N^l is irrational for half-integers")
-    matrix, norm = monomial_matrix(l, q), _norm(_integers("monomial_D", q)) ** int(l)
+    matrix, norm = _symmetric_power(j, integers), _norm(integers) ** (j // 2)
     return tuple(tuple(entry / norm for entry in row) for row in matrix)
 
 
@@ -162,9 +166,13 @@ def rational_D(l: int, q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
     GeometryError
         If `q` is zero or has not four rational entries.
     """
-    j, integers = _doubled("rational_D", l), _integers("rational_D", q)
+    return _rational("rational_D", l, q)
+
+
+def _rational(function: str, l: int, q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
+    j, integers = _doubled(function, l), _integers(function, q)
     if j % 2:
-        raise IrrepsError(f"rational_D: 'l' must be an integer, got {l!r}")
+        raise IrrepsError(f"{function}: 'l' must be an integer, got {l!r}")
     norm = _norm(integers) ** (j // 2)
     return tuple(tuple(Fraction(entry, norm) for entry in row) for row in _real_matrix(j // 2, integers))
 
@@ -179,10 +187,11 @@ def wigner_D_real(l: int, q: Quaternion) -> tuple[tuple[Surd, ...], ...]:
     (2l + 1) x (2l + 1) tuple of Surd
         Rows m', columns m, both ascending.
     """
-    scales = [real_scale(int(l), m) for m in range(-int(l), int(l) + 1)]
+    D = _rational("wigner_D_real", l, q)
+    degree = len(D) // 2
+    scales = [real_scale(degree, m) for m in range(-degree, degree + 1)]
     return tuple(
-        tuple(scales[row] / scales[column] * entry for column, entry in enumerate(line))
-        for row, line in enumerate(rational_D(l, q))
+        tuple(scales[row] / scales[column] * entry for column, entry in enumerate(line)) for row, line in enumerate(D)
     )
 
 
@@ -247,15 +256,20 @@ def _norm(q: IntegerQuaternion) -> int:
 
 
 def _doubled(function: str, l: int | Fraction | float) -> int:
-    doubled = 2 * Fraction(l)
-    if doubled.denominator != 1 or doubled < 0:
+    exact = as_rational(l)
+    if exact is None or (2 * exact).denominator != 1 or exact < 0:
         raise IrrepsError(f"{function}: 'l' must be a non-negative integer or half-integer, got {l!r}")
-    return int(doubled)
+    return int(2 * exact)
 
 
 def _integers(function: str, q: Quaternion) -> IntegerQuaternion:
-    if len(q) != 4 or not all(isinstance(part, (int, Fraction)) for part in q) or not any(q):
+    """Quaternion times the common denominator of its entries."""
+    try:
+        parts = [plain(part) for part in q]
+    except TypeError:
+        parts = []
+    if len(parts) != 4 or not all(isinstance(part, (int, Fraction)) for part in parts) or not any(parts):
         raise GeometryError(f"{function}: 'q' must be four rational numbers (w, x, y, z), not all zero, got {q!r}")
-    common = lcm(*(Fraction(part).denominator for part in q))
-    w, x, y, z = (int(part * common) for part in q)
+    common = lcm(*(Fraction(part).denominator for part in parts))
+    w, x, y, z = (int(part * common) for part in parts)
     return w, x, y, z

@@ -114,7 +114,7 @@ def test_inadmissible_arguments_are_refused(arguments, message):
 
 
 def test_real_gauge_refuses_half_integers():
-    with pytest.raises(IrrepsError, match="'l1' must be an integer"):
+    with pytest.raises(IrrepsError, match="'l1' must be a non-negative integer"):
         clebsch_gordan_real(0.5, 0, 1, 0, 1, 0)
     with pytest.raises(IrrepsError, match="'l' must be a non-negative integer"):
         cg_table_real(1, 1, -1)

@@ -137,7 +137,7 @@ def test_enclosure_is_narrowed_where_the_first_one_cannot_decide(nearest):
 
 
 def test_errors_name_what_is_wrong():
-    with pytest.raises(IrrepsError, match="need integers l >= 0"):
+    with pytest.raises(IrrepsError, match="'m' must be an integer from -l to l"):
         solid_harmonic(1, 2)
     with pytest.raises(IrrepsError, match="'normalization' must be one of"):
         solid_harmonic(1, 0, "unit")
