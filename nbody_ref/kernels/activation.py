@@ -30,7 +30,7 @@ def _sigmoids(x: Any) -> Any:
 
 @kernel()
 def _one(x: Any, code: Any) -> Any:
-    """Value, first and second derivative of function number `code` at x; (A1)-(A6)."""
+    """Value, first and second derivative of function number `code` at x; (A1)-(A7)."""
     s, t = _sigmoids(x)
     if code == 0:  # silu
         return x * s, s * (1.0 + x * t), s * t * (2.0 + x * (t - s))  # A1
@@ -45,6 +45,9 @@ def _one(x: Any, code: Any) -> Any:
         return max(x, 0.0) + np.log1p(np.exp(-abs(x))), s, s * t  # A4
     if code == 4:  # softplus less its value at zero
         return max(x, 0.0) + np.log1p(0.5 * np.expm1(-abs(x))), s, s * t  # A5
+    if code == 6:  # reciprocal
+        inverse = 1.0 / x
+        return inverse, -inverse * inverse, 2.0 * inverse * inverse * inverse  # A7
     slope = 1.0 if x > 0 else _SLOPE
     return slope * x, slope, 0.0 * x  # A6
 

@@ -1,4 +1,4 @@
-r"""Functions of one number, applied to every scalar: silu, sigmoid, tanh, softplus, leaky_relu.
+r"""Functions of one number, applied to every scalar: silu, sigmoid, tanh, softplus, leaky_relu, 1/x.
 
 .. math:: y_i = c\, s(x_i)
 
@@ -24,7 +24,7 @@ __all__ = ["Activation", "activation", "activation_jvp", "activation_vjp", "acti
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...] | None
 
-_CODES = {"silu": 0, "sigmoid": 1, "tanh": 2, "softplus": 3, "shifted_softplus": 4, "leaky_relu": 5}
+_CODES = {"silu": 0, "sigmoid": 1, "tanh": 2, "softplus": 3, "shifted_softplus": 4, "leaky_relu": 5, "reciprocal": 6}
 # 1 / sqrt(mean of s(z)^2) for z ~ N(0, 1)
 _UNIT_SECOND_MOMENT = {
     "silu": 1.676532470331091,
@@ -42,8 +42,8 @@ class Activation:
 
     Parameters
     ----------
-    name : {"silu", "sigmoid", "tanh", "softplus", "shifted_softplus", "leaky_relu"}
-        x/(1+exp(-x)); 1/(1+exp(-x)); tanh x; log(1+exp(x)); that minus log 2; x, but 0.01 x for x <= 0.
+    name : {"silu", "sigmoid", "tanh", "softplus", "shifted_softplus", "leaky_relu", "reciprocal"}
+        x/(1+exp(-x)); 1/(1+exp(-x)); tanh x; log(1+exp(x)); that minus log 2; x, but 0.01 x for x <= 0; 1/x.
     factor : float
         The constant c. Libraries of the e3nn family multiply by 1/sqrt(mean s(z)^2), z ~ N(0, 1), often estimated
         from random numbers: give the number that the trained model was made with, or see `normalized`.
@@ -65,8 +65,16 @@ class Activation:
 
     @classmethod
     def normalized(cls, name: str) -> Activation:
-        """With the factor for which the second moment is one: mean of (c s(z))^2 = 1 for z ~ N(0, 1)."""
-        return cls(name, _UNIT_SECOND_MOMENT.get(name, 1.0))
+        """With the factor for which the second moment is one: mean of (c s(z))^2 = 1 for z ~ N(0, 1).
+
+        Raises
+        ------
+        NBodyRefError
+            If the name is unknown, or the function has no second moment (the reciprocal).
+        """
+        if name not in _UNIT_SECOND_MOMENT:
+            raise NBodyRefError(f"Activation: 'name' must be one of {sorted(_UNIT_SECOND_MOMENT)}, got {name!r}")
+        return cls(name, _UNIT_SECOND_MOMENT[name])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description."""

@@ -1,0 +1,107 @@
+"""Published models as programs: what they share is the graph of neighbours, one-hot species, and the sum over atoms."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from nbody_ref.errors import NBodyRefError
+from nbody_ref.gates import steps
+from nbody_ref.gates.build import Builder
+from nbody_ref.gates.chain import Array, Entry, Values
+from nbody_ref.graphs import Graph
+from nbody_ref.irreps import Irreps
+from nbody_ref.models.layers import Rows
+from nbody_ref.network.energy import EnergyModel
+from nbody_ref.network.layout import Neighbourhoods
+from nbody_ref.network.parameters import draw
+
+__all__ = ["ModelSpec", "PublishedModel"]
+
+
+class ModelSpec(Protocol):
+    """Everything about a model but its weights: a frozen value with `to_dict` and `from_dict`."""
+
+    @property
+    def species(self) -> tuple[int, ...]:
+        """Atomic numbers, in the order of the one-hot vectors."""
+        ...
+
+    @property
+    def cutoff(self) -> float:
+        """Neighbours are nearer than this, Angstrom."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Of states and weights."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready description."""
+        ...
+
+
+class PublishedModel(EnergyModel):
+    """Base class of the models of this package: `program` writes the model down, everything else is here.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    parameters : mapping of str to array, optional
+        None: drawn from `seed`.
+    seed : int
+
+    Raises
+    ------
+    NBodyRefError
+        If some parameters are missing.
+    ShapeError
+        If one is unknown or of another shape.
+    """
+
+    basis: str = "real"
+    scalar: str = "0e"
+
+    def __init__(self, spec: Any, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> None:
+        self.spec, self.species, self.cutoff = spec, tuple(spec.species), float(spec.cutoff)
+        self.builder = Builder(spec.dtype, self.basis)
+        self.builder.irreps["species"] = Irreps([(len(self.species), self.scalar)])
+        atoms = self.program(self.builder)
+        double = "complex128" if np.dtype(spec.dtype).kind == "c" and self.basis == "complex" else "float64"
+        irreps = self.builder.irreps[atoms]
+        self.last_level = self.builder.emit(steps.CAST, (atoms,), "atom energies", np.dtype(double))
+        self.root = self.builder.emit(steps.SUM, (self.last_level,), "energy", Entry("molecule"))
+        self.builder.irreps |= {self.last_level: irreps, self.root: irreps}
+        self.chain = self.builder.chain()
+        initial = draw(self.builder.parameters, seed, spec.dtype)
+        self.parameters = initial if parameters is None else initial.replace(parameters)
+        if parameters is not None and set(parameters) != set(initial):
+            missing = sorted(set(initial) - set(parameters))
+            raise NBodyRefError(f"{type(self).__name__}: parameters are missing: {missing}")
+
+    @abstractmethod
+    def program(self, builder: Builder) -> str:
+        """Emit the model; returns the variable of the energies of atoms.
+
+        It may read the variables ``r`` (N, 3) and ``species`` (N, number of species), one-hot, and the batch entries of
+        `nbody_ref.network.layout.Neighbourhoods`.
+        """
+
+    @property
+    def by_species(self) -> Rows:
+        """Weights of their own for each species."""
+        return Rows(Entry("kind"), len(self.species))
+
+    def leaves(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
+        """Positions, one-hot species and the weights; edges and kinds."""
+        batch = Neighbourhoods(len(self.species), 1).batch(graph, self.kinds(graph))
+        one_hot = np.eye(len(self.species), dtype=self.spec.dtype)[batch["leaf kind"].astype(np.intp)]
+        return {"r": graph.positions, "species": one_hot, **self.parameters}, batch
+
+    def with_parameters(self, arrays: Mapping[str, Array]) -> Self:
+        """The same model with some weights replaced."""
+        return type(self)(self.spec, self.parameters.replace(arrays))
