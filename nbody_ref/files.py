@@ -10,6 +10,7 @@ A complex array is stored as a real one with a trailing axis (re, im).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -59,22 +60,28 @@ class ModelFile(NamedTuple):
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file under a temporary name beside it and rename, so that `path` is never half a file."""
-    try:
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    except (TypeError, ValueError) as error:  # None; ".", "/" and "" have no name
-        raise FileError(f"cannot write {path}: it is not the name of a file") from error
+    """Write a file under a temporary name beside it and rename, so that `path` is never half a file.
+
+    Raises
+    ------
+    FileError
+        If `path` is not the name of a file, is a folder, or cannot be written.
+    """
+    target = _path("write", path)
+    if target.name in ("", ".."):
+        raise FileError(f"cannot write {target}: it is not the name of a file")
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except OSError as error:
-        raise FileError(f"cannot write {target}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a ValueError: a null byte in the name
+        raise FileError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
 
 
 def save_model(
@@ -104,6 +111,8 @@ def save_model(
 
     tensors, complex_names = {}, []
     for name, given in arrays.items():
+        if not isinstance(name, str) or name == "__metadata__":
+            raise FileError(f"save_model: names of 'arrays' must be texts, and not '__metadata__', got {name!r}")
         array = np.ascontiguousarray(given).reshape(np.shape(given))
         if array.dtype.kind not in "fiuc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
             raise FileError(f"save_model: 'arrays[{name}]' must be real, integer or complex, got {array.dtype}")
@@ -112,7 +121,7 @@ def save_model(
         if array.dtype.kind == "c":
             complex_names.append(name)
             array = np.stack([array.real, array.imag], axis=-1)
-        tensors[name] = array
+        tensors[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
     texts = {"format": FORMAT, "version": str(VERSION)}
     for key, value in (("config", config), ("metadata", metadata or {}), ("complex", complex_names)):
         try:
@@ -144,26 +153,38 @@ def load_model(path: str | os.PathLike[str]) -> ModelFile:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    source = _path("read", path)
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    except (TypeError, ValueError) as error:
-        raise FileError(f"cannot read {path!r}: it is not the name of a file") from error
+        content = source.read_bytes()
+    except (OSError, ValueError) as error:  # a ValueError: a null byte in the name
+        raise FileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     try:
         texts = checked_header(content).get("__metadata__", {})
         config, metadata, complex_names = _description(texts)
         arrays = dict(load(content))
         for name in complex_names:
             arrays[name] = _as_complex(arrays, name)
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise FileError(f"array {name!r} holds NaN or infinity")
+        _check_finite(arrays)
     except SafetensorError as error:
         raise FileError(f"{path}: {error}") from error
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
     return ModelFile(config, arrays, metadata)
+
+
+def _path(what: str, path: Any) -> Path:
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise FileError(f"cannot {what} {path!r}: it is not the name of a file") from error
+
+
+def _check_finite(arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        finite = np.isfinite(array)
+        if not finite.all():
+            index = tuple(int(i) for i in np.argwhere(~finite)[0])
+            raise FileError(f"array {name!r} holds NaN or infinity: {array[index]} at index {index}")
 
 
 def _strict_json(text: str, what: str) -> Any:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbody_ref.errors import FileError
-from nbody_ref.files import load_model, save_model
+from nbody_ref.files import load_model, save_model, write_atomically
 
 ARRAYS = {
     "a": np.arange(6.0).reshape(2, 3),
@@ -115,7 +115,7 @@ def test_missing_file_and_directory_are_file_errors(tmp_path):
         load_model(tmp_path / "nothing")
     with pytest.raises(FileError, match="cannot read"):
         load_model(tmp_path)
-    with pytest.raises(FileError, match="cannot write"):
+    with pytest.raises(FileError, match=r"cannot write"):
         save_model(tmp_path / "no" / "m", {}, {})
 
 
@@ -211,7 +211,80 @@ def test_number_too_large_for_a_float_is_refused(path):
 
 @pytest.mark.parametrize("name", [".", "/", "", None])
 def test_what_is_no_name_of_a_file_is_a_file_error(name):
-    with pytest.raises(FileError, match="cannot write"):
+    with pytest.raises(FileError, match=r"cannot write"):
         save_model(name, {}, {"a": np.zeros(1)})
     with pytest.raises(FileError, match="cannot read"):
         load_model(name)
+
+
+@pytest.mark.parametrize("dtype", ["F64", "F32", "F16"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_arrays_that_are_not_finite_are_refused_by_name(tmp_path, dtype, value):
+    path = tmp_path / "model.safetensors"
+    numbers = np.full((2, 3), 7, {"F64": np.float64, "F32": np.float32, "F16": np.float16}[dtype])
+    save_model(path, {}, {"good": np.ones(2), "level1/term0": numbers, "z": np.ones(1, complex)})
+    assert load_model(path).arrays["level1/term0"].shape == (2, 3)  # the twin that is finite
+    content, old = path.read_bytes(), numbers.tobytes()
+    numbers[1, 2] = value
+    at = content.index(old)
+    path.write_bytes(content[:at] + numbers.tobytes() + content[at + numbers.nbytes :])
+    with pytest.raises(FileError, match=r"'level1/term0' holds NaN or infinity: -?(nan|inf) at index \(1, 2\)"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e400"])
+def test_numbers_of_the_description_are_finite(tmp_path, number):
+    texts = {"format": "nbody_ref model", "version": "1", "config": f'{{"constants": {{"1": {number}}}}}'}
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(raw({"__metadata__": {**texts, "metadata": "{}", "complex": "[]"}}))
+    with pytest.raises(FileError, match=f"'config' holds {number}"):
+        load_model(path)
+    path.write_bytes(raw({"__metadata__": {**texts, "config": "{}", "metadata": '{"a": 1e300}', "complex": "[]"}}))
+    assert load_model(path).metadata == {"a": 1e300}
+
+
+def test_paths_that_cannot_be_written_or_read_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for path in (".", "..", "", "/", "folder", "folder/.", "file/x", "absent/x", "a\0b", tmp_path, "n" * 300):
+        with pytest.raises(FileError, match=r"cannot write"):
+            write_atomically(path, b"new")
+    assert sorted(os.listdir()) == ["file", "folder"] and (tmp_path / "file").read_text() == "x"
+    for path in (".", "", "absent", "file/x", "a\0b"):
+        with pytest.raises(FileError, match="cannot read"):
+            load_model(path)
+    for path in (None, 5, b"x"):
+        with pytest.raises(FileError, match=r"cannot read .* not the name of a file"):
+            load_model(path)
+        with pytest.raises(FileError, match=r"cannot write .* not the name of a file"):
+            write_atomically(path, b"")
+    write_atomically("n" * 250, b"new")  # a name that leaves no room for that of the temporary file
+    assert (tmp_path / ("n" * 250)).read_bytes() == b"new" and len(os.listdir()) == 3
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(FileError, match=r"cannot write .*: Permission denied"):
+        write_atomically(tmp_path / "x", b"")
+
+
+def test_denied_permission_is_named(tmp_path, monkeypatch):
+    """As above, for users whom permissions do not bind."""
+    monkeypatch.setattr("builtins.open", lambda *args, **kwargs: (_ for _ in ()).throw(PermissionError(13, "denied")))
+    with pytest.raises(FileError, match=r"cannot write .*: denied"):
+        write_atomically(tmp_path / "x", b"")
+
+
+def test_other_byte_orders_come_back_as_the_same_numbers(tmp_path):
+    save_model(tmp_path / "m", {}, {"a": np.arange(3, dtype=">f8"), "b": np.arange(2, dtype=">c8")})
+    arrays = load_model(tmp_path / "m").arrays
+    assert arrays["a"].tolist() == [0, 1, 2] and arrays["b"].tolist() == [0, 1]
+    assert arrays["a"].dtype == np.float64 and arrays["b"].dtype == np.complex64
+
+
+@pytest.mark.parametrize("name", ["__metadata__", 3, None])
+def test_names_of_arrays_are_texts(tmp_path, name):
+    with pytest.raises(FileError, match="names of 'arrays' must be texts"):
+        save_model(tmp_path / "m", {}, {name: np.ones(1)})
