@@ -7,10 +7,13 @@ two to five bodies as products of one to four mixed densities. The energy is lin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 
+from nbody_ref.errors import IrrepsError
 from nbody_ref.gates.terms import Bare, Directed, Gate, Product
-from nbody_ref.irreps import Irreps
+from nbody_ref.irreps import Irreps, check_integer
 from nbody_ref.network.network import Network, Spec
 from nbody_ref.ops.radial import ExponentialCosine
 
@@ -54,12 +57,17 @@ def default(
 
     Raises
     ------
-    ValueError
-        If `size` is an unknown name.
+    IrrepsError
+        If `size` is neither a known name nor three positive integers, or `n_radial`, `seed` or `smoothness` no number
+        that is needed there.
+    NBodyRefError, GeometryError
+        If `species` are not distinct atomic numbers, or `cutoff` is not a positive length.
     """
-    if isinstance(size, str) and size not in SIZES:
-        raise ValueError(f"default: 'size' must be one of {sorted(SIZES)} or three numbers, got {size!r}")
-    pairs, triples, quadruples = SIZES[size] if isinstance(size, str) else size
+    pairs, triples, quadruples = _channels(size)
+    n_radial, seed = check_integer("default", "n_radial", n_radial, 1), check_integer("default", "seed", seed)
+    if not isinstance(smoothness, Real) or isinstance(smoothness, bool) or not math.isfinite(smoothness):
+        raise IrrepsError(f"default: 'smoothness' must be a finite number, got {smoothness!r}")
+    smoothness = float(smoothness)  # NumPy's numbers are not JSON
     radial = ExponentialCosine(n_radial, cutoff, p=3, scale=1.5)
 
     def legs(count: int, mul: int) -> tuple[Directed, ...]:
@@ -74,3 +82,11 @@ def default(
     )
     neighbourhood = Gate(terms, Irreps("1x0e"))
     return Network(Spec(tuple(species), cutoff, (neighbourhood, Gate((Bare(),)))), seed=seed)
+
+
+def _channels(size: str | tuple[int, int, int]) -> tuple[int, int, int]:
+    found = SIZES.get(size) if isinstance(size, str) else size
+    if not isinstance(found, (tuple, list)) or len(found) != 3:
+        raise IrrepsError(f"default: 'size' must be one of {sorted(SIZES)} or three numbers, got {size!r}")
+    pairs, triples, quadruples = (check_integer("default", "size", mul, 1) for mul in found)
+    return pairs, triples, quadruples

@@ -109,23 +109,40 @@ class EnergyModel(ABC):
         """State of the root for each frame, (n_frames, irreps_out.dim)."""
         return self.forward(graph)[0][self.root]
 
+    @property
+    def outputs(self) -> dict[str, Irreps]:
+        """Name and type of each output, side by side in the root's state: "energy" alone, by default."""
+        return {"energy": self.irreps_out}
+
+    def predict(self, graph: Graph) -> dict[str, Array]:
+        """Every output, (n_frames, dim) float64 each, without forces."""
+        states = real_part(self.states(graph))
+        return {name: states[:, span] for name, span in self._spans().items()}
+
     def energy(self, graph: Graph) -> Array:
         """Energy of each frame, (n_frames,) float64, in the unit the weights were fitted in (eV).
 
         The real part of the root's state, if that is complex: the adjoint of Re is 1, so forces and gradients follow
         without further changes.
         """
-        self.check_scalar(self.root)
-        return real_part(self.states(graph)[:, 0])
+        return real_part(self.states(graph)[:, self.energy_column()])
 
     def energy_and_forces(self, graph: Graph) -> tuple[Array, Array]:
         """Energies (n_frames,) and forces F = -dE/dr (N, 3), both float64."""
-        self.check_scalar(self.root)
         values, batch = self.forward(graph)
-        energy = values[self.root]
-        bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r",))
+        energy, forces, _ = self._reverse(graph, values, batch, ())
+        return energy, forces
+
+    def _reverse(
+        self, graph: Graph, values: Values, batch: dict[str, Any], names: tuple[str, ...]
+    ) -> tuple[Array, Array, Values]:
+        """Energies, forces, and the cotangents of the energy that they came from."""
+        column = self.energy_column()
+        seed = np.zeros_like(values[self.root])
+        seed[:, column] = 1
+        bars = self.chain.vjp(values, batch, {self.root: seed}, ("r", *names))
         forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
-        return real_part(energy[:, 0]), forces
+        return real_part(values[self.root][:, column]), forces, bars
 
     def weight_gradient(
         self, graph: Graph, energy_bar: Array, forces_bar: Array, wrt: Iterable[str] | None = None
@@ -178,27 +195,78 @@ class EnergyModel(ABC):
         -----
         `weight_gradient` of the loss's own derivatives, without computing energies and forces twice.
         """
-        self.check_scalar(self.root)
+
+        def of_outputs(found: dict[str, Array]) -> tuple[float, dict[str, Array]]:
+            value, energy_bar, forces_bar = loss(found["energy"][:, 0], found["forces"])
+            return value, {"energy": energy_bar[:, None], "forces": forces_bar}
+
+        return self.outputs_gradient(graph, of_outputs, wrt)
+
+    def outputs_gradient(
+        self,
+        graph: Graph,
+        loss: Callable[[dict[str, Array]], tuple[float, dict[str, Array]]],
+        wrt: Iterable[str] | None = None,
+    ) -> tuple[float, Parameters]:
+        """Value of a loss on all outputs and the forces, and its gradient with respect to the weights.
+
+        Parameters
+        ----------
+        graph : Graph
+        loss : callable
+            From a dict of every output (n_frames, dim) and "forces" (N, 3) to the value and a dict of its derivatives;
+            an output that is absent there has derivative zero.
+        wrt : iterable of str, optional
+            Names of the weights; None: all.
+
+        Returns
+        -------
+        float, Parameters
+        """
         names = tuple(self.parameters) if wrt is None else tuple(wrt)
         values, batch = self.forward(graph)
-        energy = values[self.root]
-        bars = self.chain.vjp(values, batch, {self.root: np.ones_like(energy)}, ("r", *names))
-        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
-        value, energy_bar, forces_bar = loss(real_part(energy[:, 0]), forces)
-        tangents = self.chain.jvp(values, batch, {"r": -forces_bar})
-        seed_dot = {self.root: energy_bar[:, None].astype(energy.dtype)}
-        found = self.chain.vjp_jvp(values, batch, tangents, bars, names, seed_dot)
+        _, forces, bars = self._reverse(graph, values, batch, names)
+        root, spans = values[self.root], self._spans()
+        value, wanted = loss({**{name: real_part(root[:, span]) for name, span in spans.items()}, "forces": forces})
+        seed_dot = np.zeros_like(root)
+        for name, span in spans.items():
+            if name in wanted:
+                seed_dot[:, span] = wanted[name]
+        tangents = self.chain.jvp(values, batch, {"r": -wanted["forces"]} if "forces" in wanted else {})
+        found = self.chain.vjp_jvp(values, batch, tangents, bars, names, {self.root: seed_dot})
         return value, Parameters({name: found.get(name, np.zeros_like(self.parameters[name])) for name in names})
 
     def node_energies(self, graph: Graph) -> Array:
         """Share of each atom's neighbourhood in the energy, (N,) float64; they add up to the energy of the frame."""
-        self.check_scalar(self.last_level)
-        return real_part(self.forward(graph)[0][self.last_level][:, 0])
+        if self.builder.irreps[self.last_level] != self.irreps_out:
+            raise IrrepsError(
+                f"{type(self).__name__}: no shares of atoms: '{self.last_level}' has type "
+                f"{self.builder.irreps[self.last_level]}, the root {self.irreps_out}"
+            )
+        return real_part(self.forward(graph)[0][self.last_level][:, self.energy_column()])
 
-    def check_scalar(self, variable: str) -> None:
-        irreps = self.builder.irreps[variable]
-        if irreps.dim != 1 or irreps[0].irrep.l != 0:
-            raise IrrepsError(f"{type(self).__name__}: an energy must be one scalar, '{variable}' has type {irreps}")
+    def energy_column(self) -> int:
+        """Column of the energy in the root's state.
+
+        Raises
+        ------
+        IrrepsError
+            If there is none: no output "energy", or one that is not a single scalar.
+        """
+        irreps = self.outputs.get("energy")
+        if irreps is None or irreps.dim != 1 or irreps[0].irrep.l != 0:
+            raise IrrepsError(f"{type(self).__name__}: an energy must be one scalar, the outputs are {self._told()}")
+        return int(self._spans()["energy"].start)
+
+    def _told(self) -> str:
+        return ", ".join(f"{name} {irreps}" for name, irreps in self.outputs.items())
+
+    def _spans(self) -> dict[str, slice]:
+        spans, begin = {}, 0
+        for name, irreps in self.outputs.items():
+            spans[name] = slice(begin, begin + irreps.dim)
+            begin += irreps.dim
+        return spans
 
 
 def real_part(x: Array) -> Array:

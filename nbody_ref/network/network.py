@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbody_ref.errors import NBodyRefError
+from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
 from nbody_ref.gates.chain import Array, Chain, Values
 from nbody_ref.graphs import Graph
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.network.energy import EnergyModel
 from nbody_ref.network.layout import SchemeGraph
 from nbody_ref.network.parameters import draw
@@ -58,6 +59,14 @@ class Network(EnergyModel):
         self.parameters = initial if parameters is None else initial.replace(parameters)
         if parameters is not None and set(parameters) != set(initial):
             raise NBodyRefError(f"Network: parameters are missing: {sorted(set(initial) - set(parameters))}")
+
+        if self.spec.outputs and _parts(self.outputs.values()) != _parts([self.irreps_out]):
+            raise IrrepsError(f"Network: 'outputs' must make up the root's type {self.irreps_out}, got {self._told()}")
+
+    @property
+    def outputs(self) -> dict[str, Irreps]:
+        """Name and type of each output, from the spec."""
+        return {name: Irreps(irreps) for name, irreps in self.spec.outputs} or super().outputs
 
     def trace(self, graph: Graph, seed: Array | None = None) -> Trace:
         """Every variable of a run, forward and adjoint, by name; see `nbody_ref.network.trace.trace`."""
@@ -144,3 +153,8 @@ def _below(chain: Chain, spec: Spec) -> str:
     if spec.gates[-1].out is None:
         return chain.steps[-1].inputs[0]
     return next((s.inputs[0] for s in chain.steps if s.output.startswith("root/sum/")), chain.steps[-1].output)
+
+
+def _parts(types: Iterable[Irreps]) -> list[tuple[int, Irrep]]:
+    """All parts in written order."""
+    return [(part.mul, part.irrep) for irreps in types for part in irreps]

@@ -35,6 +35,9 @@ class Spec:
         Gauge of states: real harmonics, or the paper's complex ones, which need a complex dtype.
     group : {"O(3)", "SO(3)"}
         Whether states carry parities. The leaves are of type n x 0e or n x 0, and all types of `gates` follow suit.
+    outputs : tuple of (str, str)
+        Name and type of each output, side by side in the root's state: ``(("energy", "1x0e"), ("dipole", "1x1o"))``.
+        Empty: the whole state is the energy.
     """
 
     species: tuple[int, ...]
@@ -44,6 +47,7 @@ class Spec:
     schemes: Schemes | None = None
     basis: str = "real"
     group: str = "O(3)"
+    outputs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -62,6 +66,9 @@ class Spec:
             raise NBodyRefError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
         if self.group not in ("O(3)", "SO(3)"):
             raise NBodyRefError(f"Spec: 'group' must be 'O(3)' or 'SO(3)', got {self.group!r}")
+        names = [name for name, _ in self.outputs]
+        if len(set(names)) < len(names) or "forces" in names:
+            raise NBodyRefError(f"Spec: 'outputs' must have names of their own, other than 'forces', got {names}")
         if self.schemes is None and len(self.gates) < 2:
             raise NBodyRefError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
         if self.schemes is not None and len(self.gates) != len(self.schemes.kinds):
@@ -93,6 +100,7 @@ class Spec:
             "schemes": None if self.schemes is None else self.schemes.to_dict(),
             "basis": self.basis,
             "group": self.group,
+            "outputs": [list(output) for output in self.outputs],
         }
 
     @classmethod
@@ -101,4 +109,5 @@ class Spec:
         gates = tuple(Gate.from_dict(gate) for gate in data["gates"])
         schemes = None if data.get("schemes") is None else Schemes.from_dict(data["schemes"])
         rest = {name: data[name] for name in ("basis", "group") if name in data}
+        rest["outputs"] = tuple((str(name), str(irreps)) for name, irreps in data.get("outputs", ()))
         return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes, **rest)
