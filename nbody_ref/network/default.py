@@ -81,7 +81,7 @@ def default(
         Product(legs(4, quadruples), ("0e",), bond=LMAX, total=TOTAL_DEGREE, ordered=True),
     )
     neighbourhood = Gate(terms, Irreps("1x0e"))
-    return Network(Spec(tuple(species), cutoff, (neighbourhood, Gate((Bare(),)))), seed=seed)
+    return Network(Spec(tuple(species), radial.cutoff, (neighbourhood, Gate((Bare(),)))), seed=seed)
 
 
 def _channels(size: str | tuple[int, int, int]) -> tuple[int, int, int]:
