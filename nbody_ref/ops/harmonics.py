@@ -72,8 +72,8 @@ def solid_harmonics(
 
     Notes
     -----
-    |computed - exact| <= (4 l + 2) u S, S the same recursion on absolute values; the complex basis adds 3 u S.
-    Gradient: `solid_vjp`; derivation: docs/derivations/harmonics.md.
+    Barring underflow and overflow, |computed - exact| <= (4 l + 2) u S, S the same recursion on absolute values; the
+    complex basis adds 3 u S. Gradient: `solid_vjp`; derivation: docs/derivations/harmonics.md.
 
     Examples
     --------
@@ -106,8 +106,8 @@ def spherical_harmonics(
 
     Notes
     -----
-    |computed - exact| <= (8 l + 2) u S, S the solid recursion on the absolute values of the unit vector. Gradient:
-    `spherical_vjp`; derivation: docs/derivations/harmonics.md.
+    Barring underflow, |computed - exact| <= (8 l + 2) u S, S the solid recursion on the absolute values of the unit
+    vector. Gradient: `spherical_vjp`; derivation: docs/derivations/harmonics.md.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
 from nbody_ref.network.default import SIZES, default
 
 
-@pytest.mark.parametrize("size", ["huge", "", None, 5, (1, 2), (1, 2, 3, 4), (0, 1, 1), (1.5, 2, 3), (True, 1, 1), "abc"])
+@pytest.mark.parametrize("size", ["huge", "", None, 5, (1, 2), (1, 2, 3, 4), (0, 1, 1), (1.5, 2, 3), (True, 1, 1)])
 def test_sizes_are_names_or_three_positive_integers(size):
     with pytest.raises(IrrepsError, match="default: 'size' must be"):
         default((1, 6), size=size)
