@@ -71,7 +71,7 @@ def test_fit_with_a_separate_test_file(data, tmp_path, capsys):
 
 
 MISTAKES = {
-    "one frame": (["fit", "one.xyz"], 1, "at least 5 frames"),
+    "one frame": (["fit", "one.xyz"], 1, "at least 5 different frames"),
     "empty file": (["fit", "empty.xyz"], 1, "is empty"),
     "no such file": (["fit", "nothing.xyz"], 1, "No such file"),
     "renamed labels": (["fit", "good.xyz", "--energy-key", "U0"], 1, "that are there: 'REF_energy'"),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import operator
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.ridge import SOLVERS
@@ -19,7 +25,7 @@ LIMITS = {"small": 3_000, "medium": 12_000}
 
 @dataclass(frozen=True)
 class Options:
-    """Choices of a fit.
+    """Choices of a fit, checked and turned into plain numbers.
 
     Parameters
     ----------
@@ -27,9 +33,9 @@ class Options:
         Radius of neighbourhoods, Angstrom.
     size : {"auto", "small", "medium", "large"}
         How many features; "auto" goes by the number of labels.
-    smoothness : tuple of float
+    smoothness : float or tuple of float
         Exponents to choose from: random weights of the n-th radial function fall as n^-smoothness.
-    regularisation : tuple of float
+    regularisation : float or tuple of float
         Values of lambda to choose from, relative to the mean square norm of the scaled force columns.
     holdout : float
         Part of the frames on which the choices are made; the final weights are fitted to all frames.
@@ -43,6 +49,11 @@ class Options:
         Show a progress bar.
     curve : bool
         Record errors on the hold-out for a quarter and a half of the frames as well.
+
+    Raises
+    ------
+    DataError
+        If a value is of another kind, NaN, infinite or out of range.
     """
 
     cutoff: float = 5.0
@@ -58,16 +69,29 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("smoothness", "regularisation"):
-            if not getattr(self, name) or min(getattr(self, name)) < 0:
-                raise DataError(f"fit: {name!r} must hold non-negative numbers, got {getattr(self, name)!r}")
-        if self.size not in ("auto", *SIZES):
-            raise DataError(f"fit: 'size' must be one of auto, {', '.join(SIZES)}, got {self.size!r}")
-        if self.solver not in ("auto", *SOLVERS):
-            raise DataError(f"fit: 'solver' must be one of auto, {', '.join(SOLVERS)}, got {self.solver!r}")
-        if not 0 < self.holdout < 1:
-            raise DataError(f"fit: 'holdout' must lie between 0 and 1, got {self.holdout}")
-        if not self.cutoff > 0:
-            raise DataError(f"fit: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
+            object.__setattr__(self, name, _list(name, getattr(self, name)))
+        for name, known in (("size", ("auto", *SIZES)), ("solver", ("auto", *SOLVERS))):
+            if getattr(self, name) not in known:
+                raise DataError(f"fit: {name!r} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        for name, words, within in (
+            ("holdout", "a number between 0 and 1", lambda x: 0 < x < 1),
+            ("cutoff", "a positive length in Angstrom", lambda x: x > 0),
+            ("memory", "a positive number of GB", lambda x: x > 0),
+        ):
+            if name == "memory" and self.memory is None:
+                continue
+            object.__setattr__(self, name, _number(name, getattr(self, name), words, within))
+        for name in ("progress", "curve"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise DataError(f"fit: {name!r} must be True or False, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, bool(getattr(self, name)))
+        try:
+            seed = -1 if isinstance(self.seed, bool) else operator.index(self.seed)
+        except TypeError:
+            seed = -1
+        if seed < 0:
+            raise DataError(f"fit: 'seed' must be a whole number, not negative, got {self.seed!r}")
+        object.__setattr__(self, "seed", seed)
 
     @classmethod
     def build(cls, options: dict[str, Any]) -> Options:
@@ -77,11 +101,7 @@ class Options:
             if name not in names:
                 near = difflib.get_close_matches(name, names, 1, 0.0)
                 raise DataError(f"fit: there is no option {name!r}; did you mean {near[0]!r}?")
-        given = dict(options)
-        for name in ("smoothness", "regularisation"):
-            if isinstance(given.get(name), int | float):
-                given[name] = (float(given[name]),)
-        return cls(**given)
+        return cls(**options)
 
     def network_size(self, force_rows: int) -> str:
         """Size of the network for this many force labels."""
@@ -92,6 +112,24 @@ class Options:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready record."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def _number(name: str, value: Any, words: str, within: Callable[[float], bool]) -> float:
+    """One finite number for which `within` holds."""
+    plain = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    number = float(plain) if isinstance(plain, Real) and not isinstance(plain, bool) else float("nan")
+    if not (isfinite(number) and within(number)):
+        raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
+    return number
+
+
+def _list(name: str, value: Any) -> tuple[float, ...]:
+    """Numbers that are not negative, at least one; a single one is a list of one."""
+    words = "a number that is not negative, or several of them to choose from"
+    many = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    if many and not len(value):
+        raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
+    return tuple(_number(name, x, words, lambda x: x >= 0) for x in (value if many else [value]))
 
 
 def available_memory() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +86,9 @@ def read_frames(
     Raises
     ------
     DataError
-        If the file cannot be read or is empty, labels are missing (the message names those that are there), a number
-        is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, or magnitudes are not those of
-        the units.
+        If the file cannot be read, is empty or ends within a number, labels are missing (the message names those that
+        are there), a number is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, or
+        magnitudes are not those of the units.
     """
     import ase.io
 
@@ -99,6 +99,8 @@ def read_frames(
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # whatever one of ASE's many readers raises
         raise DataError(f"cannot read {path} as a file of geometries: {type(error).__name__}: {error}") from error
+    if Path(path).suffix.lower() in (".xyz", ".extxyz"):
+        _refuse_half_a_number(path, content)
     if not images:
         raise DataError(f"{path} is empty: it holds no geometry")
     origin = {"file": Path(path).name, "sha256": hashlib.sha256(content).hexdigest()}
@@ -106,8 +108,30 @@ def read_frames(
     return frames_from_atoms(images, units=units, keys=keys, trust_units=trust_units, origin=origin)
 
 
+def _refuse_half_a_number(path: str | os.PathLike[str], content: bytes) -> None:
+    """Refuse a text that ends without a line end, in a number with fewer decimals than all of those above it.
+
+    A file cut within its last number is a valid file of another number. It shows where a column is written with a
+    fixed number of decimals, as ASE and most programs do; where decimals vary nothing is concluded.
+    """
+    lines = content[-100_000:].split(b"\n")
+    if not lines[-1].strip():
+        return
+    last, above = lines[-1].split(), []
+    for line in reversed(lines[1:-1]):
+        if len(line.split()) != len(last):
+            break
+        above.append(len(line.split()[-1].partition(b".")[2]))
+    decimals = len(last[-1].partition(b".")[2])
+    if len(above) > 1 and len(set(above)) == 1 and decimals < above[0]:
+        raise DataError(
+            f"{path} ends within a number: the last one, {last[-1].decode(errors='replace')}, has {decimals} decimals "
+            f"instead of {above[0]}, and no line end follows. Was the file cut?"
+        )
+
+
 def frames_from_atoms(
-    images: Sequence[Any],
+    images: Iterable[Any],
     *,
     units: str = "eV,A",
     keys: tuple[str | None, str | None] = (None, None),
@@ -116,6 +140,7 @@ def frames_from_atoms(
 ) -> Frames:
     """Turn ASE atoms with labels into `Frames`; see `read_frames` for the parameters and errors."""
     energy_factor, length_factor = unit_factors(units)
+    images = _list_of_atoms(images)
     molecules = [i for i, atoms in enumerate(images) if len(atoms) > 1]
     if not molecules:
         raise DataError(f"no geometry of two or more atoms among {len(images)} frames")
@@ -140,6 +165,25 @@ def frames_from_atoms(
     if not trust_units:
         check_plausible(result)
     return result
+
+
+def _list_of_atoms(images: Any) -> list[Any]:
+    """The images as a list; what is no collection of ASE atoms is refused with the way to make one."""
+    from ase import Atoms
+
+    wanted = "frames must be Frames or a list of ase.Atoms"
+    if isinstance(images, str | os.PathLike):
+        raise DataError(f"{wanted}, got the name {os.fspath(images)!r}: read the file by nbody_ref.fit.read_frames")
+    if isinstance(images, Atoms):
+        raise DataError(f"{wanted}, got one ase.Atoms: put it into a list")
+    try:
+        listed = list(images)
+    except TypeError:
+        raise DataError(f"{wanted}, got {type(images).__name__}") from None
+    for i, atoms in enumerate(listed):
+        if not isinstance(atoms, Atoms):
+            raise DataError(f"{wanted}, got {type(atoms).__name__} at position {i}")
+    return listed
 
 
 def _results(atoms: Any) -> dict[str, Any]:

@@ -14,7 +14,10 @@ norm of the scaled force columns:
 
 - primal: (A^T A + mu) D^-1 w = A^T y, Cholesky; A^T A is accumulated frame by frame, A never exists as a whole;
 - dual:   D^-1 w = A^T (A A^T + mu)^-1 y, Cholesky, when columns outnumber rows;
-- qr:     the triangular factor of A is accumulated instead of A^T A: twice the digits, several times the time.
+- qr:     A itself is kept, as its triangular factor as soon as rows outnumber columns, and |A D^-1 w - y|^2 +
+  mu |D^-1 w|^2 is made smallest by orthogonal transformations: twice the digits, several times the time.
+
+In exact arithmetic the three are one solution. Rounding separates them where mu comes near u |A|^2 (primal, dual).
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.fit.baseline import pseudo_inverse
 from nbody_ref.fit.rows import Rows
 
-__all__ = ["SOLVERS", "Equations", "Solution"]
+__all__ = ["SOLVERS", "Equations", "Solution", "column_scale"]
 
 Array = np.ndarray[Any, Any]
 
@@ -71,15 +74,18 @@ class Equations:
         What is kept of the force rows: their Gram matrix, themselves, or their triangular factor.
     constants : bool
         Whether each species has a constant c.
+    fixed_scale : (columns,) float64, optional
+        D; None: by the rule above.
     """
 
     orders: Array
     solver: str
     constants: bool = True
+    fixed_scale: Array | None = None
     _energy: list[tuple[Array, Array, Array]] = field(default_factory=list)  # rows, labels, counts
-    _blocks: list[tuple[Array, Array]] = field(default_factory=list)  # force rows and labels, dual
-    _gram: Array | None = None  # lower triangle, Fortran order; or R
-    _product: Array | None = None  # A_f^T f, or Q^T f
+    _blocks: list[tuple[Array, Array]] = field(default_factory=list)  # force rows and labels: dual, qr
+    _gram: Array | None = None  # lower triangle, Fortran order; or R with Q^T f as its last column
+    _product: Array | None = None  # A_f^T f
     _squares: Array | None = None  # of every column
     n_force_rows: int = 0
 
@@ -103,19 +109,26 @@ class Equations:
             self._gram = dsyrk(1.0, rows.forces.T, beta=1.0, c=self._gram, lower=1, overwrite_c=1)
             self._product += rows.forces.T @ labels
         else:
-            self._triangle(rows.forces, labels)
+            self._keep(rows.forces, labels)
 
-    def _triangle(self, block: Array, labels: Array) -> None:
-        """Fold a block into the triangular factor: R <- qr([R; A]), the labels alongside as one more column."""
-        old = [] if self._gram is None else [self._gram]
-        stacked = np.vstack([*old, np.hstack([block, labels[:, None]])])
-        self._gram = scipy.linalg.qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: stacked.shape[1]]
+    def _keep(self, block: Array, labels: Array) -> None:
+        """Keep a block; as soon as rows outnumber columns, all of them become one triangle, labels as a last column."""
+        self._blocks.append((block, labels))
+        if sum(len(labels) for _, labels in self._blocks) >= block.shape[1]:
+            self._gram = _triangle(self._all_rows())
+            self._blocks = []
+
+    def _all_rows(self) -> Array:
+        """Force rows with their labels as a last column, in factored form as far as they are."""
+        rows = [np.column_stack(block) for block in self._blocks]
+        return np.vstack([np.zeros((0, len(self.orders) + 1)) if self._gram is None else self._gram, *rows])
 
     def scale(self) -> Array:
         """D, one factor for each column; zero for a column that no force depends on."""
-        rms = np.sqrt(self._squares / max(self.n_force_rows, 1)) if self._squares is not None else np.zeros(0)
-        prior = PRODUCT_PRIOR**self.orders * np.where(self.orders == 1, PAIR_PRIOR, 1.0)
-        return np.where(rms > 1e-12 * rms.max(initial=0.0), prior / np.where(rms > 0, rms, 1.0), 0.0)
+        if self.fixed_scale is not None:
+            return self.fixed_scale
+        squares = np.zeros(0) if self._squares is None else self._squares
+        return column_scale(squares, self.n_force_rows, self.orders)
 
     def solve(self, regularisations: Sequence[float]) -> Iterator[Solution]:
         """Solutions for several lambda, largest work shared.
@@ -153,12 +166,46 @@ class Equations:
         yield from (stacked.T @ _positive_solve(gram, labels, shift) for shift in shifts)
 
     def _qr(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
-        factor = np.zeros((0, len(scale) + 1)) if self._gram is None else self._gram
-        data, labels = np.vstack([factor[:, :-1] * scale, a]), np.append(factor[:, -1], y)
+        """A is reduced once to a square matrix of min(rows, columns), by an orthogonal factor on the longer side."""
+        stacked = self._all_rows()
+        stacked[:, :-1] *= scale
+        stacked = np.vstack([stacked, np.column_stack([a, y])])
+        if len(stacked) > len(scale):
+            small, back = _triangle(stacked), None
+        else:
+            back, upper = scipy.linalg.qr(stacked[:, :-1].T, mode="economic", check_finite=False)
+            small = np.column_stack([upper.T, stacked[:, -1]])
+        n = small.shape[1] - 1
         for shift in shifts:
-            stacked = np.vstack([data, np.sqrt(shift) * np.eye(len(scale))])
-            q, r = scipy.linalg.qr(stacked, mode="economic", overwrite_a=True, check_finite=False)
-            yield scipy.linalg.solve_triangular(r, q[: len(labels)].T @ labels, check_finite=False)
+            bordered = np.vstack([small, np.sqrt(shift) * np.eye(n, n + 1)])
+            upper = _triangle(bordered)
+            try:
+                reduced = scipy.linalg.solve_triangular(upper[:n, :n], upper[:n, n], check_finite=False)
+            except scipy.linalg.LinAlgError:
+                reduced = np.full(n, np.nan)
+            yield reduced if back is None else back @ reduced
+
+
+def _triangle(matrix: Array) -> Array:
+    """R of a QR factorisation, as many rows as columns or fewer; the matrix is overwritten."""
+    upper = scipy.linalg.qr(matrix, mode="r", overwrite_a=True, check_finite=False)[0]
+    return np.asarray(upper[: matrix.shape[1]])
+
+
+def column_scale(squares: Array, n_rows: int, orders: Array) -> Array:
+    """D from the sums of squares of the force columns; zero for a column that no force depends on.
+
+    Parameters
+    ----------
+    squares : (columns,) float64
+    n_rows : int
+        Force rows that were summed over.
+    orders : (columns,) int
+        Number of legs behind each column.
+    """
+    rms = np.sqrt(squares / max(n_rows, 1))
+    prior = PRODUCT_PRIOR**orders * np.where(orders == 1, PAIR_PRIOR, 1.0)
+    return np.where(rms > 1e-12 * rms.max(initial=0.0), prior / np.where(rms > 0, rms, 1.0), 0.0)
 
 
 def _positive_solve(lower: Array, right: Array, shift: float) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,19 +39,49 @@ class Split:
         return _ranges(self.train if part == "train" else self.test)
 
 
-def split(n: int, n_train: int, seed: int = 0, n_test: int | None = None) -> Split:
+def split(
+    n: int, n_train: int, seed: int = 0, n_test: int | None = None, groups: Sequence[int] | None = None
+) -> Split:
     """Draw `n_train` of `n` frames at random; the rest, or `n_test` of it, is for testing.
+
+    Parameters
+    ----------
+    n, n_train, seed, n_test : int
+    groups : (n,) int, optional
+        Frames of one group stay on one side (see `nbody_ref.fit.duplicates.copies`): whole groups are drawn for
+        training until they are `n_train` frames or more, but never all groups. Without copies nothing changes.
 
     Raises
     ------
     DataError
-        If there are not that many frames.
+        If there are not that many frames or groups, or the seed is negative.
     """
     wanted = n - n_train if n_test is None else n_test
     if n_train < 1 or wanted < 0 or n_train + wanted > n:
         raise DataError(f"split: cannot draw {n_train} frames for training and {wanted} for testing from {n}")
+    if seed < 0:
+        raise DataError(f"split: 'seed' must not be negative, got {seed}")
     order = np.random.default_rng(seed).permutation(n).tolist()
+    if groups is not None:
+        n_train, order = _side_by_side(order, groups, n_train)
+        wanted = n - n_train if n_test is None else min(wanted, n - n_train)
     return Split(tuple(order[:n_train]), tuple(order[n_train : n_train + wanted]), seed)
+
+
+def _side_by_side(order: list[int], groups: Sequence[int], n_train: int) -> tuple[int, list[int]]:
+    """The order with groups closed up, each where its first frame stands, and where to cut it."""
+    members: dict[int, list[int]] = {}
+    for i in order:
+        members.setdefault(int(groups[i]), []).append(i)
+    together = list(members.values())
+    if len(together) < 2:
+        raise DataError("split: all frames are copies of one; there is nothing to test on")
+    cut = 0
+    for group in together[:-1]:
+        if cut >= n_train:
+            break
+        cut += len(group)
+    return cut, [i for group in together for i in group]
 
 
 def _ranges(indices: tuple[int, ...]) -> str:

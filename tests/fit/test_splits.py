@@ -32,3 +32,25 @@ def test_seeds_differ_and_sizes_are_checked():
     for arguments in ((5, 6), (5, 0), (5, 4, 0, 2)):
         with pytest.raises(DataError, match="cannot draw"):
             split(*arguments)
+
+
+@given(st.integers(2, 40), st.data())
+def test_groups_stay_on_one_side(n, data):
+    groups = data.draw(st.lists(st.integers(0, 6), min_size=n, max_size=n))
+    n_train, seed = data.draw(st.integers(1, n - 1)), data.draw(st.integers(0, 5))
+    if len(set(groups)) < 2:
+        with pytest.raises(DataError, match="copies of one"):
+            split(n, n_train, seed, groups=groups)
+        return
+    parts = split(n, n_train, seed, groups=groups)
+    assert sorted(parts.train + parts.test) == list(range(n)) and parts.train and parts.test
+    sides = [{groups[i] for i in side} for side in (parts.train, parts.test)]
+    assert not sides[0] & sides[1]
+    assert len(parts.train) >= n_train or len(sides[1]) == 1
+    # a plain split of the same frames parts groups as a rule: without `groups` nothing prevents it
+    assert split(n, n_train, seed, groups=list(range(n))) == split(n, n_train, seed)
+
+
+def test_negative_seed_is_refused():
+    with pytest.raises(DataError, match="'seed' must not be negative, got -1"):
+        split(10, 5, -1)

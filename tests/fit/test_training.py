@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit import evaluate, fit, training
+from nbody_ref.fit import evaluate, fit, job
 from nbody_ref.fit.frames import Frame, Frames
+from nbody_ref.fit.training import check_test_frames
 
 FAST = {"size": "small", "smoothness": 1.5, "progress": False, "curve": False}
 
@@ -23,22 +25,6 @@ def test_the_record_holds_split_choices_and_data(potential, frames):
     assert record["frames_used"] == 40 and record["data"]["sha256"] == frames.origin["sha256"]
     assert record["regularisation"] in record["options"]["regularisation"] and record["smoothness"] == 1.5
     assert record["holdout_errors"]["forces_mae_meV_per_A"] < 80
-
-
-def test_hold_out_errors_are_those_of_a_fit_without_the_hold_out(potential, frames):
-    """What the record calls hold-out errors is repeated by fitting the training part alone with the choice made."""
-    part = potential.metadata["split"]
-    job = training._Job(
-        frames[:40], training.Options.build(FAST), lambda line: None, potential.baseline,
-        training.Split(tuple(part["train"]), tuple(part["test"]), 0),
-    )
-    network = job.network(1.5)
-    equations = job.equations(network, "dual")
-    job.take_in(network, equations, part["train"], None)
-    solution = next(equations.solve([potential.metadata["regularisation"]]))
-    errors = job.errors(solution, job.design(network, part["test"]), part["test"])
-    for key, value in potential.metadata["holdout_errors"].items():
-        assert errors[key] == pytest.approx(value, rel=1e-6)
 
 
 def test_a_fit_repeats_to_the_last_bit(frames):
@@ -95,56 +81,68 @@ def test_learning_curve_has_points_before_the_end(frames):
 
 
 def test_one_frame_is_too_few_and_says_so(frames):
-    with pytest.raises(DataError, match=r"at least 5 frames .* got 1 frame$"):
+    with pytest.raises(DataError, match=r"at least 5 different frames .* got 1 frame$"):
         fit(frames[:1])
 
 
-def test_unknown_option_names_the_nearest(frames):
-    with pytest.raises(DataError, match="'regularization'; did you mean 'regularisation'"):
-        fit(frames[:10], regularization=1e-3)
-
-
-@pytest.mark.parametrize(
-    "option, value",
-    [
-        ("size", "huge"),
-        ("solver", "svd"),
-        ("holdout", 1.0),
-        ("cutoff", -1.0),
-        ("smoothness", ()),
-        ("regularisation", -1),
-    ],
-)
-def test_options_out_of_range_are_refused(frames, option, value):
-    with pytest.raises(DataError, match=f"fit: '{option}' must"):
-        fit(frames[:10], **{option: value})
-
-
 def test_a_fit_that_needs_too_much_memory_is_refused_before_it_starts(frames, monkeypatch):
-    monkeypatch.setattr(training, "rows", lambda *arguments: pytest.fail("started"))
+    monkeypatch.setattr(job, "rows", lambda *arguments: pytest.fail("started"))
     lines = []
     with pytest.raises(DataError, match=r"would need .* GB, may use 0.0: .*--size small"):
         fit(frames[:10], log=lines.append, memory=0.01, **FAST)
     assert any("memory" in line for line in lines)
 
 
-@pytest.mark.parametrize("read", [3, 9])
-def test_an_interrupted_fit_ends_with_the_frames_it_has_read(frames, monkeypatch, read):
-    """Two frames of hold-out come first, one at a time; with fewer than five frames read there is nothing to save."""
-    true_rows, calls, lines = training.rows, [], []
+def test_copies_count_once_and_stay_on_one_side_of_the_hold_out(frames):
+    with pytest.raises(DataError, match=r"at least 5 different frames .* got 12 frames, copies of 3"):
+        fit(frames[[0, 1, 2] * 4], **FAST)
+    lines = []
+    order = [*range(8), *range(8), 3, 3]
+    potential = fit(frames[order], log=lines.append, regularisation=1e-4, **FAST)
+    assert any("10 of 18 frames are copies of others" in line and "energies to 0 eV" in line for line in lines)
+    sides = [{order[i] for i in potential.metadata["split"][side]} for side in ("train", "test")]
+    assert not sides[0] & sides[1] and sides[1]
+    # a hold-out with copies in the training part would report no error at all
+    assert potential.metadata["holdout_errors"]["forces_mae_meV_per_A"] > 20
 
-    def interrupted(network, chosen):
-        calls.append(len(chosen))
-        if len(calls) == 2 + read + 1:
-            raise KeyboardInterrupt
-        return true_rows(network, chosen)
 
-    monkeypatch.setattr(training, "rows", interrupted)
-    monkeypatch.setattr(training, "CHUNK_BYTES", 1.0)
-    if read < training.MIN_FRAMES:
-        with pytest.raises(KeyboardInterrupt):
-            fit(frames[:40], log=lines.append, regularisation=1e-4, holdout=0.05, **FAST)
-        return
-    potential = fit(frames[:40], log=lines.append, regularisation=1e-4, holdout=0.05, **FAST)
-    assert potential.metadata["frames_used"] == read + 2
-    assert any(f"going on with the {read} frames" in line for line in lines)
+def test_a_cutoff_without_neighbours_is_refused(frames):
+    with pytest.raises(DataError, match=r"'cutoff' must be larger than a distance of two atoms, got 0.5 Angstrom"):
+        fit(frames[:10], cutoff=0.5, **FAST)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("data.xyz", "got the name 'data.xyz': read the file by nbody_ref.fit.read_frames"),
+        (None, "got NoneType"),
+        (7, "got int"),
+        ([1, 2], "got int at position 0"),
+        (Atoms("H2"), "put it into a list"),
+    ],
+)
+def test_what_is_no_list_of_frames_is_refused(wrong, message):
+    with pytest.raises(DataError, match=message):
+        fit(wrong)
+
+
+def test_a_generator_of_atoms_is_as_good_as_a_list(frames):
+    def labelled():
+        for frame in frames[:6]:
+            atoms = Atoms(frame.numbers, frame.positions)
+            atoms.info["energy"], atoms.arrays["forces"] = frame.energy, frame.forces
+            yield atoms
+
+    assert fit(labelled(), regularisation=1e-4, **FAST).metadata["frames"] == 6
+
+
+def test_test_frames_that_a_fit_cannot_judge_are_refused_before_it(frames):
+    bare, first = Frames(frames[:6].frames), frames[0]
+    check_test_frames(bare, frames[6:9])
+    nitrogen = first._replace(numbers=np.where(first.numbers == 8, 7, first.numbers))
+    with pytest.raises(DataError, match=r"test frame 1 holds N, which is not in the training data \(H, C, O\)"):
+        check_test_frames(frames[:6], Frames((first, nitrogen)))
+    methane = Frames((Frame(np.array([6, 1, 1, 1, 1]), np.eye(5, 3), 0.0, np.zeros((5, 3))),))
+    check_test_frames(frames[:6], methane)  # isolated atoms are known
+    with pytest.raises(DataError, match="test frame 0 is CH4, and its energy does not follow"):
+        check_test_frames(bare, methane)

@@ -1,0 +1,177 @@
+"""The steps of a fit: the hold-out is honest, the choices are those of every solver, Ctrl-C never spoils one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit import fit, job
+from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.job import Job
+from nbody_ref.fit.options import Options
+from nbody_ref.fit.ridge import Equations
+from nbody_ref.fit.splits import Split, split
+
+FAST = {"size": "small", "smoothness": 1.5, "progress": False, "curve": False}
+
+
+def test_hold_out_errors_are_those_of_a_fit_without_the_hold_out(potential, frames):
+    """What the record calls hold-out errors is repeated by fitting the training part alone with the choice made."""
+    part = potential.metadata["split"]
+    parts = Split(tuple(part["train"]), tuple(part["test"]), 0)
+    made = Job(frames[:40], Options.build(FAST), lambda line: None, potential.baseline, parts)
+    network = made.network(1.5)
+    equations = made.equations(network, "dual")
+    held = made.design(network, part["test"])
+    with threadpool_limits(limits=1, user_api="blas"):
+        assert made.take_in(network, [equations], part["train"], held) == part["train"]
+        solution = next(equations.solve([potential.metadata["regularisation"]]))
+    assert made.errors(solution, held, part["test"]) == potential.metadata["holdout_errors"]  # the same operations
+
+
+@pytest.mark.parametrize("solver", ["primal", "qr"])
+def test_the_choice_of_regularisation_does_not_depend_on_the_solver(frames, solver):
+    """Six frames: the Gram matrix of the primal form has lost the small regularisations that the dual form compares."""
+    usual, other = (fit(frames[:6], **{**FAST, "solver": name}).metadata for name in ("auto", solver))
+    assert (usual["solver"], other["solver"]) == ("dual", solver)
+    for key in ("regularisation", "holdout_errors"):
+        assert usual[key] == other[key]
+
+
+def test_a_regularisation_without_a_solution_in_float64_grows_until_there_is_one(frames, monkeypatch):
+    true_solve, tried = Equations.solve, []
+
+    def solve(self, values):
+        for value, solution in zip(values, true_solve(self, values)):
+            tried.append(value)
+            yield solution if len(tried) == 1 or value > 9e-5 else replace(solution, weights=solution.weights * np.nan)
+
+    monkeypatch.setattr(Equations, "solve", solve)
+    potential = fit(frames[:6], regularisation=1e-6, **FAST)
+    assert potential.metadata["regularisation"] == pytest.approx(1e-4) and len(tried) == 4
+
+
+class Scripted:
+    """Equations whose solutions have the errors that a test wants."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def solve(self, regularisations):
+        for value in regularisations:
+            yield value, self.scores[value]
+
+
+def choose(scores, monkeypatch):
+    made = Job.__new__(Job)
+    made.choice = Options.build({"regularisation": list(scores)})
+    monkeypatch.setattr(Job, "residuals", lambda self, solution, held, test: (np.zeros(1), np.array([solution[1]])))
+    return made.best(Scripted(scores), None, [0])[1][0]
+
+
+def test_the_smallest_error_is_found_behind_a_hill_and_ties_go_to_the_largest(monkeypatch):
+    assert choose({1e-2: 3.0, 1e-3: 4.0, 1e-4: 5.0, 1e-5: 6.0, 1e-6: 1.0}, monkeypatch) == 1e-6
+    assert choose({1e-2: 3.0, 1e-3: 1.0004, 1e-4: 1.0002, 1e-5: 1.0, 1e-6: 2.0}, monkeypatch) == 1e-3
+    assert choose({1e-2: 3.0, 1e-3: 1.01, 1e-4: 1.0}, monkeypatch) == 1e-4
+    assert choose({1e-2: 3.0, 1e-3: np.nan, 1e-4: 2.0}, monkeypatch) == 1e-4
+    with pytest.raises(DataError, match="no regularisation in the list"):
+        choose({1e-2: np.nan, 1e-3: np.inf}, monkeypatch)
+
+
+@pytest.fixture
+def interrupted(frames, monkeypatch):
+    """A fit in which Ctrl-C comes in call number `at` of `rows`, or in solution number `solve` of the equations."""
+
+    def run(at=None, solve=None, **options):
+        lines, true_rows, true_solve = [], job.rows, Equations.solve
+        calls, solved = [], []
+
+        def counted(network, chosen):
+            calls.append(len(chosen))
+            if len(calls) == at:
+                raise KeyboardInterrupt
+            return true_rows(network, chosen)
+
+        def solving(self, values):
+            for solution in true_solve(self, values):
+                solved.append(solution)
+                if len(solved) == solve:
+                    raise KeyboardInterrupt
+                yield solution
+
+        monkeypatch.setattr(job, "rows", counted)
+        monkeypatch.setattr(Equations, "solve", solving)
+        monkeypatch.setattr(job, "CHUNK_BYTES", 1.0)  # a frame at a time
+        try:
+            found = fit(frames[:40], log=lines.append, **{**FAST, "holdout": 0.05, "regularisation": 1e-4, **options})
+        except KeyboardInterrupt:
+            found = None
+        return found, [line for line in lines if "interrupted" in line]
+
+    return run
+
+
+@pytest.mark.parametrize("read", [3, 9])
+def test_interrupted_while_reading_it_ends_with_the_frames_it_has_read(interrupted, frames, read):
+    """Two frames of hold-out come first; with fewer than five frames read there is nothing to keep."""
+    found, lines = interrupted(at=2 + read + 1)
+    if read < job.MIN_FRAMES:
+        assert found is None and lines == [f"interrupted: {read} of 38 frames are read, too few; nothing is kept"]
+        return
+    assert lines == ["interrupted: 9 of 38 frames are read, the fit ends with these"]
+    assert found.metadata["interrupted"] and found.metadata["frames_used"] == 11
+    assert found.metadata["learning_curve"][-1]["frames"] == 9
+
+
+def test_interrupted_while_choosing_the_smoothness_it_keeps_nothing_and_compares_nothing(interrupted):
+    """Forty calls for each exponent; an interruption in the second must not leave a choice between 38 and 9 frames."""
+    found, lines = interrupted(at=40 + 10, smoothness=(1.0, 1.5, 2.0))
+    assert found is None
+    assert lines == ["interrupted while the smoothness was chosen: no fit is complete, nothing is kept"]
+
+
+def test_interrupted_while_solving_it_ends_with_the_last_point_of_the_learning_curve(interrupted, frames):
+    found, lines = interrupted(solve=3, curve=True)  # two points of the curve are solved before
+    assert lines == ["interrupted while the readout was solved: this is the fit to 19 frames"]
+    assert found.metadata["frames_used"] == 19 and found.metadata["interrupted"]
+    assert found.metadata["holdout_errors"] == {k: v for k, v in found.metadata["learning_curve"][-1].items()
+                                               if k != "frames"}  # fmt: skip
+    assert np.isfinite(found.predict(frames[:2].geometries).energies).all()
+
+
+def test_interrupted_while_solving_without_a_curve_it_keeps_nothing(interrupted):
+    found, lines = interrupted(solve=1)
+    assert found is None
+    assert lines == ["interrupted while the readout was solved: no fit is complete, nothing is kept"]
+
+
+def test_a_fit_that_is_not_interrupted_says_so(potential):
+    assert potential.metadata["interrupted"] is False
+
+
+def test_an_interrupted_fit_knows_the_compositions_that_it_has_read_only(frames, monkeypatch):
+    """The last frame in the order of reading is the only one of its composition, and is not reached."""
+    parts = split(12, 10, 0)
+    last = parts.train[-1]
+    water = frames[0]._replace(
+        numbers=np.array([8, 1, 1]), positions=np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]),
+        energy=-2078.0, forces=np.zeros((3, 3)),
+    )
+    data = Frames(tuple(water if i == last else frames[i] for i in range(12)))
+    true_rows = job.rows
+
+    def interrupted(network, chosen):
+        if any(len(frame.numbers) == 3 for frame in chosen):
+            raise KeyboardInterrupt
+        return true_rows(network, chosen)
+
+    options = {**FAST, "regularisation": 1e-4, "holdout": 2 / 12}
+    whole = fit(data, **options)
+    assert whole.baseline.determines(water.numbers)
+    monkeypatch.setattr(job, "rows", interrupted)
+    monkeypatch.setattr(job, "CHUNK_BYTES", 1.0)
+    part = fit(data, **options)
+    assert part.metadata["frames_used"] == 11
+    assert not part.baseline.determines(water.numbers) and part.baseline.determines(frames[0].numbers)
