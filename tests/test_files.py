@@ -288,3 +288,16 @@ def test_other_byte_orders_come_back_as_the_same_numbers(tmp_path):
 def test_names_of_arrays_are_texts(tmp_path, name):
     with pytest.raises(FileError, match="names of 'arrays' must be texts"):
         save_model(tmp_path / "m", {}, {name: np.ones(1)})
+
+
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580])
+def test_header_whose_length_reads_like_the_start_of_a_pickle_is_read(tmp_path, length):
+    path = tmp_path / "model.safetensors"
+    save_model(path, {"pad": ""}, {"x": np.zeros(2)})
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"]["config"] = json.dumps({"pad": " " * (length - len(json.dumps(header)))})
+    padded = json.dumps(header).ljust(length)[:length].encode()
+    path.write_bytes(length.to_bytes(8, "little") + padded + content[end:])
+    np.testing.assert_array_equal(load_model(path).arrays["x"], np.zeros(2))
