@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     judged = inner.add_parser("ver", help="judge a program's answers to prompts", allow_abbrev=False)
     judged.add_argument("prompts", type=Path, metavar="PROMPTS")
     judged.add_argument("answers", type=Path, metavar="ANSWERS")
+    judged.add_argument("--program", metavar="COMMAND", help="first run COMMAND PROMPTS ANSWERS")
+    judged.add_argument("--timeout", type=_seconds, default=600.0, metavar="S", help="seconds that it may take")
     _output_arguments(judged)
     judged.set_defaults(act=_ver)
     _run_arguments(inner.add_parser("run", help="run the suite on a backend", allow_abbrev=False))
@@ -59,11 +62,24 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--convention", default="nbody_ref", metavar="NAME", help="gauge of the function of --call")
     parser.add_argument("--lmax", type=int, metavar="L", help="largest degree of the function of --call")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--paths", action="append", metavar="NAME",
+                        help="only this path set of a published model, with its published numbers of channels")
+    parser.add_argument("--timeout", type=_seconds, metavar="S",
+                        help="run in another process; a crash, or a call that takes longer, is a result")
     _output_arguments(parser)
     parser.set_defaults(act=_run)
 
 
+def _seconds(text: str) -> float:
+    """A positive number, or the reason why not for argparse."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
 def _output_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--expect", type=Path, metavar="FILE", help="expected failures, with reason and expiry")
     parser.add_argument("--json", type=Path, metavar="OUT")
     parser.add_argument("--html", type=Path, metavar="OUT")
 
@@ -71,20 +87,23 @@ def _output_arguments(parser: argparse.ArgumentParser) -> None:
 def _list(options: argparse.Namespace) -> int:
     from nbody_ref import conventions
     from nbody_ref.conformance.backend import OPERATIONS
+    from nbody_ref.conformance.path_sets import path_sets
 
     print("operations: " + ", ".join(OPERATIONS))
     print("gauges:     " + ", ".join(n for n in conventions.names() if conventions.get(n).basis == "real"))
     for name, aim in _checks().items():
         print(f"{name:<14} {aim}")
+    print("path sets:  " + ", ".join(chosen.name for chosen in path_sets()))
     return 0
 
 
 def _checks() -> dict[str, str]:
     from nbody_ref.conformance.cases import AIMS
     from nbody_ref.conformance.hygiene import CHECKS
+    from nbody_ref.conformance.path_sets import PATH_AIMS
 
     first = {"fingerprint": "conventions: axes, component order, signs, norms, layout; named instead of failed"}
-    return first | AIMS | {name: aim for name, (_, _, aim) in CHECKS.items()}
+    return first | AIMS | PATH_AIMS | {name: aim for name, (_, _, aim) in CHECKS.items()}
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -102,18 +121,36 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from nbody_ref.conformance.path_sets import path_set
+    from nbody_ref.conformance.subprocesses import run_apart
     from nbody_ref.conformance.suite import run
 
     unknown = [name for name in options.check or () if name not in _checks()]
     if unknown:
         raise DataError(f"conform run: no check is called {unknown[0]!r}; see `nbody-ref conform list`")
     _known_operations("run", options.op or ())
-    backend = _backend(options)
-    names = tuple(options.op) if options.op else None
-    dtypes = tuple(options.dtype) if options.dtype else None
-    report = run(backend, names, dtypes, seed=options.seed, checks=tuple(options.check) if options.check else None)
+    for name in options.paths or ():
+        path_set(name)
+    wanted = _wanted(options)
+    if options.timeout is None:
+        report = run(_backend(_source(options)), **wanted)
+    else:
+        report = run_apart(_backend, (_source(options),), options.timeout, wanted)
     report.source = f"--backend {options.backend}" if options.backend else f"--call {options.call}"
+    chosen = ("op", "dtype", "check", "paths")
+    report.selection = " ".join(f"--{name} {text}" for name in chosen for text in getattr(options, name) or ())
     return _show(report, options)
+
+
+def _wanted(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of `run`; None for what was not asked for."""
+    given = {"names": options.op, "dtypes": options.dtype, "checks": options.check, "products": options.paths}
+    return {"seed": options.seed} | {key: None if value is None else tuple(value) for key, value in given.items()}
+
+
+def _source(options: argparse.Namespace) -> dict[str, Any]:
+    """What names the backend; may be sent to another process."""
+    return {key: getattr(options, key) for key in ("backend", "call", "op", "convention", "lmax")}
 
 
 def _known_operations(action: str, names: Sequence[str]) -> None:
@@ -125,10 +162,13 @@ def _known_operations(action: str, names: Sequence[str]) -> None:
 
 
 def _show(report: Any, options: argparse.Namespace) -> int:
+    from nbody_ref.conformance.expectations import expect, read_expectations
     from nbody_ref.conformance.page import page
     from nbody_ref.conformance.report import table, to_dict
     from nbody_ref.files import write_atomically
 
+    if options.expect is not None:
+        expect(report, read_expectations(options.expect))
     print(table(report))
     if options.json is not None:
         write_atomically(options.json, (json.dumps(to_dict(report), indent=1, allow_nan=False) + "\n").encode())
@@ -147,22 +187,25 @@ def _gen(options: argparse.Namespace) -> int:
 
 
 def _ver(options: argparse.Namespace) -> int:
-    from nbody_ref.conformance.exchange import verify
+    from nbody_ref.conformance.exchange import answered, verify
 
-    return _show(verify(options.prompts, options.answers), options)
+    if options.program is None:
+        return _show(verify(options.prompts, options.answers), options)
+    command = shlex.split(options.program)
+    return _show(answered(command, options.prompts, options.answers, options.timeout), options)
 
 
-def _backend(options: argparse.Namespace) -> Any:
+def _backend(source: dict[str, Any]) -> Any:
     from nbody_ref.conformance.backend import FunctionBackend
 
-    if options.backend is not None:
-        return load_backend(options.backend)
-    found = _load(options.call)
-    if not options.op or len(options.op) != 1:
+    if source["backend"] is not None:
+        return load_backend(source["backend"])
+    found, op = _load(source["call"]), source["op"]
+    if not op or len(op) != 1:
         raise DataError("conform run: --call needs exactly one --op, which says what the function computes")
-    declared = {} if options.lmax is None else {"lmax": options.lmax}
+    declared = {} if source["lmax"] is None else {"lmax": source["lmax"]}
     more = {name: getattr(found, name, None) for name in ("vjp", "double_vjp")}
-    return FunctionBackend(options.op[0], found, **more, convention=options.convention, **declared)
+    return FunctionBackend(op[0], found, **more, convention=source["convention"], **declared)
 
 
 def load_backend(text: str) -> Any:

@@ -8,22 +8,26 @@ each result. Both are plain: 8 bytes of length (little endian), a JSON header, t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.backend import Capabilities, result_shape
+from nbody_ref.conformance.backend import OPERATIONS, Capabilities, result_shape
 from nbody_ref.conformance.cases import Case
+from nbody_ref.conformance.subprocesses import answer
 from nbody_ref.conformance.suite import Outcome, Report, judge, suite_cases
 from nbody_ref.errors import DataError, FileError
 from nbody_ref.files import checked_header, write_atomically
 
-__all__ = ["generate", "read_tensors", "verify"]
+__all__ = ["answered", "generate", "read_tensors", "verify"]
 
 Array = np.ndarray[Any, Any]
 DTYPES = {"F64": np.float64, "F32": np.float32, "I64": np.int64}
+MAX_DEGREE = 20
 NAMES = {np.dtype(value): key for key, value in DTYPES.items()}
 
 
@@ -39,19 +43,25 @@ def generate(folder: Path, operation: str, dtype: str, *, lmax: int = 2, seed: i
 
     Raises
     ------
+    DataError
+        If `lmax` or `seed` is negative, or `lmax` beyond 20.
     FileError
         If a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not 0 <= lmax <= MAX_DEGREE or seed < 0:
+        raise DataError(f"conform gen: need 0 <= lmax <= {MAX_DEGREE} and seed >= 0, got {lmax} and {seed}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"conform gen: cannot make {folder}: {error.strerror}") from error
     count = 0
     for name, case in _named(operation, dtype, lmax, seed):
-        inputs = {key: x if x.dtype.kind == "i" else x.astype(dtype) for key, x in case.inputs.items()}
         text = {
             "check": case.check, "order": case.order, "tangent": case.tangent, "dtype": dtype,
             "operation": case.op.to_dict(),
             "results": {key: list(result_shape(case.op, case.inputs, key)) for key in case.truth},
         }  # fmt: skip
-        write_atomically(folder / f"{name}.safetensors", tensors(inputs))
+        write_atomically(folder / f"{name}.safetensors", tensors(_prompt(case, dtype)))
         write_atomically(folder / f"{name}.json", (json.dumps(text, indent=1) + "\n").encode())
         count += 1
     about = {"operation": operation, "dtype": dtype, "lmax": lmax, "seed": seed, "cases": count}
@@ -60,29 +70,101 @@ def generate(folder: Path, operation: str, dtype: str, *, lmax: int = 2, seed: i
 
 
 def verify(prompts: Path, answers: Path) -> Report:
-    """Judge the answers to a folder of prompts; a missing or malformed answer is a named error.
+    """Judge the answers to a folder of prompts; whatever is wrong with an answer or a prompt is a named error.
 
     Raises
     ------
     DataError
         If `prompts` is not a folder that `generate` wrote.
     """
-    try:
-        about = json.loads((prompts / "manifest.json").read_text())
-        operation, dtype, lmax, seed = (about[key] for key in ("operation", "dtype", "lmax", "seed"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"conform ver: {prompts} is no folder of prompts: {error}") from error
+    operation, dtype, lmax, seed, count = _manifest(prompts)
     report = Report(f"answers in {answers}", "nbody_ref", seed=seed)
-    caps = Capabilities(dtypes=(dtype,), lmax=lmax)
+    caps, known = Capabilities(dtypes=(dtype,), lmax=lmax), set()
     for name, case in _named(operation, dtype, lmax, seed):
+        known.add(f"{name}.safetensors")
+        note = f"prompt {name[:4]}: {case.note}"
+        base = Outcome(case.check, operation, dtype, case.order, note=note, describe=case.op.to_dict())
         try:
-            found = read_tensors(answers / f"{name}.safetensors")
+            _intact(prompts, name, case, dtype)
+            found = read_tensors(answers / f"{name}.safetensors", _room(case))
             _check(found, case, dtype)
         except FileError as error:
-            report.outcomes.append(Outcome(case.check, operation, dtype, case.order, status="error", text=str(error)))
+            report.outcomes.append(replace(base, status="error", text=str(error)))
             continue
-        report.outcomes += judge(caps, case, dtype, {key: x.astype(np.float64) for key, x in found.items()})
+        report.outcomes += judge(caps, case, dtype, {key: x.astype(np.float64) for key, x in found.items()}, base)
+    for text in _strangers(answers, known, count):
+        report.outcomes.append(Outcome("answers", operation, dtype, status="error", text=text))
     return report
+
+
+def answered(command: Sequence[str], prompts: Path, answers: Path, timeout: float) -> Report:
+    """Run a program on a folder of prompts, then `verify`; its crash or time-out is an error of its own.
+
+    Answers that were there before are taken away, so that none can pass for one of this run.
+
+    Raises
+    ------
+    DataError
+        If `prompts` is not a folder that `generate` wrote.
+    FileError
+        If old answers cannot be taken away.
+    """
+    operation, dtype, *_ = _manifest(prompts)
+    try:
+        for old in answers.glob("*.safetensors"):
+            old.unlink()
+        wrong = answer(command, prompts, answers, timeout)
+    except OSError as error:
+        raise FileError(f"conform ver: {answers}: {error.strerror}") from error
+    report = verify(prompts, answers)
+    report.backend = f"{' '.join(command)}"
+    if wrong:
+        report.outcomes.insert(0, Outcome("program", operation, dtype, status="error", text=wrong))
+    return report
+
+
+def _manifest(prompts: Path) -> tuple[str, str, int, int, int]:
+    """What a folder of prompts is about."""
+    try:
+        about = json.loads((prompts / "manifest.json").read_text(encoding="utf-8"))
+        found = tuple(about[key] for key in ("operation", "dtype", "lmax", "seed", "cases"))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"conform ver: {prompts} is no folder of prompts: {error}") from error
+    operation, dtype, lmax, seed, count = found
+    whole = all(type(n) is int and 0 <= n for n in (lmax, seed, count))
+    if operation not in OPERATIONS or dtype not in ("float64", "float32") or not whole or lmax > MAX_DEGREE:
+        raise DataError(f"conform ver: the manifest of {prompts} says what `gen` cannot have written: {shorten(found)}")
+    return operation, dtype, lmax, seed, count
+
+
+def _intact(prompts: Path, name: str, case: Case, dtype: str) -> None:
+    """A prompt must still be what `generate` writes; otherwise the program was asked something else."""
+    try:
+        same = (prompts / f"{name}.safetensors").read_bytes() == tensors(_prompt(case, dtype))
+    except OSError as error:
+        raise FileError(f"prompt {name}.safetensors cannot be read: {error.strerror}") from error
+    if not same:
+        raise FileError(f"prompt {name}.safetensors was changed, or written by another version: run `gen` again")
+
+
+def _prompt(case: Case, dtype: str) -> dict[str, Array]:
+    return {key: x if x.dtype.kind == "i" else x.astype(dtype) for key, x in case.inputs.items()}
+
+
+def _room(case: Case) -> int:
+    """Bytes that an answer may have."""
+    numbers = sum(int(np.prod(result_shape(case.op, case.inputs, key))) for key in case.truth)
+    return 100_000 + 16 * numbers
+
+
+def _strangers(answers: Path, known: set[str], count: int) -> Iterator[str]:
+    """Answers to no prompt, and a number of prompts that is not that of the manifest."""
+    if len(known) != count:
+        yield f"the manifest says {count} prompts, this version writes {len(known)}: run `gen` again"
+    if answers.is_dir():
+        for path in sorted(answers.glob("*.safetensors")):
+            if path.name not in known:
+                yield f"{path.name!r} answers no prompt"
 
 
 def tensors(arrays: dict[str, Array]) -> bytes:
@@ -99,8 +181,14 @@ def tensors(arrays: dict[str, Array]) -> bytes:
     return len(text).to_bytes(8, "little") + text + b"".join(data)
 
 
-def read_tensors(path: Path) -> dict[str, Array]:
+def read_tensors(path: Path, room: int | None = None) -> dict[str, Array]:
     """Arrays of a safetensors file after strict checks of its header.
+
+    Parameters
+    ----------
+    path : Path
+    room : int, optional
+        Bytes that the file may have; a longer one is not read.
 
     Raises
     ------
@@ -108,24 +196,31 @@ def read_tensors(path: Path) -> dict[str, Array]:
         If the file is missing, truncated, foreign, or not consistent with its own header.
     """
     try:
+        if not path.is_file():
+            raise FileError(f"no answer: {path.name} is {'no file' if path.exists() else 'not there'}")
+        size = path.stat().st_size
+        if room is not None and size > room:
+            raise FileError(f"{path.name}: {size} bytes, where {room} would be plenty")
         content = path.read_bytes()
     except OSError as error:
         raise FileError(f"no answer: cannot read {path.name}: {error.strerror}") from error
     try:
         header = checked_header(content)
+        start = 8 + int.from_bytes(content[:8], "little")
+        return {name: _tensor(content, start, name, e) for name, e in header.items() if name != "__metadata__"}
     except FileError as error:
         raise FileError(f"{path.name}: {error}") from error
-    start = 8 + int.from_bytes(content[:8], "little")
-    found = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        if entry["dtype"] not in DTYPES:
-            raise FileError(f"{path.name}: {name!r} has dtype {entry['dtype']}, expected one of {', '.join(DTYPES)}")
-        begin, end = entry["data_offsets"]
-        flat = np.frombuffer(content[start + begin : start + end], DTYPES[entry["dtype"]])
-        found[name] = flat.reshape(entry["shape"])
-    return found
+
+
+def _tensor(content: bytes, start: int, name: str, entry: Mapping[str, Any]) -> Array:
+    if entry["dtype"] not in DTYPES:
+        raise FileError(f"{name!r} has dtype {entry['dtype']}, expected one of {', '.join(DTYPES)}")
+    begin, end = entry["data_offsets"]
+    flat = np.frombuffer(content[start + begin : start + end], DTYPES[entry["dtype"]])
+    try:
+        return flat.reshape(entry["shape"])
+    except ValueError as error:
+        raise FileError(f"{name!r}: {error}") from error
 
 
 def _named(operation: str, dtype: str, lmax: int, seed: int) -> Iterator[tuple[str, Case]]:
@@ -135,9 +230,12 @@ def _named(operation: str, dtype: str, lmax: int, seed: int) -> Iterator[tuple[s
 
 
 def _check(found: dict[str, Array], case: Case, dtype: str) -> None:
+    missing = [name for name in case.truth if name not in found]
+    if missing:
+        raise FileError(f"no tensor {', '.join(missing)} in the answer; there are: {', '.join(map(shorten, found))}")
     for name, x in found.items():
         if name not in case.truth:
-            raise FileError(f"unexpected tensor {name!r}; wanted are {', '.join(case.truth)}")
+            raise FileError(f"unexpected tensor {shorten(name)}; wanted are {', '.join(case.truth)}")
         shape = result_shape(case.op, case.inputs, name)
         if x.shape != shape or x.dtype != np.dtype(dtype):
             raise FileError(f"{name}: expected {dtype} of shape {shape}, got {x.dtype} of shape {x.shape}")

@@ -9,7 +9,7 @@ set is also run in other orders, and every path alone.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,7 +18,17 @@ from nbody_ref.conformance.operation import Instruction, Product
 from nbody_ref.errors import DataError
 from nbody_ref.irreps import Irrep, Irreps
 
-__all__ = ["PATH_AIMS", "PathSet", "default_sets", "orders", "path_set", "path_set_cases", "path_sets", "reduced"]
+__all__ = [
+    "PATH_AIMS",
+    "PathSet",
+    "default_sets",
+    "named_sets",
+    "orders",
+    "path_set",
+    "path_set_cases",
+    "path_sets",
+    "reduced",
+]
 
 PATH_AIMS = {
     "orders": "products of published models, their paths in several orders: memory plans, paths that disturb each other"
@@ -155,8 +165,17 @@ def default_sets(name: str, lmax: int) -> list[PathSet]:
     """
     wanted = ("nequip-S-last", "nequip-M-middle", "nequip-L-middle", "nequip-XL-middle", "nequip-parity",
               "mace-medium-second", "mace-large-second", "allegro-L-middle", "allegro-parity")  # fmt: skip
-    found = [path_set(w) for w in wanted]
-    return [s for s in found if s.product.lmax <= lmax and s.product.name == name]
+    return [s for s in named_sets(name, wanted) if s.product.lmax <= lmax]
+
+
+def named_sets(name: str, wanted: Iterable[str]) -> list[PathSet]:
+    """Path sets as products row by row, or as convolutions over edges if they occur in convolutions."""
+    found = [path_set(text) for text in wanted]
+    return [
+        replace(s, product=replace(s.product, graph=name == "convolution"))
+        for s in found
+        if name == "product" or (name == "convolution" and s.product.graph)
+    ]
 
 
 def path_set_cases(

@@ -17,18 +17,23 @@ __all__ = ["describe", "table", "to_dict", "verdict"]
 
 SCHEMA = "report.schema.json"
 ORDERS = ("value", "gradient", "second gradient")
+STATUSES = ("pass", "fail", "error", "xfail", "skip")
 
 
 def verdict(report: Report) -> str:
     """The last line of a report."""
-    counts = {status: report.count(status) for status in ("pass", "fail", "error", "skip")}
+    counts = {status: report.count(status) for status in STATUSES}
     words = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
     if report.exit_code == 3:
         return "NOTHING RAN: no check applies to what the backend declares; this is not a pass"
     if report.exit_code:
         return f"NOT CONFORMANT: {words}, in {report.seconds:.1f} s"
-    skipped = "" if not counts["skip"] else "; skips come from the backend's own declaration"
-    return f"CONFORMANT to what is declared: {words}, in {report.seconds:.1f} s{skipped}"
+    end = "" if not counts["skip"] else "; skips come from the backend's own declaration"
+    end += "" if not counts["xfail"] else "; xfail: failures that are expected, with reason and expiry"
+    kind = "CONFORMANT to what is declared" + (" but for expected failures" if counts["xfail"] else "")
+    if report.selection:
+        kind = f"PASSED what was asked for ({report.selection}), which is not everything that is declared"
+    return f"{kind}: {words}, in {report.seconds:.1f} s{end}"
 
 
 def cells(report: Report) -> dict[tuple[str, str, int], list[Outcome]]:
@@ -111,7 +116,8 @@ def to_dict(report: Report) -> dict[str, Any]:
         "seed": report.seed,
         "seconds": report.seconds,
         "exit_code": report.exit_code,
-        "counts": {status: report.count(status) for status in ("pass", "fail", "error", "skip")},
+        "counts": {status: report.count(status) for status in STATUSES},
+        "selection": report.selection,
         "ulp_bins": [number(top) for top in BINS],
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],
     }

@@ -17,6 +17,7 @@ from nbody_ref.conformance.fingerprint import fingerprint
 from nbody_ref.conformance.mutants import MUTANTS
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
 from nbody_ref.conformance.outcome import Outcome, Report
+from nbody_ref.conformance.path_sets import PathSet, default_sets, named_sets, path_set_cases
 from nbody_ref.conformance.verdict import Measure, groups, locate, measure, precision_name
 
 __all__ = ["Outcome", "Report", "judge", "operations", "run", "suite_cases"]
@@ -66,7 +67,7 @@ def run(
     checks: tuple[str, ...] | None = None,
     progress: Callable[[Outcome], None] | None = None,
     causes: bool = True,
-    products: int | None = None,
+    products: int | tuple[str, ...] | None = None,
 ) -> Report:
     """Run the conformance suite.
 
@@ -84,8 +85,9 @@ def run(
         Told of every outcome.
     causes : bool
         Compare failures with the planted errors.
-    products : int, optional
-        Use only so many of the products of the suite; by default all.
+    products : int or tuple of str, optional
+        Use only so many of the suite's own products; or only the path sets of these names, with their published numbers
+        of channels. By default all products, and the path sets with few channels.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def _operation(
     seed: int,
     checks: tuple[str, ...] | None,
     causes: bool,
-    products: int | None,
+    products: int | tuple[str, ...] | None,
 ) -> Iterator[Outcome]:
     caps = backend.capabilities
     if dtype not in caps.dtypes or name not in caps.operations:
@@ -125,20 +127,38 @@ def _operation(
         yield Outcome("fingerprint", name, dtype, status="fail", text=mismatch, cause="convention mismatch")
         return
     yield Outcome("fingerprint", name, dtype)
-    found = operations(name, backend)[:products]
-    if not found:
+    found = [] if isinstance(products, tuple) else operations(name, backend)[:products]
+    sets = _path_sets(name, caps, products)
+    if not found and not sets:
         yield Outcome("declared", name, dtype, status="skip", text="no product of the suite has the declared modes")
     suspects = SUSPECTS if causes else 0
-    for number, op in enumerate(found):
-        for case in _cases(name, op, caps.lmax, dtype, caps.orders, seed, number):
+    for number, op in enumerate([*found, *sets]):
+        if isinstance(op, PathSet):
+            cases = _published(op, dtype, caps.orders, seed, isinstance(products, tuple))
+        else:
+            cases = _cases(name, op, caps.lmax, dtype, caps.orders, seed, number)
+        for case in cases:
             if checks is not None and case.check not in checks:
                 continue
             for outcome in _judge(backend, case, dtype):
                 if outcome.status == "fail" and suspects and not outcome.cause:
                     outcome.cause, suspects = _cause(backend, case, outcome, dtype), suspects - 1
                 yield outcome
-        if op is not None:
+        if op is not None and not isinstance(op, PathSet):
             yield from _hygiene(backend, op, dtype, seed, checks)
+
+
+def _path_sets(name: str, caps: Capabilities, products: int | tuple[str, ...] | None) -> list[PathSet]:
+    """Path sets to run for one operation, as far as they are declared."""
+    if isinstance(products, int):
+        return []
+    found = default_sets(name, caps.lmax) if products is None else named_sets(name, products)
+    return [s for s in found if s.product.modes <= set(caps.modes) and caps.weighted]
+
+
+@lru_cache(maxsize=32)
+def _published(chosen: PathSet, dtype: str, orders: tuple[int, ...], seed: int, full: bool) -> tuple[Case, ...]:
+    return tuple(path_set_cases(chosen, dtype, orders, seed, full))
 
 
 @lru_cache(maxsize=128)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nbody_ref.conformance import Capabilities
+from nbody_ref.conformance import Capabilities, run
 from nbody_ref.conformance.backend import call
 from nbody_ref.conformance.model import Model
 from nbody_ref.conformance.path_sets import default_sets, orders, path_set, path_set_cases, path_sets, reduced
@@ -65,7 +65,9 @@ def test_orders_permute_the_same_instructions():
 def test_the_default_run_takes_what_is_declared():
     assert {s.name for s in default_sets("convolution", 2)} == {"nequip-S-last", "nequip-M-middle", "nequip-parity"}
     assert len(default_sets("convolution", 4)) == 7
-    assert {s.name for s in default_sets("product", 4)} == {"allegro-L-middle", "allegro-parity"}
+    rows = default_sets("product", 4)
+    assert len(rows) == 9 and not any(s.product.graph for s in rows)
+    assert not default_sets("solid", 4)
     with pytest.raises(DataError, match="nequip-XL-middle"):
         path_set("nequip-XXL")
 
@@ -95,3 +97,14 @@ def test_the_bug_that_shipped_is_caught():
     assert found and all(o.result == "w" and "(2 x 3 -> 3)" in o.text for o in found)
     assert {o.check for o in found} == {"orders", "alone"}
     assert failures(Wrong(), "nequip-M-middle") == []
+
+
+def test_a_run_takes_path_sets_by_default_or_by_name():
+    kernel = Model()
+    kernel.capabilities = Capabilities(operations=("product",), dtypes=("float32",), lmax=2, orders=(0,))
+    notes = {o.note.partition(",")[0] for o in run(kernel, checks=("orders",)).outcomes if o.check == "orders"}
+    assert notes == {"nequip-S-last", "nequip-M-middle", "nequip-parity", "allegro-parity"}
+    named = run(kernel, products=("nequip-S-first",)).outcomes
+    assert {o.check for o in named} == {"fingerprint", "orders", "alone"} and all(o.status == "pass" for o in named)
+    kernel.capabilities = Capabilities(operations=("product",), dtypes=("float32",), modes=("uuu",))
+    assert run(kernel, products=("nequip-S-first",)).exit_code == 0  # only the fingerprint
