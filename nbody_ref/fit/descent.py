@@ -1,0 +1,266 @@
+"""Training of all weights: steps of AdamW or L-BFGS on an objective, kept safe at every step.
+
+The run is a function of its options, its frames and where it starts: the frames of step t are drawn from the seed and
+t alone. The state after each step is written to a checkpoint; a run that goes on from it reaches the same bits as one
+that was never interrupted. What is returned is the state that did best on the hold-out, never worse than the start.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.errors import DataError, FileError
+from nbody_ref.files import load_model, save_model
+from nbody_ref.fit.adamw import AdamW
+from nbody_ref.fit.objectives import Objective
+
+__all__ = ["Descent", "DescentOptions", "descend"]
+
+Array = np.ndarray[Any, Any]
+Log = Callable[[str], None]
+
+KIND = "training"
+LBFGS_ITERATIONS = 10  # in one step; each begins without memory, so that resuming repeats it
+
+
+@dataclass(frozen=True)
+class DescentOptions:
+    """Choices of a training.
+
+    Parameters
+    ----------
+    optimiser : {"adamw", "lbfgs"}
+        "lbfgs" uses all training frames in every step and suits up to a few hundred.
+    steps : int
+        The step size falls to zero over this many, as half a cosine.
+    rate : float
+        First step size of AdamW, relative to the scale of a weight.
+    batch : int
+        Frames in a step of AdamW.
+    ema : float
+        Decay of the moving average of the weights; the average is what is tested and kept.
+    weight_decay : float
+    check_every : int
+        Steps between two tests on the hold-out.
+    patience : int
+        Tests without a better hold-out, after which the training ends.
+    seed : int
+        Of the order of frames.
+    """
+
+    optimiser: str = "adamw"
+    steps: int = 200
+    rate: float = 0.03
+    batch: int = 48
+    ema: float = 0.9
+    weight_decay: float = 0.0
+    check_every: int = 20
+    patience: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in ("adamw", "lbfgs"):
+            raise DataError(f"training: 'optimiser' must be 'adamw' or 'lbfgs', got {self.optimiser!r}")
+        for name in ("steps", "rate", "batch", "check_every", "patience"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise DataError(f"training: {name!r} must be positive and finite, got {value}")
+        if not 0 <= self.ema < 1 or not 0 <= self.weight_decay < np.inf:
+            raise DataError(
+                f"training: 'ema' must lie in 0..1, one excluded, and 'weight_decay' be finite and not negative, "
+                f"got {self.ema} and {self.weight_decay}"
+            )
+
+
+@dataclass
+class Descent:
+    """Where a training stands.
+
+    Attributes
+    ----------
+    adam : AdamW
+    best : (n,) float64
+        The vector that did best on the hold-out, at `best_step`, with force error `best_score` (eV/Angstrom).
+    stale : int
+        Tests since then.
+    history : list of dict
+        ``step``, ``value`` (of the objective, mean since the last test, None at the start) and ``holdout``
+        (eV/Angstrom) of each test.
+    values : list of float
+        Of the objective since the last test.
+    """
+
+    adam: AdamW
+    best: Array
+    best_score: float
+    best_step: int = 0
+    stale: int = 0
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def test(self, objective: Objective) -> None:
+        """Test the average on the hold-out, and keep it if it is the best."""
+        score = objective.score(self.adam.average)
+        if score < self.best_score:
+            self.best, self.best_score, self.best_step, self.stale = self.adam.average, score, self.adam.step, 0
+        else:
+            self.stale += 1
+        mean = float(np.mean(self.values)) if self.values else None
+        self.history.append({"step": self.adam.step, "value": mean, "holdout": score})
+        self.values = []
+
+    def save(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
+        """Write the state, atomically."""
+        numbers = {k: v for k, v in vars(self).items() if k not in ("adam", "best")}
+        arrays = {name: getattr(self.adam, name) for name in ("x", "mean", "square", "average")}
+        config = {"kind": KIND, **identity}
+        save_model(path, config, {**arrays, "best": self.best}, {**numbers, "step": self.adam.step})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], identity: dict[str, Any]) -> Descent:
+        """Read a state.
+
+        Raises
+        ------
+        FileError
+            If the file belongs to another run: the message names what differs.
+        """
+        found = load_model(path)
+        wanted = {"kind": KIND, **identity}
+        differ = sorted(k for k in wanted.keys() | found.config.keys() if wanted.get(k) != found.config.get(k))
+        if differ:
+            raise FileError(f"{path}: belongs to another training, {', '.join(differ)} differ; remove it to start anew")
+        numbers, arrays = dict(found.metadata), dict(found.arrays)
+        best, step = arrays.pop("best"), numbers.pop("step")
+        return cls(AdamW(**arrays, step=step), best, **numbers)
+
+
+def descend(
+    objective: Objective,
+    train: Sequence[int],
+    options: DescentOptions,
+    checkpoint: str | os.PathLike[str] | None = None,
+    seconds: float = np.inf,
+    log: Log | None = None,
+    progress: bool = False,
+) -> Descent:
+    """Make an objective small.
+
+    Parameters
+    ----------
+    objective : Objective
+    train : sequence of int
+        Frames that steps draw from.
+    options : DescentOptions
+    checkpoint : path, optional
+        Written after every step; if the file is there and belongs to this run, the run goes on from it.
+    seconds : float
+        The run ends before a step that would end later than this.
+    log : function of str, optional
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Descent
+        `best` holds what did best on the hold-out.
+
+    Raises
+    ------
+    FileError
+        If the checkpoint belongs to another run.
+
+    Notes
+    -----
+    Interrupted (Ctrl-C), it returns what it has.
+    """
+    say = log or (lambda line: None)
+    run = _Run(objective, list(train), options, checkpoint, time.perf_counter() + seconds)
+    state = run.resume()
+    first = state.history[0]["holdout"]
+    try:
+        end = run.go(state, progress)
+    except KeyboardInterrupt:
+        end = "interrupted"
+    say(
+        f"{end} after {state.adam.step} steps; force error on the hold-out, rms: {1e3 * (first or 0.0):.2f} -> "
+        f"{1e3 * state.best_score:.2f} meV/A at step {state.best_step}"
+    )
+    return state
+
+
+@dataclass
+class _Run:
+    objective: Objective
+    train: list[int]
+    options: DescentOptions
+    checkpoint: str | os.PathLike[str] | None
+    end: float
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with."""
+        start = self.objective.start()
+        return {"options": asdict(self.options), "train": self.train, "start": [float(start.sum()), len(start)]}
+
+    def resume(self) -> Descent:
+        """The state of the checkpoint if there is one, else the start."""
+        if self.checkpoint is not None and Path(self.checkpoint).exists():
+            return Descent.load(self.checkpoint, self.identity())
+        x = self.objective.start()
+        state = Descent(AdamW.at(x), x, np.inf)
+        state.test(self.objective)
+        return state
+
+    def go(self, state: Descent, progress: bool) -> str:
+        """Steps until they, the time or the patience end; says which."""
+        from tqdm import tqdm
+
+        step = self.adamw if self.options.optimiser == "adamw" else self.lbfgs
+        longest = 0.0
+        with tqdm(total=self.options.steps, initial=state.adam.step, unit="step", disable=not progress) as bar:
+            while state.adam.step < self.options.steps:
+                begun = time.perf_counter()
+                if begun + longest > self.end:
+                    return "time is up"
+                state.values.append(step(state.adam))
+                last = state.adam.step == self.options.steps
+                if last or state.adam.step % self.options.check_every == 0:
+                    state.test(self.objective)
+                    bar.set_postfix(holdout=f"{1e3 * state.best_score:.1f} meV/A")
+                if self.checkpoint is not None:
+                    state.save(self.checkpoint, self.identity())
+                bar.update()
+                longest = max(longest, time.perf_counter() - begun)
+                if state.stale >= self.options.patience:
+                    return f"no better for {self.options.patience} tests"
+        return "done"
+
+    def adamw(self, adam: AdamW) -> float:
+        """One step on frames that depend on the seed and the number of the step alone."""
+        options = self.options
+        order = np.random.default_rng([options.seed, adam.step]).permutation(len(self.train))
+        batch = [self.train[i] for i in order[: options.batch]]
+        value, gradient = self.objective.gradient(adam.x, batch)
+        rate = options.rate * 0.5 * (1 + np.cos(np.pi * adam.step / options.steps))
+        adam.update(gradient / max(value, 1e-300), rate, decay=options.weight_decay, ema=options.ema)
+        return value
+
+    def lbfgs(self, adam: AdamW) -> float:
+        """A few iterations of L-BFGS on all training frames."""
+        from scipy.optimize import minimize
+
+        def whole(x: Array) -> tuple[float, Array]:
+            return self.objective.gradient(x, self.train)
+
+        limits: Any = {"maxiter": LBFGS_ITERATIONS, "maxcor": 20}
+        found: Any = minimize(whole, adam.x, jac=True, method="L-BFGS-B", options=limits)
+        adam.x = adam.average = np.asarray(found.x)
+        adam.step += 1
+        return float(found.fun)

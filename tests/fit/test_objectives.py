@@ -1,0 +1,114 @@
+"""Objectives of trainings: their gradients are those of their values, regularisation included."""
+
+import numpy as np
+import pytest
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit.baseline import Baseline
+from nbody_ref.fit.objectives import CrossValidation, Loss
+from nbody_ref.fit.reading import ethanol
+from nbody_ref.gates.terms import Bare, Directed, Gate
+from nbody_ref.irreps import Irreps
+from nbody_ref.network import Network, Spec, default
+from nbody_ref.ops.radial import Bessel
+
+EPS = np.finfo(float).eps
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return ethanol()[:12]
+
+
+@pytest.fixture(scope="module")
+def targets(frames):
+    return frames.energies - Baseline.build(frames).energy(frames)
+
+
+@pytest.fixture(scope="module")
+def objective(frames, targets):
+    network = default(frames.species, cutoff=4.0, size=(3, 3, 2), seed=1)
+    return CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], regularisation=1e-4)
+
+
+def quotient(function, x, direction, h, roundings=1e6):
+    """Central difference and what it may be off by: its change on doubling h, and the roundings of a value, whose
+    number is the longest chain times the condition of the equations that are solved."""
+    near = (function(x + h * direction) - function(x - h * direction)) / (2 * h)
+    far = (function(x + 2 * h * direction) - function(x - 2 * h * direction)) / (4 * h)
+    return near, abs(far - near) + roundings * EPS * abs(function(x)) / h
+
+
+@pytest.mark.parametrize("which", ["covariant", "regularisation"])
+def test_gradient_of_cross_validation_is_its_difference_quotient(objective, which):
+    x, indices = objective.start(), [3, 4, 5, 6, 7, 8]
+    direction = np.random.default_rng(0).standard_normal(len(x))
+    direction[(slice(None, -1), -1)[which == "covariant"]] = 0.0
+    _, gradient = objective.gradient(x, indices)
+    slope, bound = quotient(lambda y: objective.gradient(y, indices)[0], x, direction, 1e-3)
+    assert abs(gradient @ direction - slope) <= bound < 1e-3 * abs(slope)
+
+
+def test_a_gradient_without_the_answer_of_the_readout_is_caught(objective, monkeypatch):
+    """Planted: the readout taken as constant, so that only <s, dB w> is left."""
+    x, indices = objective.start(), [3, 4, 5, 6, 7, 8]
+    direction = np.append(np.random.default_rng(0).standard_normal(len(x) - 1), 0.0)
+    slope, bound = quotient(lambda y: objective.gradient(y, indices)[0], x, direction, 1e-3)
+    pull = CrossValidation.pull
+    keep = lambda self, net, ids, w, bar: pull(self, net, ids, w, bar) * (ids == [7, 8])  # noqa: E731
+    monkeypatch.setattr(CrossValidation, "pull", keep)
+    assert abs(objective.gradient(x, indices)[1] @ direction - slope) > bound
+
+
+def test_gradient_does_not_depend_on_the_form_that_is_solved(frames, targets):
+    """Many frames are solved through A^T A, few through A A^T; here both, for the same frames and weights."""
+    network = default(frames.species, cutoff=4.0, size=(1, 1, 1), seed=1)
+    found = CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], regularisation=1e-2)
+    system = found.system(network, list(range(8)), 1e-2)
+    b = np.random.default_rng(1).standard_normal(system.a.shape[1])
+    one = system.solve(b)
+    system._dual = not system._dual
+    gram = system.a @ system.a.T if system._dual else system.a.T @ system.a
+    gram[np.diag_indices(len(gram))] += system.mu
+    import scipy.linalg
+
+    system._factor = scipy.linalg.cho_factor(gram, lower=True)
+    other = system.solve(b)
+    condition = 1 + np.linalg.norm(system.a, 2) ** 2 / system.mu
+    assert np.linalg.norm(one - other) <= 4 * len(b) * EPS * condition * np.linalg.norm(one)
+
+
+@pytest.fixture(scope="module")
+def dipoles(frames):
+    """A network with two outputs, and labels of the second."""
+    leg = Directed(Bessel(3, 4.0), 1, mul=2)
+    outputs, gate = (("energy", "1x0e"), ("dipole", "1x1o")), Gate((leg,), Irreps("1x0e + 1x1o"))
+    network = Network(Spec(frames.species, 4.0, (gate, Gate((Bare(),))), outputs=outputs))
+    return network, np.random.default_rng(2).standard_normal((len(frames), 3))
+
+
+def test_gradient_of_the_loss_is_its_difference_quotient(frames, targets, dipoles):
+    network, labels = dipoles
+    loss = Loss(network, frames, targets, [10, 11], {"dipole": labels}, {"dipole": 3.0})
+    x = loss.start()
+    direction = np.random.default_rng(3).standard_normal(len(x))
+    _, gradient = loss.gradient(x, [0, 1, 2])
+    slope, bound = quotient(lambda y: loss.gradient(y, [0, 1, 2])[0], x, direction, 1e-4, 200)
+    assert abs(gradient @ direction - slope) <= bound
+    without = Loss(network, frames, targets, [10, 11])  # planted: the dipole forgotten
+    assert abs(without.gradient(x, [0, 1, 2])[1] @ direction - slope) > bound
+
+
+def test_score_of_the_loss_is_the_root_of_its_value(frames, targets, dipoles):
+    network, labels = dipoles
+    loss = Loss(network, frames, targets, [10, 11], {"dipole": labels})
+    x = loss.start()
+    value, _ = loss.gradient(x, [10, 11])
+    assert abs(loss.score(x) - np.sqrt(value)) <= 200 * EPS * np.sqrt(value)  # sums of two molecules, 54 terms
+
+
+def test_labels_of_an_output_that_is_not_there_are_refused(frames, targets, dipoles):
+    with pytest.raises(DataError, match="'charge' must be one of"):
+        Loss(dipoles[0], frames, targets, [10], {"charge": np.zeros((12, 1))})
+    with pytest.raises(DataError, match=r"'dipole' must be labels of shape \(12, 3\)"):
+        Loss(dipoles[0], frames, targets, [10], {"dipole": np.zeros((12, 2))})
