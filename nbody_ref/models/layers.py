@@ -285,12 +285,32 @@ def gate(
 
 
 def norm_gate(
-    builder: Builder, x: str, function: Activation, name: str, epsilon: float = 1e-8, normalize: bool = True
+    builder: Builder,
+    x: str,
+    function: Activation,
+    name: str,
+    epsilon: float = 1e-8,
+    normalize: bool = True,
+    bias: bool = False,
 ) -> str:
-    r"""Norm nonlinearity, :math:`y = \eta(|x|)\, x / |x|` or without the division :math:`y = \eta(|x|)\, x`.
+    r"""Norm nonlinearity, :math:`y = \eta(|x| + b)\, x / |x|`, or without the division :math:`y = \eta(|x| + b)\, x`.
 
-    The norm is :math:`|x| = \sqrt{\sum_m x_m^2 + \epsilon^2}`; with epsilon = 0 see `nbody_ref.ops.norm` for its
-    derivatives at zero, and `normalize` is refused.
+    Parameters
+    ----------
+    builder : Builder
+    x : str
+    function : Activation
+        The function eta.
+    name : str
+        The biases b, one for each fragment, are the weights ``name/bias``.
+    epsilon : float
+        The norm is sqrt(sum of squares + epsilon^2). With 0 its derivatives at x = 0 are taken as zero.
+    normalize, bias : bool
+
+    Raises
+    ------
+    IrrepsError
+        If fragments are to be normalized and `epsilon` is not positive.
     """
     if normalize and not epsilon > 0:
         raise IrrepsError(f"norm_gate: 'epsilon' must be positive where fragments are normalized, got {epsilon}")
@@ -298,7 +318,8 @@ def norm_gate(
     even = Irreps((part.mul, Irrep(0, None if part.irrep.p is None else 1)) for part in irreps)
     norms = builder.emit(steps.NORMS, (x,), f"{name}/norms", irreps, epsilon)
     builder.irreps[norms] = even
-    scale = activate(builder, norms, function)
+    shifted = biased(builder, norms, f"{name}/bias") if bias else norms
+    scale = activate(builder, shifted, function)
     if normalize:
         inverse = activate(builder, norms, Activation("reciprocal"))
         scale = _multiplied(builder, scale, inverse, f"{name}/scale")
