@@ -6,6 +6,7 @@ atoms of a frame within the cutoff.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ __all__ = ["Edges", "Graph", "build_graph", "replicate"]
 
 Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
+
+_DTYPES = {"positions": np.float64, "species": np.int64, "frame_ptr": np.uintp, "shifts": np.int64, "cell": np.float64}
+_LARGEST = 2**31 - 1  # label of an element
 
 
 class Edges(NamedTuple):
@@ -46,12 +50,17 @@ class Edges(NamedTuple):
         Raises
         ------
         ShapeError
-            If the two lists differ in length or an index is out of range.
+            If the two lists differ in length, an index is out of range, or a number of nodes is no count.
+        DTypeError
+            If the indices are not integers.
         """
-        to, fro = np.asarray(receivers), np.asarray(senders)
+        to, fro = _asarray("Edges", "receivers", receivers), _asarray("Edges", "senders", senders)
         if to.ndim != 1 or to.shape != fro.shape:
             raise ShapeError(f"Edges: 'receivers' and 'senders' must be of one length, got {to.shape}, {fro.shape}")
+        n_receivers, n_senders = _count("Edges", "n_receivers", n_receivers), _count("Edges", "n_senders", n_senders)
         for name, index, count in (("receivers", to, n_receivers), ("senders", fro, n_senders)):
+            if index.size and index.dtype.kind not in "iu":
+                raise DTypeError(f"Edges: '{name}' must be integers, got {index.dtype}")
             if index.size and (index.min() < 0 or index.max() >= count):
                 raise ShapeError(f"Edges: '{name}' must lie in 0..{count - 1}, got {index.min()}..{index.max()}")
         order = np.argsort(to, kind="stable")
@@ -78,6 +87,7 @@ class Edges(NamedTuple):
 
     def replicate(self, times: int) -> Edges:
         """`times` disjoint copies one after another; the cost is that of copying, nothing is sorted again."""
+        times = _count("replicate", "times", times, 1)
         return Edges(
             _shifted(self.receivers, times, self.n_receivers),
             _shifted(self.senders, times, self.n_senders),
@@ -113,7 +123,9 @@ class Graph:
     GeometryError
         If a position is NaN or infinite, or a shift or a cell is not zero.
     ShapeError
-        If `positions` is not (N, 3), or another array does not fit.
+        If `positions` is not (N, 3), or another array, `frame_ptr` or `edges` does not fit.
+    DTypeError
+        If an array has another dtype than those above.
     """
 
     positions: Array
@@ -125,7 +137,17 @@ class Graph:
     cell: Array
 
     def __post_init__(self) -> None:
-        n = int(self.frame_ptr[-1])
+        for name, dtype in _DTYPES.items():
+            if getattr(getattr(self, name), "dtype", None) != dtype:
+                came = getattr(getattr(self, name), "dtype", type(getattr(self, name)).__name__)
+                raise DTypeError(f"Graph: '{name}' must be an array of {np.dtype(dtype)}, got {came}")
+        ptr = self.frame_ptr.astype(np.int64)
+        if ptr.ndim != 1 or not ptr.size or ptr[0] != 0 or np.any(np.diff(ptr) < 0):
+            raise ShapeError(f"Graph: 'frame_ptr' must ascend from 0, got {self.frame_ptr}")
+        n = int(ptr[-1])
+        if (self.edges.n_receivers, self.edges.n_senders) != (n, n):
+            came = f"{self.edges.n_receivers} and {self.edges.n_senders}"
+            raise ShapeError(f"Graph: 'edges' must have {n} receivers and senders, got {came}")
         wanted = {"positions": (n, 3), "species": (n,)}
         wanted |= {"shifts": (self.edges.n_edges, 3), "cell": (self.n_frames, 3, 3)}
         for name, shape in wanted.items():
@@ -156,6 +178,8 @@ class Graph:
 
     def locate(self, atom: int) -> tuple[int, int]:
         """Frame of an atom and its number there."""
+        if not 0 <= atom < self.n_atoms:
+            raise ShapeError(f"Graph.locate: 'atom' must lie in 0..{self.n_atoms - 1}, got {atom}")
         frame = int(np.searchsorted(self.frame_ptr, np.uintp(atom), side="right")) - 1
         return frame, atom - int(self.frame_ptr[frame])
 
@@ -168,6 +192,21 @@ class Graph:
             As for the graph itself.
         """
         return replace(self, positions=_real("Graph.with_positions", "positions", positions))
+
+    def replicate(self, times: int) -> Graph:
+        """`times` copies side by side; see `nbody_ref.graphs.replicate`."""
+        return replace(self, **self._copies(_count("replicate", "times", times, 1)))
+
+    def _copies(self, times: int) -> dict[str, Any]:
+        """Every field that grows with the number of frames, `times` times; a subclass adds its own."""
+        return {
+            "positions": np.tile(self.positions, (times, 1)),
+            "species": np.tile(self.species, times),
+            "frame_ptr": _stacked(self.frame_ptr, times),
+            "edges": self.edges.replicate(times),
+            "shifts": np.tile(self.shifts, (times, 1)),
+            "cell": np.tile(self.cell, (times, 1, 1)),
+        }
 
 
 def build_graph(
@@ -218,11 +257,15 @@ def build_graph(
     >>> graph.edges.receivers.tolist(), graph.edges.senders.tolist()
     ([0, 1], [1, 0])
     """
-    if len(positions) != len(numbers) or not len(positions):
+    n_frames, n_numbers = (len(x) if hasattr(x, "__len__") else type(x).__name__ for x in (positions, numbers))
+    if n_frames != n_numbers or not isinstance(n_frames, int) or n_frames == 0:
         raise ShapeError(
             "build_graph: 'positions' and 'numbers' must list the same frames, one at least, "
-            f"got {len(positions)} and {len(numbers)}"
+            f"got {n_frames} and {n_numbers}"
         )
+    for name, value in (("cutoff", cutoff), ("min_distance", min_distance)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise GeometryError(f"build_graph: '{name}' must be a length in Angstrom, got {value!r}")
     if not cutoff > max(min_distance, 0.0):
         raise GeometryError(f"build_graph: 'cutoff' must be larger than {min_distance} Angstrom, got {cutoff}")
     frames = [_check_frame(f, r, z) for f, (r, z) in enumerate(zip(positions, numbers))]
@@ -254,24 +297,15 @@ def replicate(graph: Graph, times: int) -> Graph:
     Returns
     -------
     Graph
-        Atom i of copy k is number ``k * graph.n_atoms + i``. Edges are copied with offsets, not searched again.
+        Of the same class. Atom i of copy k is number ``k * graph.n_atoms + i``. Edges are copied with offsets, not
+        searched again.
 
     Raises
     ------
     ShapeError
-        If `times` is less than 1.
+        If `times` is no integer of at least 1.
     """
-    if times < 1:
-        raise ShapeError(f"replicate: 'times' must be at least 1, got {times}")
-    return Graph(
-        positions=np.tile(graph.positions, (times, 1)),
-        species=np.tile(graph.species, times),
-        frame_ptr=_stacked(graph.frame_ptr, times),
-        edges=graph.edges.replicate(times),
-        cutoff=graph.cutoff,
-        shifts=np.tile(graph.shifts, (times, 1)),
-        cell=np.tile(graph.cell, (times, 1, 1)),
-    )
+    return graph.replicate(times)
 
 
 def _pairs(frame: int, r: Array, cutoff: float, min_distance: float) -> Array:
@@ -292,17 +326,18 @@ def _pairs(frame: int, r: Array, cutoff: float, min_distance: float) -> Array:
 
 
 def _check_frame(frame: int, positions: Any, numbers: Any) -> tuple[Array, Array]:
-    r, z = _real("build_graph", f"positions[{frame}]", positions), np.asarray(numbers)
+    r = _real("build_graph", f"positions[{frame}]", positions)
+    z = _asarray("build_graph", f"numbers[{frame}]", numbers)
     if r.ndim != 2 or r.shape[1:] != (3,) or not len(r):
         raise ShapeError(f"build_graph: 'positions[{frame}]' must have shape (n, 3) with n >= 1, got {r.shape}")
     if z.shape != (len(r),):
         raise ShapeError(f"build_graph: 'numbers[{frame}]' must have shape ({len(r)},), got {z.shape}")
     if z.dtype.kind not in "iu":
         raise DTypeError(f"build_graph: 'numbers[{frame}]' must be integers, got {z.dtype}")
-    for name, bad in (("positions", ~np.isfinite(r).all(axis=1)), ("numbers", z < 1)):
+    for name, bad in (("positions", ~np.isfinite(r).all(axis=1)), ("numbers", (z < 1) | (z > _LARGEST))):
         if bad.any():
             atom = int(np.argmax(bad))
-            rule, got = ("finite", r[atom]) if name == "positions" else ("positive", z[atom])
+            rule, got = ("finite", r[atom]) if name == "positions" else ("positive and below 2**31", z[atom])
             raise GeometryError(f"build_graph: '{name}' must be {rule}, got {got} for atom {atom} of frame {frame}")
     return r, z.astype(np.int64)
 
@@ -316,8 +351,27 @@ def _check_cells(cells: Sequence[Any] | None, n_frames: int) -> Array:
     return cell
 
 
+def _asarray(function: str, name: str, values: Any) -> Array:
+    if isinstance(values, np.ma.MaskedArray):
+        raise DTypeError(f"{function}: '{name}' must be a plain array, got a masked one")
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(f"{function}: '{name}' must be an array: {error}") from error
+
+
+def _count(function: str, name: str, value: Any, least: int = 0) -> int:
+    try:
+        found = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        found = least - 1
+    if found < least:
+        raise ShapeError(f"{function}: '{name}' must be at least {least}, got {value!r}")
+    return found
+
+
 def _real(function: str, name: str, values: Any) -> Array:
-    array = np.asarray(values)
+    array = _asarray(function, name, values)
     if array.dtype.kind not in "fiu":
         raise DTypeError(f"{function}: '{name}' must be real numbers, got {array.dtype}")
     return np.array(array, np.float64)  # a copy of our own: the caller may move the atoms later

@@ -1,7 +1,6 @@
 """A batch of composition schemes as arrays: one `Level` after another, each with its edges to the levels below.
 
-This is what networks compute on. `levels_from_schemes` takes any schemes; `neighbourhood_levels` makes the same arrays
-for the common case, atoms - neighbourhoods - molecule, straight from a `Graph`.
+This is what networks on given schemes compute on; networks that find neighbourhoods themselves need none of it.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbody_ref.errors import SchemeError
-from nbody_ref.graphs import Edges, Graph
+from nbody_ref.graphs import Edges
 from nbody_ref.scheme import Node, Scheme
 
-__all__ = ["Hierarchy", "Level", "Link", "Positions", "levels_from_schemes", "neighbourhood_levels"]
+__all__ = ["Hierarchy", "Level", "Link", "Positions", "levels_from_schemes"]
 
 Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
@@ -30,19 +29,6 @@ class Positions(NamedTuple):
     row_ptr: IndexArray
     atoms: IndexArray
     coefficients: Array
-
-    def apply(self, r: Array) -> Array:
-        """Node positions (n, 3) for atom positions (N, 3); linear, hence its own tangent."""
-        return np.asarray(
-            np.add.reduceat(self.coefficients[:, None] * r[self.atoms], self.row_ptr[:-1].astype(np.intp))
-        )
-
-    def apply_vjp(self, r_nodes_bar: Array, n_atoms: int) -> Array:
-        """Cotangent (N, 3) of the atom positions."""
-        r_bar = np.zeros((n_atoms, 3), r_nodes_bar.dtype)
-        nodes = np.repeat(np.arange(len(self.row_ptr) - 1), np.diff(self.row_ptr).astype(np.intp))
-        np.add.at(r_bar, self.atoms, self.coefficients[:, None] * r_nodes_bar[nodes])
-        return r_bar
 
 
 class Link(NamedTuple):
@@ -105,8 +91,10 @@ def levels_from_schemes(schemes: Sequence[Scheme], kinds: Sequence[Sequence[Hash
     Raises
     ------
     SchemeError
-        If there is no scheme, or a kind is not in `kinds`.
+        If there is no scheme, or a kind or a level is not in `kinds`.
     """
+    if not isinstance(schemes, (tuple, list)) or not all(isinstance(scheme, Scheme) for scheme in schemes):
+        raise SchemeError(f"levels_from_schemes: 'schemes' must be a list of Scheme, got {schemes!r}")
     if not schemes:
         raise SchemeError("levels_from_schemes: 'schemes' must not be empty")
     first_atom = np.cumsum([0] + [scheme.n_parts for scheme in schemes])
@@ -117,6 +105,8 @@ def levels_from_schemes(schemes: Sequence[Scheme], kinds: Sequence[Sequence[Hash
             place[f, i] = len(rows[level])
             rows[level].append((f, i))
     counts = [len(row) for row in rows]
+    if kinds is not None and len(kinds) < len(rows):
+        raise SchemeError(f"levels_from_schemes: 'kinds' must list the kinds of {len(rows)} levels, got {len(kinds)}")
     levels = []
     for level, row in enumerate(rows):
         nodes = [schemes[f].nodes[i] for f, i in row]
@@ -127,72 +117,6 @@ def levels_from_schemes(schemes: Sequence[Scheme], kinds: Sequence[Sequence[Hash
         levels.append(Level(names, _index(kind), _index(frame), positions, _links(level, row, schemes, place, counts)))
     roots = [(scheme.levels[scheme.root], place[f, scheme.root]) for f, scheme in enumerate(schemes)]
     return Hierarchy(tuple(levels), _index([level for level, _ in roots]), _index([i for _, i in roots]))
-
-
-def neighbourhood_levels(graph: Graph, depth: int = 1, species: Sequence[int] | None = None) -> Hierarchy:
-    """The levels of `nbody_ref.scheme.neighbourhoods` for every frame of a graph, without building schemes.
-
-    Parameters
-    ----------
-    graph : Graph
-    depth : int
-        Number of levels of neighbourhoods, at least 1.
-    species : sequence of int, optional
-        Atomic numbers in the order in which kinds are numbered. None: those present, ascending.
-
-    Returns
-    -------
-    Hierarchy
-        Equal to ``levels_from_schemes`` of the frames' schemes, array by array.
-
-    Raises
-    ------
-    SchemeError
-        If `depth` is less than 1 or an atomic number is not in `species`.
-    """
-    if depth < 1:
-        raise SchemeError(f"neighbourhood_levels: 'depth' must be at least 1, got {depth}")
-    known = [int(z) for z in (np.unique(graph.species) if species is None else species)]
-    strange = np.flatnonzero(~np.isin(graph.species, known))
-    if strange.size:
-        frame, atom = graph.locate(int(strange[0]))
-        z = graph.species[strange[0]]
-        raise SchemeError(
-            f"neighbourhood_levels: 'species' must contain {z} of atom {atom}, frame {frame}, got {known}"
-        )
-    order = np.argsort(known)
-    kind = order[np.searchsorted(np.asarray(known)[order], graph.species)].astype(np.uintp)
-    n = graph.n_atoms
-    atoms = np.arange(n, dtype=np.uintp)
-    at_atom = Positions(np.arange(n + 1, dtype=np.uintp), atoms, np.ones(n))
-    own = Edges.build(atoms, atoms, n, n)
-    receivers = np.concatenate([graph.edges.receivers, atoms])
-    senders = np.concatenate([graph.edges.senders, atoms])
-    by_pair = np.lexsort((senders, receivers))
-    around = Edges.build(receivers[by_pair], senders[by_pair], n, n)
-    levels = [Level(tuple(("atom", z) for z in known), kind, graph.frame, at_atom, ())]
-    for level in range(1, depth + 1):
-        kinds = tuple(("neighbourhood", level, z) for z in known)
-        levels.append(Level(kinds, kind, graph.frame, at_atom, (Link(level - 1, around, graph.edges, own),)))
-    frames = np.arange(graph.n_frames, dtype=np.uintp)
-    levels.append(_molecules(graph, frames, depth))
-    return Hierarchy(tuple(levels), np.full(graph.n_frames, depth + 1, np.uintp), frames)
-
-
-def _molecules(graph: Graph, frames: IndexArray, depth: int) -> Level:
-    """The top level: one molecule per frame at its centroid; the only atom of a molecule is its centre."""
-    sizes = np.diff(graph.frame_ptr).astype(np.intp)
-    atoms = np.arange(graph.n_atoms, dtype=np.uintp)
-    frame = graph.frame
-    alone = sizes[frame.astype(np.intp)] == 1
-    everything, directed, centre = (
-        Edges.build(frame[which], atoms[which], graph.n_frames, graph.n_atoms)
-        for which in (np.ones_like(alone), ~alone, alone)
-    )
-    positions = Positions(graph.frame_ptr, atoms, np.repeat(1.0 / sizes, sizes))
-    return Level(
-        (("molecule",),), np.zeros_like(frames), frames, positions, (Link(depth, everything, directed, centre),)
-    )
 
 
 def _links(

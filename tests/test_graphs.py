@@ -157,3 +157,81 @@ def test_periodic_cells_and_shifts_are_refused_for_now():
 def test_impossible_input_is_refused(positions, numbers, cutoff, error, message):
     with pytest.raises(error, match=message):
         build_graph(positions, numbers, cutoff)
+
+
+def test_a_graph_put_together_by_hand_is_checked():
+    frames, numbers = clouds([3, 2])
+    graph = build_graph(frames, numbers, 1.9)
+    wrong = {
+        "edges": (Edges.build([], [], 4, 5), ShapeError),
+        "positions": (graph.positions.astype(np.float32), DTypeError),
+        "species": (graph.species.tolist(), DTypeError),
+        "frame_ptr": (np.array([0, 3, 2, 5], np.uintp), ShapeError),
+        "shifts": (graph.shifts.astype(float), DTypeError),
+        "cell": (graph.cell[:1], ShapeError),
+    }
+    for name, (value, error) in wrong.items():
+        with pytest.raises(error, match=f"Graph: '{name}' must"):
+            dataclasses.replace(graph, **{name: value})
+    assert dataclasses.replace(graph).n_atoms == 5
+    with pytest.raises(ShapeError, match=r"'frame_ptr' must ascend from 0"):
+        dataclasses.replace(graph, frame_ptr=np.zeros(0, np.uintp))
+    for atom in (-1, 5):
+        with pytest.raises(ShapeError, match=r"Graph\.locate: 'atom' must lie in 0\.\.4"):
+            graph.locate(atom)
+
+
+@pytest.mark.parametrize("times", [0, -1, 1.5, True, None, np.int8(-3)])
+def test_times_is_a_count(times):
+    with pytest.raises(ShapeError, match="replicate: 'times' must be at least 1"):
+        replicate(build_graph([[[0, 0, 0]]], [[1]], 3.0), times)
+
+
+def test_many_copies_by_a_small_integer_are_as_many():
+    graph = build_graph([[[0, 0, 0], [0, 0, 1]]], [[1, 1]], 3.0)
+    assert np.array_equal(replicate(graph, np.int8(100)).edges.senders, replicate(graph, 100).edges.senders)
+
+
+@pytest.mark.parametrize(
+    ("receivers", "senders", "counts", "error"),
+    [
+        ([0.5], [0], (1, 1), DTypeError),
+        ([True], [0], (1, 1), DTypeError),
+        (["0"], [0], (1, 1), DTypeError),
+        ([[0]], [[0]], (1, 1), ShapeError),
+        ([0, [1]], [0, 1], (2, 2), ShapeError),
+        ([0], [0], (1.5, 1), ShapeError),
+        ([0], [0], (1, -1), ShapeError),
+        (np.ma.array([0], mask=[True]), [0], (1, 1), DTypeError),
+    ],
+)
+def test_edges_of_anything_but_integers_are_refused(receivers, senders, counts, error):
+    with pytest.raises(error, match="Edges: "):
+        Edges.build(receivers, senders, *counts)
+    assert Edges.build([], [], np.uint8(2), 0).n_receivers == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"positions": None}, ShapeError),
+        ({"positions": iter([])}, ShapeError),
+        ({"positions": [[[0, 0, 0], [1]]]}, ShapeError),
+        ({"positions": ["abc"]}, DTypeError),
+        ({"numbers": [[1.0]]}, DTypeError),
+        ({"numbers": [[2**40]]}, GeometryError),
+        ({"numbers": [np.array([2**63 + 1], np.uint64)]}, GeometryError),
+        ({"cutoff": "3"}, GeometryError),
+        ({"cutoff": None}, GeometryError),
+        ({"cutoff": np.nan}, GeometryError),
+        ({"cutoff": True}, GeometryError),
+        ({"min_distance": np.nan}, GeometryError),
+        ({"min_distance": "x"}, GeometryError),
+        ({"cells": "abc"}, DTypeError),
+        ({"cells": [np.zeros((2, 2))]}, ShapeError),
+    ],
+)
+def test_whatever_is_no_geometry_is_refused_in_words(change, error):
+    arguments = {"positions": [[[0, 0, 0]]], "numbers": [[1]], "cutoff": 3.0, **change}
+    with pytest.raises(error, match="build_graph: '"):
+        build_graph(**arguments)

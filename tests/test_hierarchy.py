@@ -1,4 +1,4 @@
-"""The fast path for neighbourhoods equals the general one, and the general one equals the schemes node by node."""
+"""The arrays of a batch say what its schemes say, node by node."""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ import pytest
 
 from nbody_ref.errors import SchemeError
 from nbody_ref.graphs import build_graph
-from nbody_ref.hierarchy import levels_from_schemes, neighbourhood_levels
+from nbody_ref.hierarchy import levels_from_schemes
 from nbody_ref.scheme import Node, Scheme, neighbourhoods
 
 
@@ -26,42 +26,74 @@ def frame_schemes(graph, depth):
     return schemes
 
 
-def flat(value):
-    """All arrays and plain values of nested named tuples, in order."""
-    if isinstance(value, np.ndarray) or not isinstance(value, tuple):
-        return [value]
-    return [leaf for item in value for leaf in flat(item)]
+def spelled_out(hierarchy, sizes):
+    """The schemes' nodes read back from the arrays: frame, level, kind, children, position in atoms of the frame."""
+    starts, found = np.cumsum([0, *sizes]), []
+    for depth, level in enumerate(hierarchy.levels):
+        for n in range(level.n_nodes):
+            frame = int(level.frame[n])
+            span = slice(int(level.positions.row_ptr[n]), int(level.positions.row_ptr[n + 1]))
+            atoms = (level.positions.atoms[span].astype(int) - starts[frame]).tolist()
+            position = dict(zip(atoms, level.positions.coefficients[span].tolist()))
+            children = [
+                (link.source, int(j), i == n and j in link.centre.senders[link.centre.receivers == n])
+                for link in level.links
+                for i, j in zip(link.all.receivers.tolist(), link.all.senders.tolist())
+                if i == n
+            ]
+            found.append((frame, depth, level.kinds[int(level.kind[n])], sorted(children), position))
+    return found
 
 
-def same(a, b):
-    left, right = flat(a), flat(b)
-    return len(left) == len(right) and all(
-        np.array_equal(x, y) and getattr(x, "dtype", None) == getattr(y, "dtype", None) for x, y in zip(left, right)
+def expected(schemes):
+    """The same from the schemes, the slow way."""
+    order = sorted(
+        (scheme.levels[i], f, i) for f, scheme in enumerate(schemes) for i in range(len(scheme.nodes))
     )
+    place, counts = {}, {}
+    for level, f, i in order:
+        place[f, i] = counts.setdefault(level, 0)
+        counts[level] += 1
+    found = []
+    for level, f, i in order:
+        node, nodes = schemes[f].nodes[i], schemes[f].nodes
+        same = {c: nodes[c].position == node.position for c in node.children}
+        children = sorted((schemes[f].levels[c], place[f, c], same[c]) for c in node.children)
+        found.append((f, level, node.kind, children, {a: float(x) for a, x in node.position.items()}))
+    return found
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
-def test_neighbourhood_levels_equal_levels_of_the_schemes(depth):
+def test_levels_of_neighbourhoods_are_their_schemes(depth):
     graph = example()
-    assert same(neighbourhood_levels(graph, depth), levels_from_schemes(frame_schemes(graph, depth)))
+    schemes = frame_schemes(graph, depth)
+    hierarchy = levels_from_schemes(schemes)
+    sizes = np.diff(graph.frame_ptr).astype(int)
+    assert spelled_out(hierarchy, sizes) == expected(schemes)
+    assert hierarchy.root_level.tolist() == [depth + 1] * 4 and hierarchy.root.tolist() == [0, 1, 2, 3]
+    other = frame_schemes(example(seed=4), depth)
+    assert spelled_out(hierarchy, sizes) != expected(other)  # the comparison sees other neighbours
 
 
-def test_comparison_sees_a_missing_edge():
-    graph, other = example(), example(seed=4)
-    assert not same(neighbourhood_levels(graph, 1), levels_from_schemes(frame_schemes(other, 1)))
-    assert not same(neighbourhood_levels(graph, 1), neighbourhood_levels(graph, 2))
+def test_directed_and_centre_are_a_partition_of_all_children():
+    for level in levels_from_schemes(frame_schemes(example(), 2)).levels:
+        for link in level.links:
+            three = link.all, link.directed, link.centre
+            pairs = [sorted(zip(edges.receivers.tolist(), edges.senders.tolist())) for edges in three]
+            assert pairs[0] == sorted(pairs[1] + pairs[2]) and not set(pairs[1]) & set(pairs[2])
 
 
 def test_kinds_can_be_numbered_as_a_network_does():
-    graph = example()
-    levels = neighbourhood_levels(graph, 1, species=[6, 1, 8, 9]).levels
-    assert np.array_equal(np.array([6, 1, 8, 9])[levels[1].kind.astype(int)], graph.species)
-    kinds = [level.kinds for level in levels]
-    assert same(levels_from_schemes(frame_schemes(graph, 1), kinds).levels, levels)
-    with pytest.raises(SchemeError, match="'species' must contain 8 of atom"):
-        neighbourhood_levels(graph, 1, species=[1, 6])
+    schemes = frame_schemes(example(), 1)
+    plain = levels_from_schemes(schemes)
+    kinds = [tuple(reversed(level.kinds)) for level in plain.levels]
+    turned = levels_from_schemes(schemes, kinds)
+    for level, other in zip(plain.levels, turned.levels):
+        assert [level.kinds[k] for k in level.kind.tolist()] == [other.kinds[k] for k in other.kind.tolist()]
     with pytest.raises(SchemeError, match=r"'kinds' must contain \('atom', 8\) at level 0"):
-        levels_from_schemes(frame_schemes(graph, 1), [[("atom", 1), ("atom", 6)], *kinds[1:]])
+        levels_from_schemes(schemes, [[("atom", 1), ("atom", 6)], *kinds[1:]])
+    with pytest.raises(SchemeError, match="'kinds' must list the kinds of 3 levels, got 1"):
+        levels_from_schemes(schemes, kinds[:1])
 
 
 def dimer():
@@ -85,19 +117,6 @@ def test_general_schemes_become_levels():
     assert link.centre.receivers.tolist() == [1, 3] and link.all.n_receivers == 4 and link.all.n_senders == 11
 
 
-def test_node_positions_are_affine_in_the_atoms_and_their_adjoint_is_exact():
-    rng = np.random.default_rng(5)
-    r = rng.integers(-50, 50, (11, 3)) * 2.0
-    hierarchy = levels_from_schemes([dimer(), Scheme([Node([0], kind="atom")]), dimer()])
-    for level in hierarchy.levels:
-        at = level.positions.apply(r)
-        bar = rng.integers(-50, 50, at.shape).astype(float)
-        # halves of even integers: every product and sum is exact
-        assert np.sum(bar * at) == np.sum(level.positions.apply_vjp(bar, 11) * r)
-    assert np.array_equal(hierarchy.levels[1].positions.apply(r)[1], r[2])
-    assert np.array_equal(hierarchy.levels[2].positions.apply(r)[0], (r[0] + r[4]) / 2)
-
-
 def test_mixed_labels_are_ordered_too():
     schemes = [Scheme([Node([0], kind=kind), Node([0], [0], "root")]) for kind in ("a", 3, ("b", 1))]
     assert len(levels_from_schemes(schemes).levels[0].kinds) == 3
@@ -106,5 +125,6 @@ def test_mixed_labels_are_ordered_too():
 def test_bad_requests_are_named():
     with pytest.raises(SchemeError, match="'schemes' must not be empty"):
         levels_from_schemes([])
-    with pytest.raises(SchemeError, match="'depth' must be at least 1"):
-        neighbourhood_levels(example(), 0)
+    for wrong in ([None], [5], None, 3):
+        with pytest.raises(SchemeError, match="'schemes' must"):
+            levels_from_schemes(wrong)

@@ -31,6 +31,9 @@ class SchemeGraph(Graph):
 
     schemes: tuple[Scheme, ...]
 
+    def _copies(self, times: int) -> dict[str, Any]:
+        return {**super()._copies(times), "schemes": self.schemes * times}
+
 
 class Layout(Protocol):
     """What `Network` asks of a layout; levels are counted from 1, the root is the last."""
