@@ -187,6 +187,10 @@ class Convention:
         """Inverse of `cg_to_native`."""
         return self._coupling(l1, l2, l, C, 1.0 / sqrt(2 * l + 1))
 
+    def coupling_sign(self, l1: int, l2: int, l: int) -> int:
+        """Sign of its coupling relative to ours, 1 or -1, apart from order and signs of components."""
+        return _cg_sign(self.cg_sign, l1, l2, l)
+
     def state_to_native(self, irreps: Irreps | str, x: Any) -> Array:
         """Our state (..., irreps.dim) from its; parts in the written order of `irreps`."""
         x = self._read(x)
