@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,82 +12,30 @@ from nbody_ref import cli
 from nbody_ref.conformance.exchange import generate, read_tensors, tensors, verify
 from nbody_ref.errors import DataError, FileError
 
-PROGRAM = r"""
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <sstream>
-#include <string>
-#include <vector>
-namespace fs = std::filesystem;
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "adapters" / "solid.cpp"
 
-// Answers prompts of "solid", lmax = 1, normalization "norm" or "integral", orders 0 and 1.
-static std::string slurp(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
-static std::vector<double> tensor(const std::string& content, const std::string& name) {
-    uint64_t length;
-    std::memcpy(&length, content.data(), 8);
-    const std::string header = content.substr(8, length);
-    size_t at = header.find("\"data_offsets\"", header.find("\"" + name + "\""));
-    at = header.find('[', at) + 1;
-    const size_t begin = std::stoull(header.substr(at)), end = std::stoull(header.substr(header.find(',', at) + 1));
-    std::vector<double> values((end - begin) / 8);
-    if (end > begin) std::memcpy(values.data(), content.data() + 8 + length + begin, end - begin);
-    return values;
-}
-
-int main(int, char** argv) {
-    for (const auto& entry : fs::directory_iterator(argv[1])) {
-        if (entry.path().extension() != ".safetensors") continue;
-        const std::string prompt = slurp(entry.path()), text = slurp(fs::path(entry.path()).replace_extension(".json"));
-        const bool integral = text.find("\"integral\"") != std::string::npos;
-        const int order = text[text.find("\"order\": ") + 9] - '0';
-        if (order == 2) continue;
-        const double a = integral ? 0.5 / std::sqrt(M_PI) : 1.0, b = integral ? std::sqrt(0.75 / M_PI) : 1.0;
-        const auto r = tensor(prompt, "r");
-        const auto g = order ? tensor(prompt, "cotangent") : std::vector<double>();
-        const size_t n = r.size() / 3;
-        std::vector<double> out(n * (order ? 3 : 4));
-        for (size_t i = 0; i < n; ++i) {
-            const double *p = &r[3 * i], *q = order ? &g[4 * i] : nullptr;
-            if (order) { out[3 * i] = b * q[3]; out[3 * i + 1] = b * q[1]; out[3 * i + 2] = b * q[2]; }
-            else { out[4 * i] = a; out[4 * i + 1] = b * p[1]; out[4 * i + 2] = b * p[2]; out[4 * i + 3] = b * p[0]; }
-        }
-        std::ostringstream header;
-        header << "{\"" << (order ? "r" : "out") << "\":{\"dtype\":\"F64\",\"shape\":[" << n << "," << (order ? 3 : 4)
-               << "],\"data_offsets\":[0," << 8 * out.size() << "]}}";
-        const uint64_t length = header.str().size();
-        std::ofstream file(fs::path(argv[2]) / entry.path().filename(), std::ios::binary);
-        file.write(reinterpret_cast<const char*>(&length), 8);
-        file << header.str();
-        file.write(reinterpret_cast<const char*>(out.data()), 8 * out.size());
-    }
-}
-"""
+def built(folder, text):
+    (folder / "solid.cpp").write_text(text)
+    command = ["g++", "-std=c++17", "-O1", "-Wall", "-Werror", str(folder / "solid.cpp"), "-o", str(folder / "solid")]
+    subprocess.run(command, check=True)
+    return str(folder / "solid")
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_a_cpp_program_goes_the_whole_way(tmp_path, capsys):
-    (tmp_path / "kernel.cpp").write_text(PROGRAM)
-    prompts, answers = tmp_path / "prompts", tmp_path / "answers"
-    answers.mkdir()
+    prompts, answers, text = tmp_path / "prompts", tmp_path / "answers", EXAMPLE.read_text()
     assert cli.main(["conform", "gen", str(prompts), "--op", "solid", "--lmax", "1"]) == 0
-    program = str(tmp_path / "kernel")
-    subprocess.run(["g++", "-std=c++17", "-O1", str(tmp_path / "kernel.cpp"), "-o", program], check=True)
-    subprocess.run([program, str(prompts), str(answers)], check=True)
-    report = verify(prompts, answers)
-    assert {o.order for o in report.outcomes if o.status == "pass"} == {0, 1}
-    assert all(o.order == 2 and "no answer" in o.text for o in report.failures) and report.exit_code == 2
-    assert cli.main(["conform", "ver", str(prompts), str(answers)]) == 2
-    assert "no answer" in capsys.readouterr().out
+    ver = ["conform", "ver", str(prompts), str(answers), "--program"]
+    assert cli.main([*ver, built(tmp_path, text)]) == 0
+    out = capsys.readouterr().out
+    assert "CONFORMANT" in out and "second gradient" in out, out
+    wrong = text.replace("{b * g[i + 3], b * g[i + 1], b * g[i + 2]}", "{b * g[i + 3], b * g[i + 1], -b * g[i + 2]}")
+    assert wrong != text and cli.main([*ver, built(tmp_path, wrong)]) == 1
+    assert "r at row" in capsys.readouterr().out
+    crashing = text.replace("const std::string prompt", "if (count) std::abort();\nconst std::string prompt")
+    assert cli.main([*ver, built(tmp_path, crashing)]) == 2
+    assert "SIGABRT" in capsys.readouterr().out
 
 
 def answered(folder, change=None):
