@@ -337,7 +337,7 @@ def _check_frame(frame: int, positions: Any, numbers: Any) -> tuple[Array, Array
     for name, bad in (("positions", ~np.isfinite(r).all(axis=1)), ("numbers", (z < 1) | (z > _LARGEST))):
         if bad.any():
             atom = int(np.argmax(bad))
-            rule, got = ("finite", r[atom]) if name == "positions" else ("positive and below 2**31", z[atom])
+            rule, got = ("finite", r[atom]) if name == "positions" else (f"from 1 to {_LARGEST}", z[atom])
             raise GeometryError(f"build_graph: '{name}' must be {rule}, got {got} for atom {atom} of frame {frame}")
     return r, z.astype(np.int64)
 
