@@ -8,13 +8,15 @@ everything.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from nbody_ref.errors import SchemeError
 
-__all__ = ["Node", "Scheme", "barycentre", "neighbourhoods"]
+__all__ = ["Node", "Scheme", "whole"]
 
 Coefficients = Mapping[int, Fraction]
 
@@ -37,7 +39,8 @@ class Node:
     Raises
     ------
     SchemeError
-        If a coefficient is neither an int nor a Fraction: a sum of floats is not exactly one.
+        If a coefficient is neither an integer nor a Fraction (a sum of floats is not exactly one), a part or a child
+        is no integer, or `kind` is not hashable.
     """
 
     part: frozenset[int]
@@ -52,16 +55,20 @@ class Node:
         kind: Hashable = None,
         position: Mapping[int, int | Fraction] | None = None,
     ) -> None:
-        members = frozenset(part)
+        members = frozenset(_wholes("part", part))
+        try:
+            hash(kind)
+        except TypeError as error:
+            raise SchemeError(f"Node: 'kind' must be hashable, got {kind!r}") from error
         if position is None:
             position = {i: Fraction(1, len(members)) for i in sorted(members)}
-        for i, value in position.items():
-            if not isinstance(value, (int, Fraction)):
-                raise SchemeError(f"Node: 'position' must hold integers or Fractions, got {value!r} for part {i}")
+        if not isinstance(position, Mapping):
+            raise SchemeError(f"Node: 'position' must map parts to coefficients, got {position!r}")
+        exact = {whole("Node", "position", i): _coefficient(i, value) for i, value in position.items()}
         object.__setattr__(self, "part", members)
-        object.__setattr__(self, "children", tuple(children))
+        object.__setattr__(self, "children", _wholes("children", children))
         object.__setattr__(self, "kind", kind)
-        object.__setattr__(self, "position", {i: Fraction(position[i]) for i in sorted(position) if position[i] != 0})
+        object.__setattr__(self, "position", {i: exact[i] for i in sorted(exact) if exact[i] != 0})
 
 
 class Scheme:
@@ -104,11 +111,13 @@ class Scheme:
     levels: tuple[int, ...]
 
     def __init__(self, nodes: Iterable[Node], n_parts: int | None = None) -> None:
-        self.nodes = tuple(nodes)
+        self.nodes = _iterated("Scheme", "nodes", nodes)
+        if not all(isinstance(node, Node) for node in self.nodes):
+            raise SchemeError(f"Scheme: 'nodes' must be Nodes, got {nodes!r}")
         if not self.nodes:
             raise SchemeError("Scheme: 'nodes' must not be empty")
         mentioned = frozenset[int]().union(*(node.part for node in self.nodes))
-        self.n_parts = max(mentioned, default=-1) + 1 if n_parts is None else n_parts
+        self.n_parts = max(mentioned, default=-1) + 1 if n_parts is None else whole("Scheme", "n_parts", n_parts)
         for i, node in enumerate(self.nodes):
             _check_node(i, node, len(self.nodes), self.n_parts)
         self.levels = _levels(self.nodes)
@@ -148,87 +157,36 @@ class Scheme:
             self._draw(child, rest + ("'-- " if last else "|-- "), rest + ("    " if last else "|   "), lines, seen)
 
 
-def barycentre(weights: Mapping[int, int | Fraction]) -> dict[int, Fraction]:
-    """Coefficients of a weighted centre, such as the centre of mass: weights divided by their sum, exactly.
-
-    Parameters
-    ----------
-    weights : mapping from elementary part to int or Fraction
-
-    Returns
-    -------
-    dict of Fraction
-        Sums to one.
-
-    Raises
-    ------
-    SchemeError
-        If the weights sum to zero.
-
-    Examples
-    --------
-    >>> barycentre({0: 16, 1: 1, 2: 1})
-    {0: Fraction(8, 9), 1: Fraction(1, 18), 2: Fraction(1, 18)}
-    """
-    total = Fraction(sum(weights.values()))
-    if total == 0:
-        raise SchemeError(f"barycentre: 'weights' must not sum to zero, got {dict(weights)}")
-    return {i: Fraction(weight) / total for i, weight in weights.items()}
+def whole(function: str, name: str, value: Any) -> int:
+    """Return an integer of any kind as one of Python's, which do not wrap around; SchemeError for anything else."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError as error:
+        raise SchemeError(f"{function}: '{name}' must be integers, got {value!r}") from error
 
 
-def neighbourhoods(neighbours: Sequence[Iterable[int]], species: Sequence[int], depth: int = 1) -> Scheme:
-    """Atoms, neighbourhoods, neighbourhoods of neighbourhoods, ..., molecule (sec. 3 of the N-body paper).
-
-    Parameters
-    ----------
-    neighbours : sequence over atoms of iterable of int
-        Neighbours of each atom, without itself.
-    species : sequence over atoms of int
-        Atomic numbers; they make the kinds ``("atom", Z)`` and ``("neighbourhood", level, Z)``.
-    depth : int
-        Number of levels of neighbourhoods, at least 1. That of atom i at level k is made from those of its neighbours
-        and its own at level k - 1, and sits at the atom.
-
-    Returns
-    -------
-    Scheme
-        Levels 0 (atoms), 1..depth, and the molecule at its centroid. Nodes are numbered level by level, atom by atom.
-
-    Raises
-    ------
-    SchemeError
-        If there is no atom, the two lists differ in length, `depth` is less than 1, or a neighbour is out of range,
-        the atom itself, or listed twice.
-    """
-    n = len(species)
-    if len(neighbours) != n or n == 0:
-        raise SchemeError(
-            "neighbourhoods: 'neighbours' and 'species' must have one entry per atom, one atom at least, "
-            f"got {len(neighbours)} and {n}"
-        )
-    if depth < 1:
-        raise SchemeError(f"neighbourhoods: 'depth' must be at least 1, got {depth}")
-    around = [_check_neighbours(i, list(js), n) for i, js in enumerate(neighbours)]
-    parts = [frozenset([i]) for i in range(n)]
-    nodes = [Node(parts[i], kind=("atom", species[i])) for i in range(n)]
-    for level in range(1, depth + 1):
-        parts = [frozenset[int]().union(*(parts[j] for j in around[i])) for i in range(n)]
-        below = (level - 1) * n
-        nodes += [
-            Node(parts[i], [below + j for j in around[i]], ("neighbourhood", level, species[i]), {i: 1})
-            for i in range(n)
-        ]
-    nodes.append(Node(range(n), range(depth * n, (depth + 1) * n), ("molecule",)))
-    return Scheme(nodes, n)
+def _wholes(name: str, values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(whole("Node", name, value) for value in _iterated("Node", name, values))
 
 
-def _check_neighbours(i: int, js: list[int], n: int) -> list[int]:
-    for j in js:
-        if not 0 <= j < n:
-            raise SchemeError(f"neighbourhoods: neighbours must lie in 0..{n - 1}, got {j} for atom {i}")
-    if i in js or len(set(js)) != len(js):
-        raise SchemeError(f"neighbourhoods: each atom must list each other atom once at most, got {js} for atom {i}")
-    return sorted([i, *js])
+def _iterated(function: str, name: str, values: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(values)
+    except TypeError as error:
+        raise SchemeError(f"{function}: '{name}' must be a sequence, got {values!r}") from error
+
+
+def _coefficient(i: int, value: Any) -> Fraction:
+    if isinstance(value, Fraction):
+        return Fraction(int(value.numerator), int(value.denominator))  # of Python's integers
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return Fraction(operator.index(value))
+    except TypeError as error:
+        raise SchemeError(f"Node: 'position' must hold integers or Fractions, got {value!r} for part {i}") from error
 
 
 def _check_node(i: int, node: Node, n_nodes: int, n_parts: int) -> None:
