@@ -1,7 +1,8 @@
 """The command ``nbody-ref``.
 
 Exit status: 0 done; 1 a check failed, or files and data cannot be what they are said to be; 2 the command line is
-wrong; 130 interrupted. Everything heavy is imported by the command that needs it.
+wrong; 130 interrupted (a fit writes what is complete); 141 whoever read the output went away. Everything heavy is
+imported by the command that needs it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import nbody_ref
 from nbody_ref.conformance import command as conformance
 from nbody_ref.errors import DataError, NBodyRefError
+
+if TYPE_CHECKING:
+    from nbody_ref.fit.output import OutputFolder
 
 __all__ = ["main"]
 
@@ -56,13 +61,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands[options.command].unknown(rest)
     try:
         status: int = options.run(options)
+        sys.stdout.flush()
     except NBodyRefError as error:
         print(f"nbody-ref: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("nbody-ref: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # nbody-ref info MODEL | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python flushes at its end
+        return 141
     return status
+
+
+def _whole(text: str) -> int:
+    """A whole number that is not negative."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not negative, got {text!r}")
+    return int(text)
 
 
 def _parser() -> tuple[Parser, dict[str, Parser]]:
@@ -74,12 +90,12 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Parser:
         made[name] = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        made[name].set_defaults(run=run)
+        made[name].set_defaults(run=run, parser=made[name])
         return made[name]
 
     quick = command("quickstart", _quickstart, "Verify, fit ethanol, relax it and let it move: under a minute.")
     quick.add_argument("-o", "--output", type=Path, default=Path("quickstart"), metavar="DIR")
-    quick.add_argument("--seed", type=int, default=0)
+    quick.add_argument("--seed", type=_whole, default=0, help="of split, weights and velocities (default: 0)")
     _fit_arguments(command("fit", _fit, "Fit a potential to energies and forces."))
     judge = command("evaluate", _evaluate, "Errors of a potential on labelled frames.")
     judge.add_argument("model", type=Path, metavar="MODEL")
@@ -88,10 +104,11 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     judge.add_argument("--report", type=Path, metavar="HTML", help="write a report with parity plots")
     _data_arguments(judge)
     check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
-    check.add_argument("--lmax", type=int, default=8, help="largest degree (default: 8)")
+    check.add_argument("--lmax", type=_whole, default=8, help="largest degree (default: 8)")
     made["conform"] = cast(Parser, conformance.add_parser(commands))
     about = command("info", _info, "Versions, or what is in a model file.")
     about.add_argument("model", type=Path, nargs="?", metavar="MODEL")
+    about.add_argument("--record", action="store_true", help="all that the file says about its fit, as JSON")
     return parser, made
 
 
@@ -99,7 +116,7 @@ def _fit_arguments(parser: Parser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="labelled geometries: extxyz, or what ASE reads")
     folder = f"receives {MODEL} and report.html (default: fit)"
     parser.add_argument("-o", "--output", type=Path, default=Path("fit"), metavar="DIR", help=folder)
-    parser.add_argument("--n-train", type=int, metavar="N", help="fit to N random frames, test on the others")
+    parser.add_argument("--n-train", type=_whole, metavar="N", help="fit to N random frames, test on the others")
     parser.add_argument("--test", type=Path, metavar="FILE", help="frames to test on")
     parser.add_argument("--cutoff", type=float, help="radius of neighbourhoods, Angstrom (default: 5)")
     parser.add_argument("--size", choices=["auto", "small", "medium", "large"], help="how many features")
@@ -108,7 +125,7 @@ def _fit_arguments(parser: Parser) -> None:
     parser.add_argument("--regularisation", type=float, metavar="L", help="fix lambda instead of choosing it")
     parser.add_argument("--holdout", type=float, metavar="PART", help="part of the frames for choices (default: 0.2)")
     parser.add_argument("--memory", type=float, metavar="GB", help="most memory to use (default: what is free)")
-    parser.add_argument("--seed", type=int, help="of splits and random weights (default: 0)")
+    parser.add_argument("--seed", type=_whole, help="of splits and random weights (default: 0)")
     _data_arguments(parser)
 
 
@@ -131,73 +148,91 @@ def _read(options: argparse.Namespace, path: Path) -> Any:
     )
 
 
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make the folder {path}: {error.strerror or error}") from error
-    return path
-
-
 def _quickstart(options: argparse.Namespace) -> int:
+    from nbody_ref.fit.output import OutputFolder
     from nbody_ref.fit.quickstart import quickstart
 
-    return 0 if quickstart(_folder(options.output), seed=options.seed) else 1
+    with OutputFolder(options.output) as folder:
+        return 0 if quickstart(folder.path, seed=options.seed) else 1
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from nbody_ref.fit import fit, split
+    from nbody_ref.fit import fit
+    from nbody_ref.fit.output import OutputFolder
 
-    frames = _read(options, options.file)
-    held = None
-    seed = options.seed or 0
-    if options.test is not None:
-        held = _read(options, options.test)
+    chosen = _choices(options)
+    frames, test, record, notes = _fit_frames(options)
+    with OutputFolder(options.output, log="log.txt") as folder:
+        for line in notes:
+            folder.say(line)
+        potential = fit(frames, log=folder.say, progress=sys.stderr.isatty(), **chosen)
+        potential.metadata.update(record)
+        folder.say(f"fitted in {potential.metadata['seconds']:.1f} s")
+        _write_results(folder, potential, frames, test)
+    return 130 if potential.metadata["interrupted"] else 0
+
+
+def _choices(options: argparse.Namespace) -> dict[str, Any]:
+    """Options of the fit that were given; values that cannot be are a wrong command line."""
+    from nbody_ref.fit import Options
+
     names = ("cutoff", "size", "solver", "smoothness", "regularisation", "holdout", "memory", "seed")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    folder, log = _folder(options.output), []
-    with open(folder / "log.txt", "w") as file:
-
-        def say(line: str) -> None:
-            log.append(line)
-            print(line)
-            print(line, file=file, flush=True)
-
-        origin = frames.origin
-        say(f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
-            f"units {origin['units']}")
-        record: dict[str, Any] = {}
-        if options.n_train is not None:
-            parts = split(len(frames), options.n_train, seed)
-            say(f"test {parts}")
-            record["test_split"] = parts.to_dict()
-            held = frames[parts.test] if held is None and parts.test else held
-            frames = frames[parts.train]
-        potential = fit(frames, log=say, progress=sys.stderr.isatty(), **chosen)
-        potential.metadata.update(record)
-        say(f"fitted in {potential.metadata['seconds']:.1f} s")
-        _write_results(folder, potential, frames, held, say, log)
-    return 0
+    try:
+        Options.build(chosen)
+    except DataError as error:
+        options.parser.error(str(error))
+    return chosen
 
 
-def _write_results(
-    folder: Path, potential: Any, frames: Any, held: Any, say: Callable[[str], None], log: list[str]
-) -> None:
+def _fit_frames(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], list[str]]:
+    """Frames to fit to and to test on (or None), their record, and what there is to say about them."""
+    from nbody_ref.fit import split
+    from nbody_ref.fit.duplicates import copies_of
+    from nbody_ref.fit.training import check_test_frames
+
+    frames = _read(options, options.file)
+    test = None if options.test is None else _read(options, options.test)
+    origin, record = frames.origin, {}
+    notes = [f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
+             f"units {origin['units']}"]
+    if options.n_train is not None:
+        parts = split(len(frames), options.n_train, options.seed or 0)
+        record["test_split"] = parts.to_dict()
+        notes.append(f"test {parts}")
+        frames, rest = frames[parts.train], frames[parts.test]
+        if test is None:
+            copied = copies_of(rest, frames)
+            test = rest[[i for i, copy in enumerate(copied) if not copy]]
+            if copied.any():
+                notes.append(f"{copied.sum()} test frames are copies of training frames and are left out")
+    elif test is not None:
+        copied = copies_of(test, frames)
+        if copied.any():
+            notes.append(f"{copied.sum()} of {len(test)} test frames are copies of training frames: errors on those "
+                         f"say nothing about other frames")
+    if test is not None:
+        check_test_frames(frames, test)
+    return frames, test, record, notes
+
+
+def _write_results(folder: OutputFolder, potential: Any, frames: Any, test: Any) -> None:
     """Model file first, then errors and report."""
     from nbody_ref.fit import evaluate
     from nbody_ref.fit.report import write_report
 
     potential.save(folder / MODEL)
     results = {"the training frames": evaluate(potential, frames)}
-    if held is not None and len(held):
-        results = {"test frames": evaluate(potential, held), **results}
+    (folder / "errors.json").unlink(missing_ok=True)  # of an earlier fit
+    if test is not None and len(test):
+        results = {"test frames": evaluate(potential, test), **results}
         potential.metadata["test_errors"] = results["test frames"].to_dict()
         potential.save(folder / MODEL)
         _write_json(folder / "errors.json", potential.metadata["test_errors"])
     name, first = next(iter(results.items()))
-    say(f"\n{name}:\n{first.table()}\n")
-    write_report(str(folder / "report.html"), potential, results, log=log)
-    say(f"potential: {folder / MODEL}\nreport:    {folder / 'report.html'}")
+    folder.say(f"\n{name}:\n{first.table()}\n")
+    write_report(str(folder / "report.html"), potential, results, log=folder.lines)
+    folder.say(f"potential: {folder / MODEL}\nreport:    {folder / 'report.html'}")
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -241,9 +276,7 @@ def _info(options: argparse.Namespace) -> int:
     from nbody_ref.fit import load
 
     potential = load(options.model)
-    print(f"{options.model}: potential for atomic numbers {list(potential.network.species)}, cutoff "
-          f"{potential.network.cutoff:g} A, {potential.network.parameters.n} weights")
-    print(json.dumps(potential.metadata, indent=1))
+    print(json.dumps(potential.metadata, indent=1) if options.record else f"{options.model}: {potential.summary()}")
     return 0
 
 

@@ -1,11 +1,14 @@
 """The command: what it writes, what it returns, and that no mistake of a user ends in a traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from ase.build import molecule
 from ase.io import read, write
 
 from nbody_ref import cli
@@ -61,7 +64,7 @@ def test_evaluate_writes_the_promised_keys(fitted, data, tmp_path, capsys):
 def test_evaluate_takes_a_single_frame(fitted, data, tmp_path, capsys):
     write(tmp_path / "one.xyz", read(data, index=0), format="extxyz")
     status, text, _ = run(capsys, "evaluate", fitted / "potential.safetensors", tmp_path / "one.xyz")
-    assert status == 0 and "errors on 1 frames" in text
+    assert status == 0 and "errors on 1 frame " in text
 
 
 def test_fit_with_a_separate_test_file(data, tmp_path, capsys):
@@ -85,7 +88,17 @@ MISTAKES = {
     "unknown command": (["evalute", "x"], 2, "did you mean evaluate?"),
     "unknown choice": (["fit", "good.xyz", "--size", "smal"], 2, "did you mean small?"),
     "missing argument": (["evaluate"], 2, "required"),
-    "not a number": (["fit", "good.xyz", "--seed", "x"], 2, "invalid int"),
+    "negative seed": (["fit", "good.xyz", "--seed", "-1"], 2, "must be a whole number, not negative, got '-1'"),
+    "negative seed of the start": (["quickstart", "--seed", "-1"], 2, "must be a whole number, not negative"),
+    "negative degree": (["verify", "--lmax", "-1"], 2, "must be a whole number, not negative"),
+    "no memory": (["fit", "good.xyz", "--memory", "nan"], 2, "'memory' must be a positive number of GB"),
+    "endless cutoff": (["fit", "good.xyz", "--cutoff", "inf"], 2, "'cutoff' must be a positive length"),
+    "smoothness": (["fit", "good.xyz", "--smoothness", "inf"], 2, "'smoothness' must be a number"),
+    "regularisation": (["fit", "good.xyz", "--regularisation", "nan"], 2, "'regularisation' must be a number"),
+    "small cutoff": (["fit", "good.xyz", "--cutoff", "0.4"], 1, "larger than a distance of two atoms"),
+    "new element": (["fit", "good.xyz", "--test", "nitrogen.xyz"], 1, "test frame 0 holds N, which is not in the"),
+    "log is a folder": (["fit", "good.xyz", "-o", "taken"], 1, "log.txt: Is a directory"),
+    "not a number": (["fit", "good.xyz", "--seed", "x"], 2, "must be a whole number"),
 }
 
 
@@ -95,6 +108,11 @@ def test_mistakes_end_in_one_line_and_a_status(name, data, tmp_path, monkeypatch
     (tmp_path / "good.xyz").write_bytes(data.read_bytes())
     (tmp_path / "empty.xyz").write_text("")
     write(tmp_path / "one.xyz", read(data, index=0), format="extxyz")
+    nitrogen = read(data, index=0)
+    nitrogen.numbers[nitrogen.numbers == 8] = 7
+    write(tmp_path / "nitrogen.xyz", nitrogen, format="extxyz")
+    (tmp_path / "taken" / "log.txt").mkdir(parents=True)
+    monkeypatch.setattr("nbody_ref.fit.job.rows", lambda *arguments: pytest.fail("work has started"))
     arguments, wanted, message = MISTAKES[name]
     status, _, errors = run(capsys, *arguments)
     assert status == wanted and message in errors
@@ -115,7 +133,7 @@ def test_kcal_passed_as_ev_is_refused_and_accepted_with_units(data, tmp_path, ca
 
 
 def test_interruption_ends_quietly(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_folder", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(cli, "_quickstart", lambda options: (_ for _ in ()).throw(KeyboardInterrupt))
     status, _, errors = run(capsys, "quickstart")
     assert status == 130 and errors == "nbody-ref: interrupted\n"
 
@@ -143,7 +161,9 @@ def test_info_and_help(fitted, capsys):
     status, text, _ = run(capsys, "info")
     assert status == 0 and "numpy" in text
     status, text, _ = run(capsys, "info", fitted / "potential.safetensors")
-    assert status == 0 and '"learning_curve"' in text and "[1, 6, 8]" in text
+    assert status == 0 and "potential for H, C, O" in text and "hold-out" in text and len(text.splitlines()) < 20
+    status, text, _ = run(capsys, "info", fitted / "potential.safetensors", "--record")
+    assert status == 0 and json.loads(text)["test_split"]["seed"] == 0
     assert run(capsys)[0] == 2
     status, text, _ = run(capsys, "--help")
     assert status == 0 and all(name in text for name in ("quickstart", "fit", "evaluate", "verify", "info"))
@@ -161,3 +181,67 @@ def test_help_imports_nothing_heavy():
     code = "import sys, nbody_ref.cli; print([m for m in ('numpy', 'numba', 'scipy', 'ase') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("target", [".", "/"])
+def test_a_result_that_cannot_be_written_is_one_line(fitted, data, target, capsys):
+    status, text, errors = run(capsys, "evaluate", fitted / "potential.safetensors", data, "--json", target)
+    assert status == 1 and "forces, meV/A" in text and "is not the name of a file" in errors
+
+
+def test_output_that_nobody_reads_any_more_ends_quietly(fitted):
+    """As in ``nbody-ref info MODEL --record | head -1``: the reader leaves before anything is written."""
+    code = "import sys; from nbody_ref.cli import main; sys.exit(main(sys.argv[1:]))"
+    end, start = os.pipe()
+    os.close(end)
+    for arguments in (["info", str(fitted / "potential.safetensors"), "--record"], ["verify", "--lmax", "1"]):
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, stdout=start, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 141 and done.stderr == ""
+    os.close(start)
+
+
+def test_an_interrupted_fit_writes_what_is_complete_and_returns_130(data, tmp_path, monkeypatch, capsys):
+    from nbody_ref.fit import job
+
+    true_rows, calls = job.rows, []
+
+    def interrupted(network, chosen):
+        calls.append(chosen)
+        if len(calls) == 12:
+            raise KeyboardInterrupt
+        return true_rows(network, chosen)
+
+    monkeypatch.setattr(job, "rows", interrupted)
+    monkeypatch.setattr(job, "CHUNK_BYTES", 1.0)
+    status, text, _ = run(capsys, "fit", data, "-o", tmp_path, *FAST)
+    assert status == 130 and "the fit ends with these" in text
+    assert (tmp_path / "potential.safetensors").exists()
+    status, text, _ = run(capsys, "info", tmp_path / "potential.safetensors")
+    assert status == 0 and "interrupted  True" in text
+
+
+def test_copies_of_training_frames_are_no_test_frames(data, tmp_path, capsys):
+    images = read(data, index=":8")
+    path = tmp_path / "copies.xyz"
+    write(path, [*images, *images], format="extxyz")
+    status, text, _ = run(capsys, "fit", path, "-o", tmp_path / "a", "--n-train", "8", *FAST)
+    assert status == 0 and "copies of training frames and are left out" in text
+    status, text, _ = run(capsys, "fit", data, "-o", tmp_path / "b", "--test", path, *FAST)
+    assert status == 0 and "16 of 16 test frames are copies of training frames" in text
+
+
+def test_errors_of_an_earlier_fit_do_not_stay_beside_a_new_one(data, tmp_path, capsys):
+    (tmp_path / "errors.json").write_text("{}")
+    assert run(capsys, "fit", data, "-o", tmp_path, *FAST)[0] == 0
+    assert not (tmp_path / "errors.json").exists()
+
+
+def test_a_composition_that_the_data_leave_open_is_refused_by_name(data, tmp_path, capsys):
+    """Ethanol without isolated atoms; methane has the same elements and another composition."""
+    assert run(capsys, "fit", data, "-o", tmp_path, *FAST)[0] == 0
+    methane = molecule("CH4")
+    methane.info["REF_energy"], methane.arrays["REF_forces"] = -1094.0, np.zeros((5, 3))
+    write(tmp_path / "methane.xyz", methane, format="extxyz")
+    status, _, errors = run(capsys, "evaluate", tmp_path / "potential.safetensors", tmp_path / "methane.xyz")
+    assert status == 1 and "molecule 0 is CH4, and its energy does not follow from the training data" in errors

@@ -44,7 +44,10 @@ class Evaluation:
         return self.prediction.forces - self.frames.forces
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready errors: energies of configurations in meV, per atom in meV/atom, forces in meV/A."""
+        """JSON-ready errors: energies of configurations in meV, per atom in meV/atom, forces in meV/A.
+
+        Frames are counted from zero, without those of single atoms.
+        """
         n_atoms, de, df = self.frames.n_atoms, 1e3 * self.energy_errors, 1e3 * self.force_errors
         worst = int(np.argmax(np.abs(df).max(axis=1)))
         frame_of = np.repeat(np.arange(len(n_atoms)), n_atoms)
@@ -72,23 +75,29 @@ class Evaluation:
     def table(self) -> str:
         """One table of errors with units; "predict the mean" knows the composition and nothing else."""
         d = self.to_dict()
-        mean = d["mean"]
-        lines = [f"{'errors on ' + str(d['n_frames']) + ' frames':<34}{'MAE':>10}{'RMSE':>10}{'max':>10}"]
+        frames = f"errors on {d['n_frames']} frame" + ("" if d["n_frames"] == 1 else "s")
+        lines = [(frames, "MAE", "RMSE", "max")]
 
         def line(name: str, source: dict[str, Any], key: str, unit: str, most: float | None = None) -> None:
             if f"{key}_mae_{unit}" in source:
-                last = "" if most is None else f"{most:10.1f}"
+                last = "" if most is None else f"{most:.1f}"
                 mae, rmse = source[f"{key}_mae_{unit}"], source[f"{key}_rmse_{unit}"]
-                lines.append(f"{name:<34}{mae:>10.2f}{rmse:>10.2f}{last}")
+                lines.append((name, f"{mae:.2f}", f"{rmse:.2f}", last))
 
         line("energy, meV", d, "energy", "meV", d["energy_max_meV"])
         line("energy per atom, meV", d, "energy_per_atom", "meV")
         line("forces, meV/A", d, "forces", "meV_per_A", d["forces_max_meV_per_A"])
         for name, part in d["species"].items():
             line(f"  on {name}, meV/A", part, "forces", "meV_per_A")
-        line("predict the mean: energy, meV", mean, "energy", "meV")
-        line("predict the mean: forces, meV/A", mean, "forces", "meV_per_A")
-        return "\n".join(lines)
+        line("predict the mean: energy, meV", d["mean"], "energy", "meV")
+        line("predict the mean: forces, meV/A", d["mean"], "forces", "meV_per_A")
+        name, *numbers = (max(len(cell) for cell in column) for column in zip(*lines, strict=True))
+        widths = [max(10, width + 2) for width in numbers]
+        rows = []
+        for first, *cells in lines:
+            placed = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+            rows.append((first.ljust(name + 3) + "".join(placed)).rstrip())
+        return "\n".join(rows)
 
 
 def _statistics(name: str, unit: str, errors: Array) -> dict[str, float]:

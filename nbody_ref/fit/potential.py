@@ -24,6 +24,7 @@ __all__ = ["Potential", "Prediction", "load", "undetermined"]
 Array = np.ndarray[Any, Any]
 
 BATCH = 64  # molecules evaluated together
+WORDS = {"frames_used": "frames", "regularisation": "lambda", "package": "nbody_ref"}  # where a record is shown
 
 
 class Prediction(NamedTuple):
@@ -125,6 +126,31 @@ class Potential:
         """Refuse compositions whose energy the training data leave open."""
         if not self.baseline.determines(numbers):
             raise GeometryError(undetermined(where, numbers, self.baseline))
+
+    def summary(self) -> str:
+        """A few lines for people: what the potential is of, what it was fitted to, how large its errors were."""
+        network, record = self.network, self.metadata
+        known = [_formula(dict(zip(symbols(network.species), row, strict=True))) for row in self.baseline.compositions]
+        whose = "any composition" if self.baseline.kind == "isolated" else f"combinations of {', '.join(known)}"
+        lines = [
+            f"potential for {', '.join(symbols(network.species))}",
+            f"energies of  {whose} (baseline: {self.baseline.kind})",
+            f"network      cutoff {network.cutoff:g} A, {network.parameters[network.readout].size} fitted weights of "
+            f"{network.parameters.n}",
+        ]
+        data = record.get("data", {})
+        if "file" in data:
+            lines.append(f"data         {data['file']}, energies from {data.get('energy_key')!r}, forces from "
+                         f"{data.get('forces_key')!r}, units {data.get('units')}")  # fmt: skip
+        for key in ("frames_used", "interrupted", "solver", "smoothness", "regularisation", "seconds", "package"):
+            if record.get(key):
+                lines.append(f"{WORDS.get(key, key):<13}{record[key]}")
+        for key, name in (("holdout_errors", "hold-out"), ("test_errors", "test")):
+            errors = record.get(key, {})
+            if "forces_mae_meV_per_A" in errors:
+                lines.append(f"{name:<13}MAE: energy {errors['energy_mae_meV']:.2f} meV, forces "
+                             f"{errors['forces_mae_meV_per_A']:.2f} meV/A")  # fmt: skip
+        return "\n".join(lines)
 
     def calculator(self) -> PotentialCalculator:
         """An ASE calculator of energy, energies of atoms, and forces."""
@@ -234,10 +260,16 @@ def _number(value: Any, what: str) -> float:
 
 
 def _check_record(metadata: Mapping[str, Any]) -> None:
-    """The parts of a record that are read again, by `evaluate` and by the report."""
-    for z, energy in dict(metadata.get("mean_atom_energies", {})).items():
+    """The parts of a record that are read again, by `evaluate`, by `Potential.summary` and by the report."""
+    for name in ("mean_atom_energies", "data", "holdout_errors", "test_errors"):
+        if not isinstance(metadata.get(name, {}), dict):
+            raise ValueError(f"{name!r} must be an object, got {metadata[name]!r}")
+    for z, energy in metadata.get("mean_atom_energies", {}).items():
         _number(energy, f"'mean_atom_energies' of {z!r}")
-    for point in metadata.get("learning_curve", []):
-        for key in ("frames", "energy_mae_meV", "forces_mae_meV_per_A"):
-            _number(point[key], f"{key!r} in 'learning_curve'")
-    dict(metadata.get("data", {}))
+    points = metadata.get("learning_curve", [])
+    errors = [metadata[name] for name in ("holdout_errors", "test_errors") if metadata.get(name)]
+    for point in (*points, *errors):
+        for key in ("energy_mae_meV", "forces_mae_meV_per_A"):
+            _number(point[key], f"{key!r} of the errors")
+    for point in points:
+        _number(point["frames"], "'frames' in 'learning_curve'")

@@ -34,7 +34,7 @@ def test_predicting_the_mean_knows_the_composition_only(potential, frames):
 
 def test_one_frame_can_be_evaluated_and_none_cannot(potential, frames):
     result = evaluate(potential, frames[:1])
-    assert result.to_dict()["n_frames"] == 1 and "errors on 1 frames" in result.table()
+    assert result.to_dict()["n_frames"] == 1 and "errors on 1 frame " in result.table()
     with pytest.raises(DataError, match="at least one frame"):
         evaluate(potential, frames[:0])
 
@@ -49,3 +49,17 @@ def test_unseen_element_is_named(potential):
     nitrogen = Frames((Frame(np.array([7, 7]), np.array([[0, 0, 0], [0, 0, 1.1]]), -3000.0, np.zeros((2, 3))),))
     with pytest.raises(GeometryError, match="molecule 0: atom 0 is N"):
         evaluate(potential, nitrogen)
+
+
+def test_columns_of_the_table_stay_apart_however_large_the_numbers(potential, frames):
+    """Errors of millions: every line has its numbers apart, under the headings."""
+    good = frames[100:103]
+    result = evaluate(potential, Frames(tuple(f._replace(energy=f.energy + 123456.789) for f in good)))
+    for table in (result.table(), evaluate(potential, good).table()):
+        head, *lines = table.split("\n")
+        ends = [head.index(word) + len(word) for word in ("MAE", "RMSE", "max")]
+        for line in lines:
+            cells = line[: ends[0]].split()[-1:] + line[ends[0] :].split()
+            assert all(float(cell) >= 0 for cell in cells) and len(cells) in (2, 3)
+            for cell, end in zip(cells, ends):
+                assert line[end - len(cell) - 2 : end] == f"  {cell}"

@@ -232,7 +232,9 @@ BROKEN = {
     "text for a mean": ("metadata", lambda m: m.update(mean_atom_energies={"1": "x"})),
     "curve without frames": ("metadata", lambda m: m.update(learning_curve=[{}])),
     "number for a curve": ("metadata", lambda m: m.update(learning_curve=3)),
-    "list for data": ("metadata", lambda m: m.update(data=[1])),
+    "list for data": ("metadata", lambda m: m.update(data=[])),
+    "text for errors": ("metadata", lambda m: m.update(test_errors="small")),
+    "errors without forces": ("metadata", lambda m: m.update(holdout_errors={"energy_mae_meV": 1.0})),
 }
 
 
@@ -252,3 +254,11 @@ def test_records_with_wrong_entries_are_refused(potential, tmp_path, part):
 def test_geometries_that_are_no_pairs_are_refused(potential, wrong):
     with pytest.raises(GeometryError, match="'geometries' must be pairs"):
         potential.predict(wrong)
+
+
+def test_summary_says_what_the_potential_is_of_and_how_large_its_errors_were(potential, bare):
+    text = potential.summary()
+    for words in ("H, C, O", "any composition (baseline: isolated)", "ethanol.xyz", "'REF_energy'", "hold-out", "meV"):
+        assert words in text
+    assert "combinations of C2H6O (baseline: least squares)" in bare.summary()
+    replace(potential, metadata={}).summary()  # a potential made by hand has no record

@@ -163,6 +163,27 @@ def test_empty_missing_foreign_and_truncated_files(tmp_path, images):
         read_frames(path)
 
 
+def test_a_file_cut_within_its_last_number_is_refused_wherever_it_shows(tmp_path, images):
+    path = tmp_path / "data.xyz"
+    write(path, images, format="extxyz")
+    whole = path.read_bytes().rstrip()
+    digits = whole[whole.rindex(b".") + 1 :]
+    for kept in range(len(digits) + 1):
+        path.write_bytes(whole[: len(whole) - len(digits) + kept])
+        if kept == len(digits):
+            assert len(read_frames(path)) == 6  # only the line end is gone: nothing is lost
+        else:
+            with pytest.raises(DataError, match=f"ends within a number: .* has {kept} decimals instead of 8"):
+                read_frames(path)
+
+
+def test_a_file_without_last_line_end_whose_decimals_vary_is_read(tmp_path):
+    path = tmp_path / "data.xyz"
+    head = "2\nenergy=-31.5 Properties=species:S:1:pos:R:3:forces:R:3\n"
+    path.write_text(head + "H 0 0 0 0.1 0.0 0.25\nH 0 0 0.74 -0.1 0.0 -0.2")
+    assert read_frames(path)[0].forces[1, 2] == -0.2
+
+
 def converted(energy, length):
     """The shipped data as a careless user would pass them: numbers in other units."""
     frames = ethanol()[:40]
