@@ -42,6 +42,9 @@ class Claim:
         Errors: replacements of entries of `subject`.
     bound : str
         EXACT, or the formula of the bound to which residuals are scaled.
+    rho : callable, optional
+        From a case to ((operation, dtype, degree), k), if residuals are shares of a bound k u S; the distribution of
+        |error| / (u S) is then part of what is measured.
     """
 
     number: str
@@ -52,6 +55,7 @@ class Claim:
     subject: Mapping[str, Any]
     planted: Mapping[str, Mapping[str, Any]]
     bound: str
+    rho: Callable[[Any], tuple[Any, float]] | None = None
 
 
 CLAIMS: list[Claim] = []
@@ -60,13 +64,14 @@ CLAIMS: list[Claim] = []
 def claim(
     number: str, equation: str, statement: str, judge: str,
     subject: Mapping[str, Any], planted: Mapping[str, Mapping[str, Any]], bound: str = EXACT,
+    rho: Callable[[Any], tuple[Any, float]] | None = None,
 ) -> Callable[[Any], Any]:  # fmt: skip
     """Register the decorated function as a claim of this script."""
     if not planted:
         raise ValueError(f"claim {number}: a check that nothing can fail is no check; plant an error")
 
     def register(function: Callable[[SimpleNamespace, bool], Cases]) -> Any:
-        CLAIMS.append(Claim(number, equation, statement, judge, function, subject, planted, bound))
+        CLAIMS.append(Claim(number, equation, statement, judge, function, subject, planted, bound, rho))
         return function
 
     return register
@@ -80,13 +85,24 @@ def holds(residual: Any, bound: str) -> bool:
 def examine(claim: Claim, full: bool) -> dict[str, Any]:
     """Run all cases; returns number, first failures and the largest residual."""
     cases, failures, worst = 0, [], 0.0
+    groups: dict[Any, list[float]] = {}
     for case, residual in claim.function(SimpleNamespace(**claim.subject), full):
         cases += 1
         if not holds(residual, claim.bound):
             failures.append(f"{case}: residual {residual}")
         if claim.bound != EXACT:
             worst = max(worst, float(residual))
-    return {"cases": cases, "failures": failures[:5], "failed": len(failures), "worst": worst}
+        if claim.rho:
+            label, k = claim.rho(case)
+            groups.setdefault(label, []).append(float(residual) * k)
+    spread = [[*label, len(found), *quantiles(found)] for label, found in groups.items()]
+    return {"cases": cases, "failures": failures[:5], "failed": len(failures), "worst": worst, "rho": spread}
+
+
+def quantiles(found: list[float]) -> tuple[float, float, float]:
+    """Median, 99th percentile and maximum."""
+    found = sorted(found)
+    return found[len(found) // 2], found[min(len(found) - 1, len(found) * 99 // 100)], found[-1]
 
 
 def caught(claim: Claim, changes: Mapping[str, Any]) -> bool:
@@ -124,6 +140,7 @@ def report(claim: Claim, full: bool) -> dict[str, Any]:
         "holds": not outcome["failed"] and outcome["cases"] > 0,
         "planted": {name: "caught" if found else "missed" for name, found in twins.items()},
         "measured": outcome["worst"],
+        "rho": outcome["rho"],
         "ok": ok,
     }
 
@@ -132,10 +149,10 @@ def main(argv: list[str] | None = None) -> int:
     """Command line of every script: ``python validation/check_x.py [--quick] [--only NUMBER] [--json FILE]``."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="a small selection of the cases")
-    parser.add_argument("--only", metavar="NUMBER", help="claims whose number starts like this")
+    parser.add_argument("--only", metavar="NUMBER", help="one claim, or all of a group: 8.6, 8")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the records here")
     options = parser.parse_args(argv)
-    chosen = [c for c in CLAIMS if not options.only or c.number.startswith(options.only)]
+    chosen = [c for c in CLAIMS if not options.only or f"{c.number}.".startswith(f"{options.only}.")]
     records = [report(c, not options.quick) for c in chosen]
     if options.json:
         options.json.write_text(json.dumps(records, indent=1) + "\n")

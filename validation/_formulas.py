@@ -81,20 +81,24 @@ PSI = Irreps("2x0e + 1x1o + 2x1o + 1x2e")
 MESSAGE = message.MessageTable.build(PSI, 2, out=("0e", "1o", "1e", "2e"))
 
 
-def message_formula(x: Hyper, Y: Hyper, w: Hyper) -> Hyper:
+def message_of(table: Any, edges: Edges) -> Callable[[Hyper, Hyper, Hyper], Hyper]:
     """sum_e w C x Y, edge by edge and path by path."""
-    n_out = MESSAGE.irreps_out.dim
-    rows = [[Hyper({0: np.zeros(n_out, np.int64)})] for _ in range(EDGES.n_receivers)]
-    for e, (i, j) in enumerate(zip(EDGES.receivers, EDGES.senders)):
-        blocks, at = [], 0
-        for k, l2, irrep in MESSAGE.paths:
-            mul, l1 = PSI[k].mul, PSI[k].irrep.l
-            folded = contract("ijk,j->ik", dense(l1, l2, irrep.l), Y[e, l2 * l2 : (l2 + 1) ** 2])
-            product = contract("ik,ic->kc", folded, part(x[j], PSI, k))
-            blocks.append(contract("kc,c->kc", product, w[e, at : at + mul]))
-            at += mul
-        rows[i].append(stack(blocks))
-    return stack([sum(row[1:], row[0]) for row in rows]).reshape(EDGES.n_receivers, n_out)
+    irreps, n_out = table.irreps_in, table.irreps_out.dim
+
+    def formula(x: Hyper, Y: Hyper, w: Hyper) -> Hyper:
+        rows = [[Hyper({0: np.zeros(n_out, np.int64)})] for _ in range(edges.n_receivers)]
+        for e, (i, j) in enumerate(zip(edges.receivers, edges.senders)):
+            blocks, at = [], 0
+            for k, l2, irrep in table.paths:
+                mul, l1 = irreps[k].mul, irreps[k].irrep.l
+                folded = contract("ijk,j->ik", dense(l1, l2, irrep.l), Y[e, l2 * l2 : (l2 + 1) ** 2])
+                product = contract("ik,ic->kc", folded, part(x[j], irreps, k))
+                blocks.append(contract("kc,c->kc", product, w[e, at : at + mul]))
+                at += mul
+            rows[i].append(stack(blocks))
+        return stack([sum(row[1:], row[0]) for row in rows]).reshape(edges.n_receivers, n_out)
+
+    return formula
 
 
 A, B = Irreps("2x0e + 1x1o + 2x2e"), Irreps("2x1o + 1x1e + 2x0o")
@@ -159,6 +163,7 @@ def neighbours_of(edges: Edges, dim: int) -> Callable[[Hyper], Hyper]:
     return formula
 
 
+message_formula = message_of(MESSAGE, EDGES)
 mixing_formula = mixing_of(MIXING, KIND)
 neighbour_formula = neighbours_of(EDGES, 3)
 

@@ -1,8 +1,8 @@
 """Programs in high precision, and the first-order gauge of their values and derivatives: docs/accuracy.md.
 
 To first order, a rounding error in a variable reaches a result times the derivative of the result with respect to that
-variable. Errors of forward steps reach a value through cotangents. A force is a derivative: errors of forward steps reach
-it through tangents of cotangents, errors of reverse steps through tangents.
+variable. Errors of forward steps reach a value through cotangents. A force is a derivative: errors of forward steps
+reach it through tangents of cotangents, errors of reverse steps through tangents.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nbody_ref import exact
 from nbody_ref.gates import Entry
 
 Array = np.ndarray[Any, Any]
+Values = Mapping[str, Array]
 
 
 def binary(a: Any) -> Fraction:
@@ -37,8 +38,8 @@ def binary(a: Any) -> Fraction:
 def real_coupling(l1: int, l2: int, l: int) -> Array:
     """The package's real coefficients in mpmath."""
     C = np.full((2 * l1 + 1, 2 * l2 + 1, 2 * l + 1), mpmath.mpf(0), object)
-    for m1, m2, m, value in exact.cg_table_real(l1, l2, l):
-        sign, square = of_surd(value)
+    for m1, m2, m, surd in exact.cg_table_real(l1, l2, l):
+        sign, square = of_surd(surd)
         C[m1 + l1, m2 + l2, m + l] = sign * mpmath.sqrt(mpmath.mpf(square.numerator) / square.denominator)
     return C
 
@@ -135,7 +136,7 @@ def read(step: Any, batch: Mapping[str, Any]) -> list[Any]:
     return [s.read(batch) if isinstance(s, Entry) else s for s in step.statics]
 
 
-def first_order_gauge(net: Any, values: Mapping[str, Array], batch: Mapping[str, Any], bars: Mapping[str, Any]) -> float:
+def first_order_gauge(net: Any, values: Values, batch: Mapping[str, Any], bars: Mapping[str, Any]) -> float:
     """Sum over the steps of |derivative by the step's result| k S; `bars` are these derivatives, by variable."""
     total = 0.0
     for step in net.chain.steps:
@@ -179,13 +180,14 @@ def longest_of_product(table: Any, slot: int) -> int:
     terms: Counter[int] = Counter()
     for path in table.paths:
         i, j, irrep = path
-        count = entries(table.irreps_a[i].irrep.l, table.irreps_b[j].irrep.l, irrep.l).sum(axis=(1, 2) if slot == 0 else (0, 2))
+        places = entries(table.irreps_a[i].irrep.l, table.irreps_b[j].irrep.l, irrep.l)
+        count = places.sum(axis=(1, 2) if slot == 0 else (0, 2))
         other = table.irreps_b[j].mul if slot == 0 else table.irreps_a[i].mul
         terms[path[slot]] += int(count.max()) * (other if table.mode == "full" else 1)
     return max(terms.values()) + 4
 
 
-def longest_reverse(step: Any, statics: Sequence[Any], slot: int, values: Mapping[str, Array]) -> int:
+def longest_reverse(step: Any, statics: Sequence[Any], slot: int, values: Values) -> int:
     """k of the share of one input in the reverse pass; the pages of docs/derivations."""
     name = step.op.name
     if name == "message":
@@ -207,7 +209,7 @@ def longest_reverse(step: Any, statics: Sequence[Any], slot: int, values: Mappin
     return 1  # concat and cast; others have k in their size
 
 
-def reverse_size(step: Any, slot: int, values: Mapping[str, Array], batch: Mapping[str, Any], bar: Array, dot: Array) -> float:
+def reverse_size(step: Any, slot: int, values: Values, batch: Mapping[str, Any], bar: Array, dot: Array) -> float:
     """<|tangent|, S of the cotangent of one input>; S is linear in the tangent's place, so no S is formed by itself."""
     name, x = step.op.name, values[step.inputs[0]].astype(float)
     bar, dot, statics = np.abs(bar).astype(float), np.abs(dot).astype(float), read(step, batch)
@@ -244,7 +246,7 @@ def solid_slope(r: Array, dot: Array, lmax: int, normalization: str) -> Array:
     return found
 
 
-def reverse_gauge(net: Any, values: Mapping[str, Array], batch: Mapping[str, Any], bars: Any, dots: Any) -> float:
+def reverse_gauge(net: Any, values: Values, batch: Mapping[str, Any], bars: Any, dots: Any) -> float:
     """Sum over the shares of all cotangents of |tangent of the input| k S, one more rounding for each share added."""
     readers = Counter(name for step in net.chain.steps for name in step.inputs)
     total = 0.0

@@ -52,6 +52,13 @@ def scaled(j1: int, n1: int, j2: int, n2: int, j: int, n: int) -> Surd:
     return cg(j1, n1, j2, n2, j, n) * Surd(1, 1, j + 1)
 
 
+def by_way_of_float(j1: int, n1: int, j2: int, n2: int, j: int, n: int) -> Surd:
+    """Planted: a float slipped into the exact layer; the right number to 16 digits."""
+    value = cg(j1, n1, j2, n2, j, n)
+    square = Fraction((value.p / value.q) ** 0.5) ** 2
+    return Surd(value.sign, square.numerator, square.denominator)
+
+
 def half_triples(top: int) -> list[tuple[int, int, int]]:
     """Doubled admissible triples with every degree at most top / 2."""
     return [(a, b, c) for a in range(top + 1) for b in range(top + 1) for c in series(a, b) if c <= top]
@@ -62,16 +69,29 @@ WRONG = {
     "sign where l1+l2-l is odd": {"cg": odd_sign},
     "factors swapped": {"cg": swapped},
     "columns not normalised": {"cg": scaled},
+    "a float slipped in": {"cg": by_way_of_float},
 }
 
 
-@claim("1.1", "eq. (13)", "coefficients equal sympy's, all triples l <= 8 and half-integers to 7/2",
+def high_cases(count: int) -> list[tuple[int, ...]]:
+    """Random coefficients with l1, l2 <= 8 < l, doubled arguments."""
+    rng, found = random.Random(1), []
+    while len(found) < count:
+        l1, l2 = rng.randrange(1, 9), rng.randrange(1, 9)
+        if l1 + l2 > 8:
+            l, m1, m2 = rng.randrange(9, l1 + l2 + 1), rng.randrange(-l1, l1 + 1), rng.randrange(-l2, l2 + 1)
+            if abs(m1 + m2) <= l:
+                found.append((2 * l1, 2 * m1, 2 * l2, 2 * m2, 2 * l, 2 * (m1 + m2)))
+    return found
+
+
+@claim("1.1", "eq. (13)", "coefficients equal sympy's: all triples l <= 8, half-integers to 7/2, samples to l = 8 + 8",
        "sympy.physics.quantum.cg", {"cg": cg}, WRONG)  # fmt: skip
 def against_sympy(subject: SimpleNamespace, full: bool) -> Cases:
     triples = [t for t in half_triples(16 if full else 6) if not any(j % 2 for j in t)] + half_triples(7 if full else 3)
     cases = [(j1, n1, j2, n - n1, j, n) for j1, j2, j in triples for n in range(-j, j + 1, 2)
              for n1 in range(max(-j1, n - j2), min(j1, n + j2) + 1, 2)]  # fmt: skip
-    for case in cases:
+    for case in cases + high_cases(1000 if full else 5):
         args = [sympy.Rational(a, 2) for a in case]
         value = CG(*args).doit()
         sign, square = of_surd(subject.cg(*case))

@@ -32,6 +32,7 @@ from _judge import (
 
 from nbody_ref import Irrep, exact
 from nbody_ref.exact import Gauss
+from nbody_ref.exact.gauges import MONOMIAL
 
 GENERATORS = ((2, 1, 0, 0), (2, 0, 0, 1))
 Triple = tuple[int, int, int]
@@ -89,16 +90,45 @@ def forms_coupling(table: Any, l1: int, l2: int, l: int) -> dict[Triple, Fractio
 )
 def generators(subject: SimpleNamespace, full: bool) -> Cases:
     for l1, l2, l in triples(8 if full else 3):
-        k = forms_coupling(subject.cg(l1, l2, l), l1, l2, l)
-        yield (l1, l2, l, "z"), sum(m1 + m2 != m for m1, m2, m in k)
-        for s in (1, -1):  # J+ a_m = (l - m) a_m at m + 1, J- a_m = (l + m) a_m at m - 1
-            wrong = 0
-            for m1 in range(-l1, l1 + 1):
-                for m2 in range(-l2, l2 + 1):
-                    m = m1 + m2
-                    left = (l1 - s * m1) * k.get((m1 + s, m2, m + s), 0) + (l2 - s * m2) * k.get((m1, m2 + s, m + s), 0)
-                    wrong += left != (l - s * m) * k.get((m1, m2, m), 0)
-            yield (l1, l2, l, s), wrong
+        yield from commuting(forms_coupling(subject.cg(l1, l2, l), l1, l2, l), l1, l2, l)
+
+
+def commuting(k: dict[Triple, Any], l1: int, l2: int, l: int) -> Cases:
+    """How many equations J K = K J fail: J+ a_m = (l - m) a_m at m + 1, J- a_m = (l + m) a_m at m - 1."""
+    yield (l1, l2, l, "z"), sum(m1 + m2 != m for m1, m2, m in k)
+    for s in (1, -1):
+        wrong = 0
+        for m1 in range(-l1, l1 + 1):
+            for m2 in range(-l2, l2 + 1):
+                m = m1 + m2
+                left = (l1 - s * m1) * k.get((m1 + s, m2, m + s), 0) + (l2 - s * m2) * k.get((m1, m2 + s, m + s), 0)
+                wrong += left != (l - s * m) * k.get((m1, m2, m), 0)
+        yield (l1, l2, l, s), wrong
+
+
+def halved(l1: int, l2: int, l: int) -> Any:
+    """Planted: one integer of the monomial gauge too small by one."""
+    entries = [list(entry) for entry in MONOMIAL.coupling(l1, l2, l)]
+    entries[len(entries) // 2][3] -= 1
+    return entries
+
+
+@claim(
+    "3.15",
+    "docs/conventions.md",
+    "monomial gauge: couplings are integers, commute with J_z, J_+, J_- and are those of the complex gauge, l <= 8",
+    "generators on binary forms",
+    {"cg": MONOMIAL.coupling},
+    {"one integer off by one": {"cg": halved}, "m1 and m2 exchanged": {"cg": exchange(MONOMIAL.coupling)}},
+)
+def monomial_generators(subject: SimpleNamespace, full: bool) -> Cases:
+    for l1, l2, l in triples(8 if full else 3):
+        k = {(a, b, c): v for a, b, c, v in subject.cg(l1, l2, l)}
+        yield (l1, l2, l, "integers"), sum(not isinstance(v, int) or v == 0 for v in k.values())
+        yield from commuting(k, l1, l2, l)
+        complex_gauge = forms_coupling(exact.cg_table(l1, l2, l), l1, l2, l)
+        ratios = {Fraction(v) / complex_gauge[key] if key in complex_gauge else None for key, v in k.items()}
+        yield (l1, l2, l, "multiple"), 0 if len(ratios) == 1 and len(k) == len(complex_gauge) else 1
 
 
 def scale(l: int, m: int) -> int:

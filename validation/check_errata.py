@@ -1,6 +1,6 @@
 """Errata of the N-body paper (docs/paper_map.md): the corrected statement holds, the printed one does not.
 
-The planted error of every claim is the printed statement itself. E8 is about the literature: nothing to compute.
+The planted error of every claim is the printed statement itself. E8 is about another model, which is written out here.
 """
 
 from __future__ import annotations
@@ -225,6 +225,46 @@ def triple_product(irreps: str, r: Sequence[Sequence[int]]) -> Any:
     vector = lambda v: [(Irreps(irreps)[0].irrep, [MONOMIAL.vector(v)])]  # noqa: E731
     pair = definition.product(vector(r[0]), vector(r[1]), MONOMIAL)
     return [(irrep, f[0][0]) for irrep, f in definition.product(pair, vector(r[2]), MONOMIAL) if irrep.l == 0]
+
+
+RADIAL = (lambda s: 1 / (1 + s), lambda s: 1 / (2 + s) ** 2)  # functions of the squared distance
+COUPLES = [(a, b) for a in range(2) for b in range(a, 2)]
+
+
+def moment_tensor_energy(rows: Sequence[Sequence[Fraction]], xi: Sequence[Any], c: Sequence[Sequence[Any]]) -> Any:
+    """A moment tensor potential of one atom: E = sum_a xi_a B_a, B contractions of M_{mu,nu} = sum_j f_mu(r_j) r_j^nu."""
+    square = [sum(x * x for x in r) for r in rows]
+    f = [[sum(c[mu][k] * q(s) for k, q in enumerate(RADIAL)) for s in square] for mu in range(2)]
+    scalar = [sum(g) for g in f]
+    vector = [[sum(g * r[a] for g, r in zip(f[mu], rows)) for a in range(3)] for mu in range(2)]
+    basis = [*scalar]
+    basis += [scalar[a] * scalar[b] for a, b in COUPLES]
+    basis += [sum(x * y for x, y in zip(vector[a], vector[b])) for a, b in COUPLES]
+    return sum(x * b for x, b in zip(xi, basis))
+
+
+def without_parameters(rows: Sequence[Sequence[Fraction]], xi: Sequence[Any], c: Sequence[Sequence[Any]]) -> Any:
+    """As printed: nothing to learn, whatever the coefficients."""
+    return moment_tensor_energy(rows, [Fraction(1)] * len(xi), [[Fraction(1), Fraction(2)]] * 2)
+
+
+@claim("9.8", "sec. 5 (E8)", "moment tensor potentials learn: linear (xi) and radial (c) coefficients move the energy",
+       "rank of dE / d(xi, c), rationals", {"energy": moment_tensor_energy},
+       {"printed: no learnable parameters": {"energy": without_parameters}})  # fmt: skip
+def moment_tensors(subject: SimpleNamespace, full: bool) -> Cases:
+    rng, one, start = random.Random(90), Fraction(1), [Fraction(k + 1) for k in range(12)]
+    jacobian = []
+    for _ in range(14):
+        rows = [[Fraction(rng.randrange(-6, 7), rng.randrange(1, 4)) for _ in range(3)] for _ in range(3)]
+
+        def energy(p: list[Fraction], rows: Any = rows) -> Fraction:
+            return subject.energy(rows, p[:8], [p[8:10], p[10:]])
+
+        moved = [[[x + s * one * (i == k) for i, x in enumerate(start)] for s in (1, -1)] for k in range(12)]
+        jacobian.append([(energy(up) - energy(down)) / 2 for up, down in moved])  # exact: no parameter beyond squares
+    matrix = sympy.Matrix([[sympy.Rational(x.numerator, x.denominator) for x in row] for row in jacobian])
+    yield "linear: all eight are independent", matrix[:, :8].rank() - 8
+    yield "radial: all four are independent", matrix[:, 8:].rank() - 4
 
 
 @claim("9.9", "sec. 3 (E9)", "scalars of an O(3) energy do not change under reflection: r1.(r2 x r3) is excluded",

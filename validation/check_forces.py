@@ -1,8 +1,8 @@
 """Energies and forces of whole networks against certified values, within the first-order gauge: docs/accuracy.md.
 
 Truth is the program carried out in 200 digits with the published definitions, its derivative along x the quotient
-(E(r + h x) - E(r)) / h with h = 10^-60: what the quotient leaves out is below 10^-50 of the bound. The bound of a force adds
-the errors of the forward steps times tangents of cotangents, and those of the reverse steps times tangents.
+(E(r + h x) - E(r)) / h with h = 10^-60: what the quotient leaves out is below 10^-40 of the bound. The bound of a force
+adds the errors of the forward steps times tangents of cotangents, and those of the reverse steps times tangents.
 """
 
 from __future__ import annotations

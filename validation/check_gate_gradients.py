@@ -1,7 +1,7 @@
-"""Derivatives through whole gates and through fusion diagrams, exactly: docs/derivations/chain.md, fusion_evaluation.md.
+"""Derivatives through gates and fusion diagrams, exactly: docs/derivations/chain.md and fusion_evaluation.md.
 
-Integers stand in for the coefficients, as in `check_gradients.py`; the judge differentiates the formulas of the steps, or of
-the diagrams, in hyper-dual integers. Inverse powers and Bessel functions are no polynomials: claims 7.5, 7.7 and 8.8.
+Integers stand in for the coefficients, as in `check_gradients.py`; the judge differentiates the formulas of the steps,
+or of the diagrams, in hyper-dual integers. Inverse powers and Bessel functions: claims 7.5, 7.7, 8.8.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def gate_truth(name: str) -> Any:
 @claim("7.8", "docs/derivations/chain.md", "chain rule: the four functions of gates, products of legs and eq. (6)",
        JUDGE, {"chain": package_chain},
        {"a variable read twice counted once": {"chain": without_reuse},
-        "tangents of cotangents exchanged": {"chain": lambda *a: (*package_chain(*a)[:3], package_chain(*a)[2])}})  # fmt: skip
+        "cotangents for their tangents": {"chain": lambda *a: (*package_chain(*a)[:3], package_chain(*a)[2])}})
 def chain_rule(subject: SimpleNamespace, full: bool) -> Cases:
     for name in GATES if full else list(GATES)[:1]:
         arrays, dots, bar, bar_dot, (value, tangent, slopes, bends) = gate_truth(name)
@@ -230,7 +230,8 @@ def four() -> Four:
 
 @claim("7.9", "eq. (F6), docs/derivations/fusion_evaluation.md", "fusion diagrams on states: f, jvp, vjp, vjp_jvp",
        JUDGE, {"four": four},
-       {"value: a sign": {"four": changed(four, 0, flip_first)}, "jvp: a row dropped": {"four": changed(four, 1, drop_last)},
+       {"value: a sign": {"four": changed(four, 0, flip_first)},
+        "jvp: a row dropped": {"four": changed(four, 1, drop_last)},
         "vjp: a sign": {"four": changed(four, 2, flip_first)},
         "vjp_jvp: tangents of states ignored": {"four": lambda: (
             *four()[:3], lambda g, *a, needs=None: fuse_vjp_jvp(

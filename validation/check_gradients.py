@@ -114,13 +114,19 @@ def cases(full: bool) -> list[Case]:
 PAGE = "docs/derivations"
 
 
+def slips(place: int) -> dict[str, dict[str, Any]]:
+    """Planted in one of the four functions."""
+    kinds = {"a sign": flip_first, "a row dropped": drop_last}
+    return {name: {"functions": changed(functions, place, change)} for name, change in kinds.items()}
+
+
 @claim(
     "7.1",
     PAGE,
     "every multilinear operation, real and complex, equals the formula of its page",
     JUDGE,
     {"functions": functions},
-    {"a sign": {"functions": changed(functions, 0, flip_first)}, "a row dropped": {"functions": changed(functions, 0, drop_last)}},
+    slips(0),
 )
 def values(subject: SimpleNamespace, full: bool) -> Cases:
     for case in cases(full):
@@ -134,7 +140,7 @@ def values(subject: SimpleNamespace, full: bool) -> Cases:
     "jvp is the derivative along the tangents, absent tangents being zero",
     JUDGE,
     {"functions": functions},
-    {"a sign": {"functions": changed(functions, 1, flip_first)}, "a row dropped": {"functions": changed(functions, 1, drop_last)}},
+    slips(1),
 )
 def tangents(subject: SimpleNamespace, full: bool) -> Cases:
     for case in cases(full):
@@ -153,7 +159,7 @@ def tangents(subject: SimpleNamespace, full: bool) -> Cases:
     "vjp is the transpose of the derivative, entry by entry, without conjugation",
     JUDGE,
     {"functions": functions},
-    {"a sign": {"functions": changed(functions, 2, flip_first)}, "a row dropped": {"functions": changed(functions, 2, drop_last)}},
+    slips(2),
 )
 def cotangents(subject: SimpleNamespace, full: bool) -> Cases:
     for case in cases(full):
@@ -180,8 +186,7 @@ def cotangents(subject: SimpleNamespace, full: bool) -> Cases:
     JUDGE,
     {"functions": functions},
     {
-        "a sign": {"functions": changed(functions, 3, flip_first)},
-        "a row dropped": {"functions": changed(functions, 3, drop_last)},
+        **slips(3),
         "tangents of the arrays ignored": {
             "functions": lambda case: (
                 *functions(case)[:3],

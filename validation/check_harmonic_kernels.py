@@ -102,6 +102,7 @@ def slightly_short(r: Any, lmax: int, normalization: str = "integral") -> Any:
     {"solid": harmonics.solid},
     {"sign (-1)^m": {"solid": no_condon}, "a constant wrong in the 14th digit": {"solid": slightly_short}},
     "(4l + 2) u S",
+    rho=lambda case: (("solid", case[0], case[3]), 4 * case[3] + 2),
 )
 def solid_values(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
@@ -119,7 +120,8 @@ def solid_values(subject: SimpleNamespace, full: bool) -> Cases:
 
 @claim("5.7", "docs/derivations/harmonics.md", "spherical harmonics of the kernels, l <= 8, float64 and float32",
        "Rodrigues' formula, mpmath", {"spherical": harmonics.spherical},
-       {"not normalised": {"spherical": harmonics.solid}}, "(8l + 2) u S(|unit|)")  # fmt: skip
+       {"not normalised": {"spherical": harmonics.solid}}, "(8l + 2) u S(|unit|)",
+       rho=lambda case: (("spherical", case[0], case[1]), 8 * case[1] + 2))  # fmt: skip
 def spherical_values(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
         for dtype, u in ROUNDOFF.items():
@@ -164,6 +166,12 @@ def hessians(r: Any, lmax: int) -> Any:
     return np.stack(columns, -1).transpose(0, 2, 3, 1)
 
 
+def derivative_k(name: str, l: int, lmax: int) -> int:
+    """k of the page."""
+    pairs = lmax * (lmax + 1) // 2
+    return {"vjp": 4 * lmax + 10 + pairs, "jvp": 5 * l + 4, "vjp_jvp": 5 * lmax + 16 + pairs}[name]
+
+
 DERIVATIVES = {"gradient": gradients, "tangent": tangents, "hessian": hessians}
 
 
@@ -172,24 +180,26 @@ DERIVATIVES = {"gradient": gradients, "tangent": tangents, "hessian": hessians}
        {"gradient: x and y exchanged": {"gradient": lambda r, lmax: gradients(r, lmax)[:, [1, 0, 2]]},
         "tangent: sign": {"tangent": lambda r, lmax: -tangents(r, lmax)},
         "Hessian: off-diagonal dropped": {"hessian": lambda r, lmax: hessians(r, lmax) * np.eye(3)[None, :, :, None]}},
-       "k u S, k of the page")  # fmt: skip
+       "k u S, k of the page",
+       rho=lambda case: ((f"solid_{case[2]}", case[0], case[3]), derivative_k(case[2], case[3], case[1])))  # fmt: skip
 def solid_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
         for dtype, u in ROUNDOFF.items():
             r = points(full, dtype)
             for lmax in range(1, LMAX) if full else (3,):  # low degrees have kernels of their own
-                pairs = lmax * (lmax + 1) // 2
                 first, second = (subject.gradient(r, lmax), subject.tangent(r, lmax)), subject.hessian(r, lmax)
                 for l, m, a in ((l, m, a) for l, m in degrees(True, lmax) for a in range(3)):
                     at = l * (l + 1) + m
                     for k, point in enumerate(r):
                         S, exact = u * size(l, m, point, (a,)), exact_value(l, m, point, (a,))
-                        yield (lmax, "vjp", l, m, k, a), share(first[0][k, a, at], exact, (4 * lmax + 10 + pairs) * S)
-                        yield (lmax, "jvp", l, m, k, a), share(first[1][k, a, at], exact, (5 * l + 4) * S)
+                        for name, found in (("vjp", first[0]), ("jvp", first[1])):
+                            bound = derivative_k(name, l, lmax) * S
+                            yield (dtype.__name__, lmax, name, l, m, k, a), share(found[k, a, at], exact, bound)
                         for b in range(3):
                             S, exact = u * size(l, m, point, (a, b)), exact_value(l, m, point, (a, b))
-                            found = second[k, a, b, at]
-                            yield (lmax, "vjp_jvp", l, m, k, a, b), share(found, exact, (5 * lmax + 16 + pairs) * S)
+                            bound = derivative_k("vjp_jvp", l, lmax) * S
+                            case = (dtype.__name__, lmax, "vjp_jvp", l, m, k, a, b)
+                            yield case, share(second[k, a, b, at], exact, bound)
 
 
 def complex_values(r: Any, lmax: int) -> Any:

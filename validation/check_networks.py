@@ -51,7 +51,8 @@ def values(subject: SimpleNamespace, full: bool) -> Cases:
             for k in range(net.irreps_out.dim):
                 bar = np.zeros_like(floats[net.root])
                 bar[0, k] = 1.0
-                bars = net.chain.vjp(floats, batch, {net.root: bar}, [n for n, a in floats.items() if a.dtype.kind == "f"])
+                names = [name for name, array in floats.items() if array.dtype.kind == "f"]
+                bars = net.chain.vjp(floats, batch, {net.root: bar}, names)
                 gauge = first_order_gauge(net, floats, batch, bars) * 2.0**-53
                 yield (seed, k), float(abs(mpmath.mpf(float(found[0, k])) - exact_state[0, k])) / gauge
 

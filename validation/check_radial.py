@@ -21,6 +21,11 @@ FAMILIES = (InversePowers((0, 1, 2, 3)), InversePowers((-1, 5)), Bessel(6, 5.0),
             ExponentialCosine(5, 5.0), ExponentialCosine(3, 4.0, 6, 0.75))  # fmt: skip
 
 
+def suffixed(stem: str, name: str) -> str:
+    """Name of one of the four functions."""
+    return stem if name == "f" else f"{stem}_{name}"
+
+
 def share(computed: Any, exact: Any, bound: Any) -> Any:
     """|error| / bound; where the bound is zero the result must be exact."""
     error = abs(mpmath.mpf(float(computed)) - exact)
@@ -76,7 +81,8 @@ SUBJECT = {name: slope(name) for name in ORDERS}
         "the value for the slope": {"jvp": lambda dist, basis: SUBJECT["f"](dist, basis) * -1.0},
         "vjp: sign": {"vjp": lambda dist, basis: -SUBJECT["vjp"](dist, basis)},
         "vjp_jvp: stored in float32": {"vjp_jvp": lambda dist, basis: np.float32(SUBJECT["vjp_jvp"](dist, basis))}},
-       "k u S, k of the page")  # fmt: skip
+       "k u S, k of the page",
+       rho=lambda case: ((suffixed("radial", case[4]), "float64", case[2]), chain(case[0], case[3], case[2])))
 def radials(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(60):
         for basis in FAMILIES if full else FAMILIES[::2]:
@@ -90,7 +96,7 @@ def radials(subject: SimpleNamespace, full: bool) -> Cases:
                         for name, order in ORDERS.items():
                             exact = taylor[order] * (1, 1, 2)[order]
                             yield (
-                                (str(basis), float(d), l, n, name),
+                                (basis, float(d), l, n, name),
                                 share(found[name][e, l, n], exact, k * U * S[order]),
                             )
 
@@ -116,11 +122,15 @@ DISTANCE = {"f": distance.distance, "jvp": distance.distance_jvp, "vjp": distanc
             "vjp_jvp": distance.distance_vjp_jvp}  # fmt: skip
 
 
+DISTANCE_K = {"f": 3, "jvp": 7, "vjp": 5, "vjp_jvp": 19}
+
+
 @claim("7.7", "docs/derivations/distance.md", "distance: value, jvp, vjp and vjp_jvp", "mpmath, 50 digits", DISTANCE,
        {"squared distance": {"f": lambda r: np.sum(r * r, axis=1)},
         "vjp not divided by the length": {"vjp": lambda g, r: (g[:, None] * r,)},
         "vjp_jvp not projected": {"vjp_jvp": lambda g, r, g_dot, v: ((g / distance.distance(r))[:, None] * v,)}},
-       "k u S, k of the page")  # fmt: skip
+       "k u S, k of the page",
+       rho=lambda case: ((suffixed("distance", case[0]), "float64", 0), DISTANCE_K[case[0]]))  # fmt: skip
 def lengths(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
         for r, v in vectors(full):
@@ -131,15 +141,15 @@ def lengths(subject: SimpleNamespace, full: bool) -> Cases:
                 d = mpmath.sqrt(mpmath.fsum(a * a for a in x))
                 along = mpmath.fsum(a * b for a, b in zip(x, w)) / d
                 size = mpmath.fsum(abs(a * b) for a, b in zip(x, w)) / d
-                yield ("f", e), share(found[0][e], d, 3 * U * d)
-                yield ("jvp", e), share(found[1][e], along, 7 * U * size)
+                yield ("f", e), share(found[0][e], d, DISTANCE_K["f"] * U * d)
+                yield ("jvp", e), share(found[1][e], along, DISTANCE_K["jvp"] * U * size)
                 bar, bar_dot = mpmath.mpf(float(g[e])), mpmath.mpf(float(g_dot[e]))
                 for a in range(3):
                     unit = x[a] / d
-                    yield ("vjp", e, a), share(found[2][e, a], bar * unit, 5 * U * abs(bar * unit))
+                    yield ("vjp", e, a), share(found[2][e, a], bar * unit, DISTANCE_K["vjp"] * U * abs(bar * unit))
                     exact = bar_dot * unit + bar * (w[a] - unit * along) / d
                     bound = abs(bar) * (abs(w[a]) + abs(unit) * size) / d + abs(bar_dot * unit)
-                    yield ("vjp_jvp", e, a), share(found[3][e, a], exact, 19 * U * bound)
+                    yield ("vjp_jvp", e, a), share(found[3][e, a], exact, DISTANCE_K["vjp_jvp"] * U * bound)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ FRAGMENTS = {"f": gauge.fragments, "jvp": gauge.fragments_jvp, "vjp": gauge.frag
              "vjp_jvp": gauge.fragments_vjp_jvp, "states": (gauge.to_complex, gauge.to_real)}  # fmt: skip
 
 
-@claim("7.10", "docs/derivations/gauge.md", "change of gauge: the four functions, entry by entry; states there and back",
+@claim("7.10", "docs/derivations/gauge.md", "change of gauge: the four functions, every entry; states there and back",
        "definition of the complex gauge, mpmath", FRAGMENTS,
        {"Y for conj(Y)": {"f": lambda Y, lmax: gauge.fragments(Y, lmax).conj()},
         "adjoint conjugated": {"vjp": lambda g, Y, lmax: gauge.fragments_vjp(g.conj(), Y, lmax)},
@@ -138,7 +138,7 @@ def truth(number: int, basis: str) -> Any:
 
 QUATERNIONS = np.array([[0.3, -0.5, 0.7, 0.4], [1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0], [1.0, 1e-9, -1e-12, 0],
                         [-0.2, 1.3, 0.1, -0.6]])  # fmt: skip
-OMEGA = np.random.default_rng(61).standard_normal(QUATERNIONS.shape)
+OMEGA = np.random.default_rng(61).standard_normal((len(QUATERNIONS), 3))
 FOUR = {"f": wigner.wigner, "jvp": wigner.wigner_jvp, "vjp": wigner.wigner_vjp, "vjp_jvp": wigner.wigner_vjp_jvp}
 
 
@@ -147,7 +147,7 @@ def flat(parts: Any) -> list[Any]:
     return [entry for part in parts for i in range(part.rows) for entry in part[i, :]]
 
 
-@claim("7.11", "docs/derivations/wigner.md", "Wigner matrices: f, jvp, vjp, vjp_jvp along rotations, both gauges, l <= 3",
+@claim("7.11", "docs/derivations/wigner.md", "Wigner matrices: f, jvp, vjp, vjp_jvp along rotations, two gauges",
        "exponentials of generators, differences in 110 digits", FOUR,
        {"D transposed": {"f": lambda q, *a: wigner.wigner(q * np.array([1.0, -1, -1, -1]), *a)},
         "turned after, not before": {"jvp": lambda q, omega, *a: -wigner.wigner_jvp(q, omega, *a)},

@@ -181,6 +181,36 @@ def tables(subject: SimpleNamespace, full: bool) -> Cases:
                 yield (l1, l2, l, basis, np.dtype(dtype).name), wrong
 
 
+def as_tables(D: Any) -> Iterator[Surd]:
+    """Real and imaginary parts of a matrix."""
+    for row in D:
+        for entry in row:
+            yield from entry
+
+
+@claim(
+    "8.9",
+    "docs/accuracy.md",
+    "every coupling, both gauges, l <= 6, every Re and Im of D at rational quaternions, l <= 8: four formats",
+    "squares compared with squared midpoints",
+    {"round": Surd.round},
+    {
+        "rounded twice": {"round": lambda value, fmt: twice(value.round("float32"), fmt)},
+        "truncated": {"round": lambda value, fmt: value.round(fmt) * (1 - 2.0 ** -FORMATS[fmt][0])},
+    },
+)
+def four_formats(subject: SimpleNamespace, full: bool) -> Cases:
+    values: set[Surd] = set()
+    for l1, l2, l in exact.triples(6 if full else 2):
+        values.update(v for table in (exact.cg_table, exact.cg_table_real) for *_, v in table(l1, l2, l))
+    for q in ((1, 2, 3, 4), (2, -1, 0, 5), (0, 1, 1, 0)):
+        for l in range(9 if full else 3):
+            values.update(as_tables(exact.wigner_D(l, q)))
+    for value in sorted(values, key=lambda v: (v.sign, v.p, v.q)):
+        for fmt in FORMATS:
+            yield (value, fmt), misrounded(subject.round(value, fmt), *of_surd(value), fmt)
+
+
 def nudged(table: Array) -> Array:
     """Planted: one entry off by a unit in the last place."""
     found = table.copy()

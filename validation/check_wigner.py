@@ -242,9 +242,9 @@ def float_rotations(full: bool) -> Any:
     )
 
 
-def kernel_bound(l: int) -> float:
-    """The stated bound in units of u: (12 sum_{j=1}^{2l} sqrt(j) + 4 l + 3)."""
-    return 12 * math.fsum(math.sqrt(j) for j in range(1, 2 * l + 1)) + 4 * l + 3
+def kernel_bound(l: int, basis: str) -> int:
+    """The bound of the page for a rotation of scipy, in units of u."""
+    return 75 * l + 12 if basis == "real" else 53 * l + 4
 
 
 def float_fault(l: int, rotation: Any, basis: str) -> Any:
@@ -258,22 +258,23 @@ def float_fault(l: int, rotation: Any, basis: str) -> Any:
        {"D transposed": {"D": lambda l, R, basis: np.swapaxes(nbody_ref.wigner_D(l, R, basis), -1, -2)},
         "stored in float32": {"D": float_fault},
         "inverse rotation": {"D": lambda l, R, basis: nbody_ref.wigner_D(l, R.inv(), basis)}},
-       "(12 sum_{j<=2l} sqrt(j) + 4l + 3) u")  # fmt: skip
+       "(53 l + 4) u, real gauge (75 l + 12) u",
+       rho=lambda case: ((f"wigner_D, {case[4]}", "float64", case[0]), kernel_bound(case[0], case[4])))  # fmt: skip
 def kernels(subject: SimpleNamespace, full: bool) -> Cases:
     rotations, rng = float_rotations(full), random.Random(7)
     quaternions = [[Fraction(float(w)), *(Fraction(float(a)) for a in v)] for *v, w in rotations.as_quat()]
     with mpmath.workdps(150):
         for l in (0, 1, 2, 3, 5, 8, 16, 32, 64) if full else (1, 2, 4):
-            bound = kernel_bound(l) * mpmath.mpf(2) ** -53
+            bound, real_bound = (kernel_bound(l, basis) * mpmath.mpf(2) ** -53 for basis in ("complex", "real"))
             D, real = (subject.D(l, rotations, basis) for basis in ("complex", "real"))
             rows = [(a, b) for a in range(-l, l + 1) for b in range(-l, l + 1)]
             for k, q in enumerate(quaternions):
                 for m1, m in rows if len(rows) <= 60 else rng.sample(rows, 60):
                     value = sum_entry(2 * l, 2 * m1, 2 * m, q)
-                    yield (l, k, m1, m), abs(mpmath.mpc(complex(D[k, m1 + l, m + l])) - value) / bound
+                    yield (l, k, m1, m, "complex"), abs(mpmath.mpc(complex(D[k, m1 + l, m + l])) - value) / bound
                     yield (
                         (l, k, m1, m, "real"),
-                        abs(mpmath.mpf(float(real[k, m1 + l, m + l])) - real_entry(l, m1, m, q)) / bound,
+                        abs(mpmath.mpf(float(real[k, m1 + l, m + l])) - real_entry(l, m1, m, q)) / real_bound,
                     )
 
 

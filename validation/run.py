@@ -54,7 +54,7 @@ def executor(text: str) -> Executor:
 
 def record_text(records: Records) -> str:
     """What is committed: nothing that depends on the machine or the day."""
-    kept = [{k: v for k, v in record.items() if k not in ("measured", "ok")} for record in records]
+    kept = [{k: v for k, v in record.items() if k not in ("measured", "rho", "ok")} for record in records]
     return json.dumps(kept, indent=1) + "\n"
 
 
@@ -96,7 +96,27 @@ def measured_text(found: dict[str, Records]) -> str:
         if record["bound"] != "0":
             cells = record["number"], record["claim"], record["bound"], f"{record['measured']:.2g}"
             lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    rows = sorted((row for records in found.values() for record in records for row in record["rho"]), key=str)
+    return "\n".join([*lines, "", *rho_table(rows)]) + "\n"
+
+
+def rho_table(rows: list[Any]) -> list[str]:
+    """Distribution of rho by operation, precision and degree."""
+    degrees = sorted({row[2] for row in rows})
+    lines = [
+        "## Distribution of rho = |error| / (u S)",
+        "",
+        "Median / 99 in 100 / largest, by degree l. Every value is certified; inputs are those of the claims: signed,",
+        "positive, equal, badly scaled, nearly cancelling, poles and neighbourhoods of poles.",
+        "",
+        "| operation | dtype | values | " + " | ".join(f"l = {l}" for l in degrees) + " |",
+        "|---|---|---:|" + "---|" * len(degrees),
+    ]
+    for name, dtype in dict.fromkeys((row[0], row[1]) for row in rows):
+        mine = {row[2]: row for row in rows if (row[0], row[1]) == (name, dtype)}
+        cells = [" / ".join(f"{x:.2g}" for x in mine[l][4:]) if l in mine else "" for l in degrees]
+        lines.append(f"| {name} | {dtype} | {sum(row[3] for row in mine.values())} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def stored(names: Iterable[str]) -> dict[str, Records]:
