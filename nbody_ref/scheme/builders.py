@@ -94,9 +94,9 @@ def groups(species: Sequence[int], groups: Mapping[str, Iterable[int]] | Iterabl
     species : sequence over atoms of int
         Atomic numbers; they make the kinds ``("atom", Z)``.
     groups : mapping of label to atoms, or sequence of (label, atoms) or (label, atoms, position)
-        Groups may overlap, and may contain groups listed before them, which are then shared sub-parts: a group is made
-        from the largest groups before it that lie within it, and from its remaining atoms. Groups of one label share
-        their weights. Position: affine coefficients over the atoms of the group; the centroid if left out.
+        Groups may overlap, and may contain other groups, which are then shared sub-parts: a group is made from the
+        largest groups within it and from its remaining atoms. Groups of one label share their weights. Position:
+        affine coefficients over the atoms of the group; the centroid if left out.
 
     Returns
     -------
@@ -120,15 +120,19 @@ def groups(species: Sequence[int], groups: Mapping[str, Iterable[int]] | Iterabl
     """
     species = check_species("groups", species)
     n = len(species)
-    nodes = [Node([i], kind=("atom", z)) for i, z in enumerate(species)]
-    for label, atoms, position in _listed(groups):
+    rows = _listed(groups)
+    parts = [frozenset([i]) for i in range(n)]
+    for label, atoms, _ in rows:
         part = [whole("groups", "groups", i) for i in atoms]
         if not part or len(set(part)) != len(part) or not all(0 <= i < n for i in part):
             raise SchemeError(f"groups: {label!r} must list different atoms in 0..{n - 1}, one at least, got {part}")
-        if any(node.part == frozenset(part) for node in nodes[n:]):
-            raise SchemeError(f"groups: {label!r} must not be a group of the same atoms as one before, got {part}")
-        nodes.append(Node(part, _largest_within(nodes, n, frozenset(part)), label, position))
-    nodes.append(Node(range(n), _largest_within(nodes, n, frozenset(range(n))), ("molecule",)))
+        if frozenset(part) in parts[n:]:
+            raise SchemeError(f"groups: {label!r} must not have the atoms of a group before it, got {part}")
+        parts.append(frozenset(part))
+    nodes = [Node([i], kind=("atom", z)) for i, z in enumerate(species)]
+    for (label, _, position), members in zip(rows, parts[n:], strict=True):
+        nodes.append(Node(members, _children(members, n, parts), label, position))
+    nodes.append(Node(range(n), _children(None, n, parts), ("molecule",)))
     return Scheme(nodes, n)
 
 
@@ -169,12 +173,12 @@ def _listed(groups: Any) -> list[tuple[Any, Any, Any]]:
     return [(row[0], row[1], row[2] if len(row) == 3 else None) for row in rows]
 
 
-def _largest_within(nodes: Sequence[Node], n: int, part: frozenset[int]) -> list[int]:
-    """Groups that lie within `part` and in no other such group, then the atoms of `part` in none of them."""
-    inside = [i for i in range(n, len(nodes)) if nodes[i].part <= part]
-    chosen = [i for i in inside if not any(nodes[i].part < nodes[j].part for j in inside)]
-    covered = frozenset[int]().union(*(nodes[i].part for i in chosen))
-    return [*chosen, *sorted(part - covered)]
+def _children(part: frozenset[int] | None, n: int, parts: Sequence[frozenset[int]]) -> list[int]:
+    """Groups that lie within `part` (None: the molecule) and in no other such group, then the atoms in none of them."""
+    inside = [i for i in range(n, len(parts)) if part is None or parts[i] < part]
+    chosen = [i for i in inside if not any(parts[i] < parts[j] for j in inside)]
+    covered = frozenset[int]().union(*(parts[i] for i in chosen))
+    return [*chosen, *sorted((frozenset(range(n)) if part is None else part) - covered)]
 
 
 def _number(weight: Any) -> Fraction:
