@@ -1,4 +1,4 @@
-"""Gauges: the conventions of other libraries by name, and translations to and from ours.
+"""A gauge as a set of switches, and translations to and from ours.
 
 Two libraries that agree on the mathematics still differ in axes, component order, signs, norms and storage. A
 `Convention` lists these as independent switches, and its methods carry harmonics, D matrices, Clebsch-Gordan tensors
@@ -18,12 +18,12 @@ import numpy as np
 
 from nbody_ref.errors import IrrepsError, ShapeError
 from nbody_ref.exact.wigner import wigner_D_real
-from nbody_ref.irreps import Irreps
+from nbody_ref.irreps import Irrep, Irreps
 
 if TYPE_CHECKING:
     from scipy.spatial.transform import Rotation
 
-__all__ = ["Convention", "get", "names"]
+__all__ = ["Convention"]
 
 Array = np.ndarray[Any, Any]
 
@@ -75,6 +75,9 @@ class Convention:
         Orthonormal columns, or the whole tensor of Frobenius norm 1.
     layout : {"ir_mul", "mul_ir"}
         Fragments of a part: (2l + 1, mul) or (mul, 2l + 1), the last axis fastest.
+    irreps_order : {"written", "odd first", "natural first"}
+        Order in which it sorts the parts of a type, as for the result of a full product: as written, or by degree and
+        within a degree p = -1 before p = 1, or p = (-1)^l before the other.
     quaternion : {"xyzw", "wxyz"}
     euler : {"ZYZ", "YXY"}
         Axes of its Euler angles (a, b, g); the rotation by g comes first.
@@ -97,6 +100,7 @@ class Convention:
     cg_sign: str = "native"
     cg_norm: str = "columns"
     layout: str = "ir_mul"
+    irreps_order: str = "written"
     quaternion: str = "xyzw"
     euler: str = "ZYZ"
     euler_sign: int = 1
@@ -191,14 +195,42 @@ class Convention:
         """Sign of its coupling relative to ours, 1 or -1, apart from order and signs of components."""
         return _cg_sign(self.cg_sign, l1, l2, l)
 
-    def state_to_native(self, irreps: Irreps | str, x: Any) -> Array:
-        """Our state (..., irreps.dim) from its; parts in the written order of `irreps`."""
-        x = self._read(x)
-        return self._state(Irreps(irreps), x, self.layout == "mul_ir", False)
+    def state_to_native(self, irreps: Irreps | str, x: Any, arranged: bool = False) -> Array:
+        """Our state (..., irreps.dim) from its; parts in the written order of `irreps`.
 
-    def state_from_native(self, irreps: Irreps | str, x: Any) -> Array:
+        With `arranged`, the parts of `x` are in the order of `arranged(irreps)`; those of the result as written.
+        """
+        written = Irreps(irreps)
+        tau, places = self.arranged(written) if arranged else (written, tuple(range(len(written))))
+        found = self._state(tau, self._read(x), self.layout == "mul_ir", False)
+        return found if tau == written else _rearranged(found, tau, np.argsort(places))
+
+    def state_from_native(self, irreps: Irreps | str, x: Any, arranged: bool = False) -> Array:
         """Inverse of `state_to_native`."""
-        return self._write(self._state(Irreps(irreps), np.asarray(x), False, self.layout == "mul_ir"))
+        written, x = Irreps(irreps), np.asarray(x)
+        tau, places = self.arranged(written) if arranged else (written, tuple(range(len(written))))
+        if tau != written and x.shape[-1:] == (written.dim,):
+            x = _rearranged(x, written, places)
+        return self._write(self._state(tau, x, False, self.layout == "mul_ir"))
+
+    def arranged(self, irreps: Irreps | str) -> tuple[Irreps, tuple[int, ...]]:
+        """A type with its parts in the order in which it sorts them, and the place of each in the written type.
+
+        Examples
+        --------
+        >>> from nbody_ref import conventions
+        >>> conventions.get("e3nn>=0.5").arranged("1x1e + 2x0e + 1x1o")
+        (Irreps('2x0e + 1x1o + 1x1e'), (1, 2, 0))
+        """
+        tau = Irreps(irreps)
+        places = tuple(sorted(range(len(tau)), key=lambda i: self._rank(tau[i].irrep)))  # stable
+        return Irreps(tau[i] for i in places), places
+
+    def _rank(self, irrep: Irrep) -> tuple[int, int]:
+        if self.irreps_order == "written":
+            return 0, 0
+        p = irrep.p or 0
+        return irrep.l, p if self.irreps_order == "odd first" else -p * (-1) ** irrep.l
 
     def gradient_to_native(self, x_bar: Any) -> Array:
         """Our cotangent of a complex argument from its gradient; an involution, so also the way back."""
@@ -271,36 +303,10 @@ class Convention:
         return a if self.storage == "complex" else np.stack([a.real, a.imag], axis=-1)
 
 
-def get(name: str) -> Convention:
-    """The convention of a library by its name.
-
-    Parameters
-    ----------
-    name : str
-        One of `names()`.
-
-    Returns
-    -------
-    Convention
-
-    Raises
-    ------
-    IrrepsError
-        If the name is unknown.
-
-    Examples
-    --------
-    >>> get("e3nn>=0.5").axes
-    (2, 0, 1)
-    """
-    if name not in _KNOWN:
-        raise IrrepsError(f"conventions.get: 'name' must be one of {', '.join(_KNOWN)}, got {name!r}")
-    return _KNOWN[name]
-
-
-def names() -> tuple[str, ...]:
-    """All names that `get` knows."""
-    return tuple(_KNOWN)
+def _rearranged(x: Array, irreps: Irreps, places: Any) -> Array:
+    """The parts of a state in another order."""
+    blocks = [x[..., irreps.offsets[i] : irreps.offsets[i] + irreps[i].dim] for i in places]
+    return np.concatenate(blocks, axis=-1)
 
 
 def _norm(normalization: str, l: int) -> float:
@@ -319,46 +325,3 @@ def _cg_sign(rule: str, l1: int, l2: int, l: int) -> int:
             raise IrrepsError(f"conventions: the tables of e3nn 0.4.4 end at degree 11, got ({l1}, {l2}, {l})")
         sign *= -1 if tuple(sorted((l1, l2, l))) in _E3NN_04_FLIPPED else 1
     return sign
-
-
-def _e3nn(name: str, **changes: Any) -> Convention:
-    """Real harmonics with polar axis y: ours at (z, x, y)."""
-    switches: dict[str, Any] = {
-        "axes": (2, 0, 1),
-        "cg_sign": "e3nn>=0.5",
-        "cg_norm": "unit",
-        "layout": "mul_ir",
-        "quaternion": "wxyz",
-        "euler": "YXY",
-    }
-    return Convention(name=name, **switches | changes)
-
-
-def _complex(name: str, **changes: Any) -> Convention:
-    """Condon-Shortley harmonics Y itself; the covariant fragment is its conjugate."""
-    return Convention(name=name, basis="complex", **{"conjugate": True} | changes)
-
-
-_KNOWN = {
-    convention.name: convention
-    for convention in (
-        Convention(name="nbody_ref"),
-        Convention(name="nbody_ref-complex", basis="complex"),
-        _e3nn("e3nn>=0.5"),
-        _e3nn("e3nn==0.4.4", cg_sign="e3nn==0.4.4"),
-        _e3nn("mace", normalization="component", cg_sign="e3nn==0.4.4"),
-        _e3nn("e3nn-jax", normalization="component"),
-        _e3nn("openequivariance"),
-        _e3nn("cuequivariance", normalization="component", cg_norm="columns", layout="ir_mul"),
-        Convention(name="sphericart"),
-        Convention(name="featomic"),
-        _complex("scipy"),
-        _complex("sympy", descending=True, euler_sign=-1),
-        Convention(name="sympy-Znm", odd_sign=True),
-        _complex("moble", conjugate_D=True, quaternion="wxyz"),
-        _complex("wigners"),
-        _complex("gelib", conjugate_D=True, conjugate_gradient=True),
-        _complex("cormorant", normalization="norm", layout="mul_ir", storage="re_im"),
-        _complex("torch", conjugate=False, conjugate_gradient=True),
-    )
-}
