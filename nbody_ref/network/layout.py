@@ -98,13 +98,36 @@ class Schemes:
         Kinds of nodes at each level; nodes of one kind share their weights. The last level holds the roots.
     sources : tuple over levels 1.. of tuples of int
         Levels at which the children of a level are found.
+
+    Raises
+    ------
+    SchemeError
+        If there is no level, or a level has no kind, no source, or a source that is not below it.
     """
 
     kinds: tuple[tuple[Hashable, ...], ...]
     sources: tuple[tuple[int, ...], ...]
 
+    def __post_init__(self) -> None:
+        kinds, sources = _plain(self.kinds), _plain(self.sources)
+        if not (isinstance(kinds, tuple) and isinstance(sources, tuple) and 0 < len(kinds) == len(sources)):
+            raise SchemeError(f"Schemes: 'kinds' and 'sources' must list the same levels, got {kinds} and {sources}")
+        for level, (labels, below) in enumerate(zip(kinds, sources, strict=True), start=1):
+            if not isinstance(labels, tuple) or not labels or len(set(labels)) != len(labels):
+                raise SchemeError(f"Schemes: 'kinds' of level {level} must be different labels, got {labels!r}")
+            if not isinstance(below, tuple) or not below or not set(below) <= set(range(level)):
+                raise SchemeError(f"Schemes: 'sources' of level {level} must be levels below it, got {below!r}")
+        object.__setattr__(self, "kinds", kinds)
+        object.__setattr__(self, "sources", sources)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready description; labels must be texts, numbers, or tuples of them."""
+        """JSON-ready description.
+
+        Raises
+        ------
+        SchemeError
+            If a label is anything but a text, a number, or a tuple of them.
+        """
         return {"kinds": _thaw(self.kinds), "sources": _thaw(self.sources)}
 
     @classmethod
@@ -171,8 +194,19 @@ def _matrix(level: Level, n_atoms: int) -> csr_array:
     return csr_array((coefficients, atoms.astype(np.intp), row_ptr.astype(np.intp)), (level.n_nodes, n_atoms))
 
 
+def _plain(value: Any) -> Any:
+    """Labels with Python's numbers in place of NumPy's, which are not JSON."""
+    if isinstance(value, (tuple, list)):
+        return tuple(_plain(v) for v in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _thaw(value: Any) -> Any:
-    return [_thaw(v) for v in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [_thaw(v) for v in value]
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise SchemeError(f"Schemes: labels in a file must be texts, numbers, or tuples of them, got {value!r}")
+    return value
 
 
 def _freeze(value: Any) -> Any:

@@ -130,6 +130,34 @@ def test_spec_with_schemes_survives_json():
     assert Spec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
+def test_labels_of_numpy_survive_json_and_others_are_refused():
+    atoms = [Node([i], kind=z) for i, z in enumerate(NUMBERS[:2])]
+    layout = Schemes.like([Scheme([*atoms, Node([0, 1], [0, 1], (np.int64(3), np.str_("pair")))])])
+    assert Schemes.from_dict(json.loads(json.dumps(layout.to_dict()))) == layout
+    strange = Schemes.like([Scheme([*atoms, Node([0, 1], [0, 1], frozenset([1]))])])
+    with pytest.raises(SchemeError, match="labels in a file must be texts, numbers, or tuples"):
+        strange.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sources"),
+    [
+        ((), ()),
+        ((("a",),), ()),
+        ((("a",),), ((1,),)),
+        ((("a",),), ((),)),
+        (((),), ((0,),)),
+        ((("a", "a"),), ((0,),)),
+        (("a",), ((0,),)),
+        ((("a",),), (0,)),
+        (None, None),
+    ],
+)
+def test_layouts_that_cannot_be_are_refused(kinds, sources):
+    with pytest.raises(SchemeError, match=r"Schemes: '(kinds|sources)'"):
+        Schemes(kinds, sources)
+
+
 def test_what_does_not_fit_is_explained():
     network = group_network()
     with pytest.raises(SchemeError, match="one for each frame"):
