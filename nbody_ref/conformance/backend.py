@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
-from nbody_ref.conformance.operation import MODES, Coupling, Operation, Rotation
+from nbody_ref.conformance.operation import MODES, Coupling, Operation, Rotation, result_shape
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.irreps import Irreps
 
-__all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call"]
+__all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call", "result_shape"]
 
 Array = np.ndarray[Any, Any]
 TABLES_AND_PRODUCTS = ("coupling", "rotation", "solid", "spherical", "product", "convolution")
@@ -115,6 +115,10 @@ class Backend:
         This is what training on forces needs. Names may be missing where the gradient vanishes identically.
         """
         raise NotImplementedError
+
+    def operations(self, name: str) -> tuple[Operation, ...] | None:
+        """Operations of this name to test instead of those of the suite, a model of your own for example."""
+        return None
 
     def asarray(self, array: Array) -> Any:
         """A NumPy array (a private copy, perhaps strided) as the kind of array that this backend takes."""
@@ -249,11 +253,6 @@ def to_native(gauge: Convention, op: Operation, name: str, x: Array) -> Array:
     if isinstance(op, Rotation):
         return gauge.D_to_native(op.l, x)
     return gauge.cg_to_native(op.l1, op.l2, op.l, x) if isinstance(op, Coupling) else x
-
-
-def result_shape(op: Operation, inputs: Mapping[str, Array], name: str) -> tuple[int, ...]:
-    """Shape of a result or of a gradient."""
-    return op.shape(inputs) if name in ("out", "cotangent") else tuple(inputs[name].shape)
 
 
 def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, inputs: Mapping[str, Array]) -> Array:

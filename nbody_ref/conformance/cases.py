@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.conformance.composite import Multilinear, Programmed
 from nbody_ref.conformance.harmonic_truth import certify_harmonics
-from nbody_ref.conformance.operation import Coupling, Harmonics, Operation, Product, Rotation
+from nbody_ref.conformance.operation import Coupling, Harmonics, Operation, Product, Rotation, result_shape
+from nbody_ref.conformance.program import program_derivatives
+from nbody_ref.conformance.program_truth import certify_program
 from nbody_ref.conformance.terms import derivatives, product_terms
 from nbody_ref.conformance.truth import Certified, certify
 from nbody_ref.exact.cg import cg_table_real
@@ -75,6 +78,8 @@ class Case:
         """Roundings of a term beside those of the sum; docs/derivations/certified_sums.md."""
         if isinstance(self.op, Product):
             return PRODUCT_SLACK
+        if isinstance(self.op, Multilinear | Programmed):
+            return self.op.slack if isinstance(self.op, Multilinear) else 0.0
         if isinstance(self.op, Harmonics):
             return 8.0 * self.op.lmax + 10.0 + 4.0 * self.order
         return TABLE_SLACK
@@ -86,6 +91,14 @@ class Case:
         if isinstance(op, Product):
             terms = derivatives(product_terms(op, self.inputs), self.order, self.tangent)
             return {name: certify(t, self.inputs) for name, t in terms.items()}
+        if isinstance(op, Multilinear):
+            every = derivatives(op.terms(self.inputs), self.order, self.tangent, op.differentiable)
+            return {name: certify(t, self.inputs) for name, t in every.items()}
+        if isinstance(op, Programmed):
+            program, out, constants = op.lowered(self.inputs)
+            longer, results = program_derivatives(program, out, op.differentiable, self.order, self.tangent)
+            found = certify_program(longer, results, self.inputs | constants)
+            return {name: found[name].reshaped(result_shape(op, self.inputs, name)) for name in found}
         if isinstance(op, Harmonics):
             g, v = self.inputs.get("cotangent"), self.inputs.get("r_dot")
             return certify_harmonics(op, self.inputs["r"], self.order, g, v)

@@ -20,7 +20,7 @@ from nbody_ref.conformance.operation import Harmonics
 from nbody_ref.conformance.truth import Certified, RootSum, round_root_sum
 from nbody_ref.exact.harmonics import solid_harmonic
 
-__all__ = ["certify_harmonics"]
+__all__ = ["absolute_recursion", "certify_harmonics"]
 
 Array = np.ndarray[Any, Any]
 Polynomial = dict[tuple[int, int, int], Any]
@@ -128,6 +128,11 @@ def _differentiate(pieces: Pieces, i: int, sign: int) -> Pieces:
         if s:
             found.append(({_shift(powers, i, 1): sign * s * c for powers, c in p.items()}, s + 2))
     return found
+
+
+def absolute_recursion(l: int, m: int, normalization: str) -> Polynomial:
+    """Coefficients by monomial of the recursion of one solid harmonic with all signs positive."""
+    return _absolute(l, abs(m), normalization)[m < 0]
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,8 @@ import numpy as np
 
 from nbody_ref.conformance.backend import Backend, ResultError, call
 from nbody_ref.conformance.cases import Case, product_inputs
+from nbody_ref.conformance.composite import Multilinear, Programmed, RadialBasis
+from nbody_ref.conformance.composite_cases import composite_cases
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
 from nbody_ref.conformance.terms import product_terms
 from nbody_ref.conformance.truth import certify
@@ -30,13 +32,16 @@ def base_case(op: Operation, dtype: str, order: int = 0, seed: int = 0) -> Case 
         if order == 0:
             del inputs["cotangent"]
         return Case("random", op, {k: x.astype(dtype).astype(np.float64) for k, x in inputs.items()}, order)
+    if isinstance(op, Multilinear | Programmed):
+        return next(case for case in composite_cases(op, dtype, (order,), seed) if case.check == "random")
     return None
 
 
 def determinism(backend: Backend, case: Case, dtype: str) -> Finding:
     """The same call gives the same bits, also after a call on other data and over memory full of NaN."""
     first = call(backend, case.op, dtype, case.inputs, case.order)
-    other = {name: -2.0 * x if x.dtype.kind == "f" else x for name, x in case.inputs.items()}
+    factor = 0.5 if isinstance(case.op, RadialBasis) else -2.0  # lengths are positive
+    other = {name: factor * x if x.dtype.kind == "f" else x for name, x in case.inputs.items()}
     for k in range(4):
         if k % 2:
             call(backend, case.op, dtype, other, case.order)
@@ -165,12 +170,17 @@ CHECKS: dict[str, tuple[Callable[[Backend, Case, str], Finding], tuple[int, ...]
 }
 
 
+COMPOSITE_CHECKS = ("determinism", "untouched", "strides", "symmetry")
+
+
 def applicable(backend: Backend, op: Operation) -> Iterator[tuple[str, int]]:
     """Names and orders of the checks that a backend's declaration leaves."""
     caps = backend.capabilities
     for name, (_, orders, _) in CHECKS.items():
         same = caps.deterministic
         wanted = {"determinism": same, "homogeneity": same, "strides": not caps.contiguous_only}
+        if isinstance(op, Multilinear | Programmed) and name not in COMPOSITE_CHECKS:
+            continue
         product_only = name == "adjoint" and not isinstance(op, Product)
         nan = name == "not a number" and not caps.propagates_nan
         if wanted.get(name, True) and not product_only and not nan:
@@ -198,11 +208,16 @@ def _turned(case: Case, turn: Any, inversion: bool) -> tuple[dict[str, Array], A
     def matrix(irreps: Irreps) -> Array:
         return np.round(irreps.D(turn, inversion and irreps.has_parity))
 
-    if isinstance(op, Product):
-        inputs |= {"x1": inputs["x1"] @ matrix(op.irreps_1).T, "x2": inputs["x2"] @ matrix(op.irreps_2).T}
-        return inputs, matrix(op.irreps_out)
-    inputs["r"] = inputs["r"] @ np.round(turn.as_matrix()).T * (-1 if inversion else 1)
-    return inputs, matrix(Irreps.harmonics(op.lmax)) if isinstance(op, Harmonics) else np.eye(1)
+    for name, x in inputs.items():
+        layout = op.layout(name)
+        if isinstance(layout, Irreps):
+            inputs[name] = x @ matrix(layout).T
+        elif layout == "positions":
+            inputs[name] = x @ np.round(turn.as_matrix()).T * (-1 if inversion else 1)
+    layout = op.layout("out")
+    if isinstance(op, Harmonics):
+        return inputs, matrix(Irreps.harmonics(op.lmax))
+    return inputs, matrix(layout) if isinstance(layout, Irreps) else np.eye(op.shape(inputs)[-1])
 
 
 def _poison(results: dict[str, Array], dtype: str) -> None:

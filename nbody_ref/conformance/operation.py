@@ -19,7 +19,8 @@ from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.surd import Surd
 from nbody_ref.irreps import Irrep, Irreps
 
-__all__ = ["MODES", "Coupling", "Harmonics", "Instruction", "Layout", "Operation", "Product", "Rotation"]
+__all__ = ["MODES", "Coupling", "Harmonics", "Instruction", "Layout", "Operation", "Product", "Rotation",
+           "result_shape"]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Layout = Irreps | str  # a state's type; or "plain", "positions", "harmonics", "quaternion", "rotation", "coupling"
@@ -340,6 +341,11 @@ class Coupling(Operation):
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
         return {"operation": self.name, "l1": self.l1, "l2": self.l2, "l": self.l}
+
+
+def result_shape(op: Operation, inputs: Mapping[str, Array], name: str) -> tuple[int, ...]:
+    """Shape of a result or of a gradient."""
+    return op.shape(inputs) if name in ("out", "cotangent") else tuple(inputs[name].shape)
 
 
 def vertex_factor(convention: Convention, l1: int, l2: int, l: int) -> Surd:

@@ -13,6 +13,8 @@ import numpy as np
 from nbody_ref.conformance import hygiene
 from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
 from nbody_ref.conformance.cases import Case, harmonic_cases, product_cases, table_cases
+from nbody_ref.conformance.composite import Multilinear, Programmed
+from nbody_ref.conformance.composite_cases import COMPOSITE, composite_cases, composite_operations
 from nbody_ref.conformance.fingerprint import fingerprint
 from nbody_ref.conformance.mutants import MUTANTS
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
@@ -28,7 +30,8 @@ SUSPECTS = 3  # failing results of one operation that are compared with the plan
 
 def operations(name: str, backend: Backend) -> list[Operation | None]:
     """What stands for an operation in the default suite; None for tables."""
-    return suite_operations(name, backend.capabilities)
+    own = backend.operations(name)
+    return suite_operations(name, backend.capabilities) if own is None else list(own)
 
 
 def suite_cases(name: str, caps: Capabilities, dtype: str, seed: int) -> Iterator[Case]:
@@ -44,6 +47,8 @@ def suite_operations(name: str, caps: Capabilities) -> list[Operation | None]:
     if name in ("solid", "spherical"):
         norms = ("integral", "norm") if caps.lmax else ("integral",)
         return [Harmonics(caps.lmax, norm, name == "solid") for norm in norms]
+    if name in COMPOSITE:
+        return list(composite_operations(name, caps.lmax))
     lmax = min(caps.lmax, 2)
     x = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((4, 3, 2)[: lmax + 1]))
     y = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((2, 1, 1)[: lmax + 1]))
@@ -172,6 +177,8 @@ def _cases(
         found = tuple(product_cases(op, dtype, orders, seed))
         kept = ("impulse", "random", "alone") if number else ()  # shapes and graphs need one product only
         return tuple(case for case in found if not kept or case.check in kept)
+    if isinstance(op, Multilinear | Programmed):
+        return tuple(composite_cases(op, dtype, orders, seed))
     return tuple(table_cases(name, lmax))
 
 
@@ -213,7 +220,7 @@ def judge(
 
 def _skipped(backend: Backend, case: Case) -> str:
     """Reason, from the declaration only."""
-    caps, rows = backend.capabilities, len(case.inputs.get("x2", case.inputs.get("r", np.zeros(1))))
+    caps, rows = backend.capabilities, _rows(case)
     if isinstance(case.op, Product) and not case.op.modes <= set(caps.modes):
         return f"modes {', '.join(sorted(case.op.modes - set(caps.modes)))} are not declared"
     if isinstance(case.op, Product) and not (caps.weighted if case.op.weighted else caps.unweighted):
@@ -225,6 +232,12 @@ def _skipped(backend: Backend, case: Case) -> str:
     if case.check == "denormals" and caps.flushes_denormals:
         return "the backend declares that it flushes denormals"
     return ""
+
+
+def _rows(case: Case) -> int:
+    """Edges, or rows of the first input there is."""
+    found = [case.inputs[name] for name in ("x2", *case.op.differentiable) if name in case.inputs]
+    return len(found[0]) if found else 1
 
 
 def _words(op: Operation, name: str, result: Measure) -> str:

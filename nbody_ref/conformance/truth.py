@@ -49,6 +49,8 @@ class Certified:
         How many entries integers had to decide.
     radius : float64, optional
         Bound of the remainder's error where it is larger: results of programs.
+    undecided : int
+        Results of programs whose rounding the radius leaves open.
     """
 
     value: Array
@@ -57,6 +59,13 @@ class Certified:
     n: Array
     exact: int = 0
     radius: Array | None = None
+    undecided: int = 0
+
+    def reshaped(self, shape: tuple[int, ...]) -> Certified:
+        """The same entries in another shape."""
+        radius = None if self.radius is None else self.radius.reshape(shape)
+        value, low, S, n = (x.reshape(shape) for x in (self.value, self.low, self.S, self.n))
+        return Certified(value, low, S, n, self.exact, radius, self.undecided)
 
 
 class Ball(NamedTuple):
@@ -127,6 +136,11 @@ def add_up(parts: Sequence[Terms], inputs: Mapping[str, Ball]) -> tuple[Ball, Ar
     rad = (rad + (4 * n + 8 * legs) * (U * U) * S) * (1 + 2.0**-40)
     whole = parts[0].shape
     return Ball(hi.reshape(whole), lo.reshape(whole), rad.reshape(whole)), S.reshape(whole), n.reshape(whole)
+
+
+def coefficients(terms: Terms) -> Array:
+    """The table of coefficients in float64."""
+    return _split_table(terms.table, terms.over_4pi)[0]
 
 
 def _matrix(rows: list[Array], length: int) -> Array:

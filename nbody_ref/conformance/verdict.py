@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.operation import Harmonics, Operation, Product
+from nbody_ref.conformance.operation import Operation, Product
 from nbody_ref.conformance.truth import Certified
+from nbody_ref.irreps import Irreps
 
 __all__ = ["BINS", "Measure", "locate", "measure", "precision_name"]
 
@@ -147,35 +148,36 @@ def locate(op: Operation, name: str, index: tuple[int, ...]) -> str:
     if not index:
         return "an empty result"
     key = "out" if name == "cotangent" else name
+    layout = op.layout(key)
+    if isinstance(layout, Irreps):
+        return f"row {index[0]}, {_state(op, key, layout, index[1])}"
     if isinstance(op, Product):
-        return f"row {index[0]}, " + (_weight(op, index[1]) if key == "w" else _state(op, key, index[1]))
-    if isinstance(op, Harmonics) and key == "out":
+        return f"row {index[0]}, {_weight(op, index[1])}"
+    if layout == "harmonics":
         l = isqrt(index[1])
         return f"row {index[0]}, l={l} m={index[1] - l * l - l}"
-    if isinstance(op, Harmonics):
-        return f"row {index[0]}, {'xyz'[index[1]]}"
-    return f"entry {index}"
+    return f"row {index[0]}, {'xyz'[index[1]]}" if layout == "positions" else f"entry {index}"
 
 
 def groups(op: Operation, name: str, bad: Array) -> list[str]:
     """Parts, paths or degrees that hold bad entries."""
     key = "out" if name == "cotangent" else name
     columns = [int(c) for c in np.flatnonzero(bad.reshape(len(bad), -1).any(axis=0))] if bad.size else []
-    if isinstance(op, Product) and key == "w":
-        words = [_weight(op, c).split(":")[0] for c in columns]
+    layout = op.layout(key)
+    if isinstance(layout, Irreps):
+        words = [_state(op, key, layout, c).split(" m=")[0] for c in columns]
     elif isinstance(op, Product):
-        words = [_state(op, key, c).split(" m=")[0] for c in columns]
+        words = [_weight(op, c).split(":")[0] for c in columns]
     else:
-        words = [f"l={isqrt(c)}" for c in columns] if isinstance(op, Harmonics) and key == "out" else []
+        words = [f"l={isqrt(c)}" for c in columns] if layout == "harmonics" else []
     return list(dict.fromkeys(words))
 
 
-def _state(op: Product, key: str, column: int) -> str:
-    irreps = {"x1": op.irreps_1, "x2": op.irreps_2, "out": op.irreps_out}[key]
+def _state(op: Operation, key: str, irreps: Irreps, column: int) -> str:
     n = max(i for i, start in enumerate(irreps.offsets) if start <= column)
     m, channel = divmod(column - irreps.offsets[n], irreps[n].mul)
     source = ""
-    if key == "out":
+    if key == "out" and isinstance(op, Product):
         paths = [_path(op, p) for p, i in enumerate(op.instructions) if i.out == n]
         source = f" from {', '.join(paths[:3])}{' ...' if len(paths) > 3 else ''}"
     return f"part {n} ({irreps[n].irrep}){source} m={m - irreps[n].irrep.l} channel {channel}"
