@@ -1,7 +1,7 @@
 """Networks on all clusters up to three atoms, and on groups that the user names: covariance exactly, forces, symmetry.
 
-Tolerances in floats: k u S with k = 400, the longest chain of roundings (three levels of products of a few tens of terms),
-and S the size of energy or forces as the first-order gauge has it.
+Tolerances in floats: k u S with k = 400, the longest chain of roundings (three levels of products of a few tens of
+terms), and S the size of energy or forces as the first-order gauge has it.
 """
 
 from itertools import permutations
@@ -64,7 +64,8 @@ def uncovariant(name, q, inversion=False, gauge=MONOMIAL):
                for fragment in fragments)  # fmt: skip
     bad = []
     for variable, tau in network.irreps.items():
-        turned = [flatten(transform(unflatten(tau, x), lambda l: monomial_D(l, q), inversion)) for x in before[variable]]
+        states = [unflatten(tau, x) for x in before[variable]]
+        turned = [flatten(transform(state, lambda l: monomial_D(l, q), inversion)) for state in states]
         if turned != after[variable]:
             bad.append(variable)
     return bad
