@@ -3,7 +3,7 @@
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Step
 from nbody_ref.gates.named import first_order, relative, zeroth_order
-from nbody_ref.gates.terms import Bare, Directed, Gate, Pairs, Product
+from nbody_ref.gates.terms import Bare, Directed, Fusion, FusionBlock, Gate, Pairs, Product
 
 __all__ = [
     "Aggregation",
@@ -11,6 +11,8 @@ __all__ = [
     "Chain",
     "Directed",
     "Entry",
+    "Fusion",
+    "FusionBlock",
     "Gate",
     "Pairs",
     "Product",

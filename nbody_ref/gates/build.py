@@ -17,7 +17,8 @@ from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.gates import emit, steps
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Op, Step
-from nbody_ref.gates.terms import Bare, Directed, Gate, Pairs, Product, Term
+from nbody_ref.gates.fusion_block import fuse_legs
+from nbody_ref.gates.terms import Bare, Directed, Fusion, Gate, Pairs, Product, Term
 from nbody_ref.gates.weights import Mixing, Weights
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import cg_product, message, mixing, radial_weights
@@ -128,6 +129,10 @@ class Builder:
         if isinstance(term, Product):
             legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in enumerate(term.legs)]
             return self.product(term, legs, name)
+        if isinstance(term, Fusion):
+            numbers = [term.legs.index(leg) if term.shared else i for i, leg in enumerate(term.legs)]
+            legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in zip(numbers, term.legs, strict=True)]
+            return fuse_legs(self, legs, term.block, name, place.kind, place.n_kinds)
         if isinstance(term, Pairs):
             return emit.pairs(self, term, place)
         if isinstance(term, Aggregation):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import product as cartesian
 from typing import Any
 
 from nbody_ref.errors import GeometryError, NBodyRefError
@@ -18,6 +19,7 @@ from nbody_ref.exact.definition import State, fragment_product
 from nbody_ref.exact.definition import mixing as mix
 from nbody_ref.exact.gauges import Gauge
 from nbody_ref.exact.network import flatten, unflatten
+from nbody_ref.exact.ring import Gauss
 from nbody_ref.gates.chain import Chain, Step
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.radial import InversePowers
@@ -82,10 +84,11 @@ def _step(step: Step, inputs: list[Rows], statics: list[Any], gauge: Gauges) -> 
         return [[x - y for x, y in zip(inputs[0][int(i)], inputs[1][int(j)])] for i, j in pairs]
     known: dict[str, Callable[..., Rows]] = {
         "affine": _affine, "radial": _radial, "radial_copies": _copies, "neighbour_sum": _sum, "mixing": _mixing,
+        "channel_mixing": _paths, "take": _take, "add": _add, "rescale": _rescale,
     }  # fmt: skip
     if name in known:
         return known[name](*inputs, *statics)
-    coupled: dict[str, Callable[..., Rows]] = {"message": _message, "cg_product": _product}
+    coupled: dict[str, Callable[..., Rows]] = {"message": _message, "cg_product": _product, "fuse": _fuse}
     if name in coupled:
         return coupled[name](*inputs, *statics, gauge("norm"))
     raise NBodyRefError(f"run: 'chain' has a step {name!r}, which has no definition over a ring")
@@ -143,6 +146,56 @@ def _mixing(F: Rows, W: Rows, kind: Any, table: Any) -> Rows:
             for b in table.blocks
         ]
         found.append(flatten(mix(unflatten(table.irreps_in, row), weights)))
+    return found
+
+
+def _take(x: Rows, spans: Any) -> Rows:
+    return [[value for start, stop in spans for value in row[start:stop]] for row in x]
+
+
+def _add(*states: Rows) -> Rows:
+    return [[sum(entries[1:], entries[0]) for entries in zip(*rows)] for rows in zip(*states)]
+
+
+def _rescale(x: Rows, runs: Any) -> Rows:
+    factors = [Fraction(factor) for factor, count in runs for _ in range(count)]
+    return [[value * (f if isinstance(value, int | Fraction | Gauss) else float(f)) for value, f in zip(row, factors)]
+            for row in x]  # fmt: skip
+
+
+def _paths(F: Rows, W: Rows, kind: Any, table: Any) -> Rows:
+    found = []
+    for row, k in zip(F, kind, strict=True):
+        state, row_out = unflatten(table.irreps_in, row), []
+        for block in table.blocks:
+            paths = [fragments for irrep, fragments in state if irrep == block.irrep]
+            weights = [W[int(k)][block.offset + p * block.mul :] for p in range(block.n_paths)]
+            fragments = []
+            for c in range(block.mul):
+                terms = [[v * w[c] for v in path[c]] for path, w in zip(paths, weights, strict=True)]
+                fragments.append([sum(column[1:], column[0]) for column in zip(*terms, strict=True)])
+            row_out.append((block.irrep, fragments))
+        found.append(flatten(row_out))
+    return found
+
+
+def _fuse(*arguments: Any) -> Rows:
+    """Every diagram by itself, vertex by vertex, as drawn."""
+    *states, table, gauge = arguments
+    rows = zip(*(_states(tau, x) for tau, x in zip(table.irreps, states, strict=True)), strict=True)
+
+    def value(node: Any, legs: list[Row]) -> Row:
+        return legs[node] if isinstance(node, int) else fragment_product(
+            value(node[1], legs), value(node[2], legs), node[0].l, gauge)  # fmt: skip
+
+    found = []
+    for row in rows:
+        parts = []
+        for term in table.terms:
+            legs = [row[s][p][1] for s, p in term.sources]
+            channels = zip(*legs, strict=True) if table.mode == "channelwise" else cartesian(*legs)
+            parts.append((term.diagram.root, [value(term.diagram.nodes, list(c)) for c in channels]))
+        found.append(flatten(parts))
     return found
 
 

@@ -15,12 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.fusion.tree import leaves
 from nbody_ref.gates.aggregation import Aggregation
+from nbody_ref.gates.fusion_block import FusionBlock
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.radial import Radial, radial_from_dict
 
-__all__ = ["Aggregation", "Bare", "Directed", "Gate", "Pairs", "Product", "Term"]
+__all__ = ["Aggregation", "Bare", "Directed", "Fusion", "FusionBlock", "Gate", "Pairs", "Product", "Term"]
 
 MAX_LEGS = 4
 
@@ -153,7 +155,33 @@ class Pairs:
             Irrep.parse(irrep)
 
 
-Term = Bare | Directed | Product | Pairs | Aggregation
+@dataclass(frozen=True)
+class Fusion:
+    """A fusion block, eq. (F6), on summed legs; `Product` is its special case of a left comb with channels paired.
+
+    Parameters
+    ----------
+    legs : tuple of Bare and Directed
+        Two or more; ``Bare("centre")`` is a central leg, a `Directed` one a neighbour leg, summed over children by
+        itself: the sum over tuples of children, repetitions included, at the cost of one. Equal numbers of fragments.
+    block : FusionBlock
+    shared : bool
+        Legs declared alike are one state, mixed by the same weights; otherwise each has weights of its own.
+    """
+
+    legs: tuple[Bare | Directed, ...]
+    block: FusionBlock
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.legs) < 2:
+            raise IrrepsError(f"Fusion: 'legs' must be at least 2 summed terms, got {len(self.legs)}")
+        if self.block.tree is not None and len(leaves(self.block.tree)) != len(self.legs):
+            came = f"{len(leaves(self.block.tree))} and {len(self.legs)}"
+            raise SchemeError(f"Fusion: 'block' must have as many leaves as there are 'legs', got {came}")
+
+
+Term = Bare | Directed | Product | Pairs | Aggregation | Fusion
 
 
 @dataclass(frozen=True)
@@ -162,7 +190,7 @@ class Gate:
 
     Parameters
     ----------
-    terms : tuple of Bare, Directed, Product, Pairs, Aggregation
+    terms : tuple of Bare, Directed, Product, Pairs, Aggregation, Fusion
     out : Irreps, str or None
         Type of the parent's state. None: no mixing, the fragments are the state.
     """
@@ -189,22 +217,26 @@ class Gate:
 
 def _to_dict(term: Term) -> dict[str, Any]:
     data: dict[str, Any] = {"term": type(term).__name__, **vars(term)}
-    if isinstance(term, Product):
+    if isinstance(term, Product | Fusion):
         data["legs"] = [_to_dict(leg) for leg in term.legs]
     if isinstance(term, Directed | Pairs):
         data["radial"] = term.radial.to_dict()
+    if isinstance(term, Fusion):
+        data["block"] = term.block.to_dict()
     return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
 
 
 def _from_dict(data: dict[str, Any]) -> Any:
     fields = {k: _tuple(v) for k, v in data.items() if k != "term"}
-    kinds = {"Bare": Bare, "Directed": Directed, "Product": Product, "Pairs": Pairs, "Aggregation": Aggregation}
+    kinds = {kind.__name__: kind for kind in (Bare, Directed, Product, Pairs, Aggregation, Fusion)}
     if data.get("term") not in kinds:
         raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
     if "radial" in fields:
         fields["radial"] = radial_from_dict(data["radial"])
     if "legs" in fields:
         fields["legs"] = tuple(_from_dict(leg) for leg in data["legs"])
+    if "block" in fields:
+        fields["block"] = FusionBlock.from_dict(data["block"])
     return kinds[data["term"]](**fields)
 
 

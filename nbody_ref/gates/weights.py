@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from nbody_ref.irreps import Irrep
+from nbody_ref.ops.channel_mixing import ChannelMixingTable
 from nbody_ref.ops.mixing import MixingTable
 
-__all__ = ["Dense", "Mixing", "Weights"]
+__all__ = ["Dense", "Mixing", "Paths", "Weights"]
 
 Array = np.ndarray[Any, Any]
 
@@ -56,6 +57,25 @@ class Mixing:
             block *= (scale / np.linalg.norm(scale))[:, None]
             weights[:, :, offset : offset + mul_in * mul_out] = block.reshape(draws, self.n_kinds, -1)
         return _joined(weights).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """A weight for each path and channel, (n_kinds, table.n_weights), drawn as N(0, 1 / number of paths)."""
+
+    table: ChannelMixingTable
+    n_kinds: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the parameter array."""
+        return self.n_kinds, self.table.n_weights
+
+    def draw(self, rng: np.random.Generator, dtype: Any) -> Array:
+        """Complex weights have real and imaginary parts of half that variance each."""
+        draws = 2 if np.dtype(dtype).kind == "c" else 1
+        scale = np.concatenate([np.full(b.n_paths * b.mul, b.n_paths**-0.5) for b in self.table.blocks])
+        return np.asarray(_joined(rng.standard_normal((draws, *self.shape))) * scale, dtype)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """NequIP against the same layers of e3nn: its tensor product, linear maps, gates, norms and perceptrons.
 
 Energies, forces, and the gradient of a loss on forces with respect to every weight. The bound makes room for the
-rounding of two programs; a wrong sign, constant or order of weights is wrong by order one. Runs where e3nn is installed.
+rounding of two programs; a wrong sign, constant or order of weights is wrong by order one. Runs where e3nn is there.
 """
 
 import warnings
