@@ -203,6 +203,7 @@ class _Run:
     options: DescentOptions
     checkpoint: str | os.PathLike[str] | None
     end: float
+    seconds_of_test: float = 0.0
 
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with."""
@@ -214,8 +215,9 @@ class _Run:
         if self.checkpoint is not None and Path(self.checkpoint).exists():
             return Descent.load(self.checkpoint, self.identity())
         x = self.objective.start()
-        state = Descent(AdamW.at(x), x, np.inf)
+        state, begun = Descent(AdamW.at(x), x, np.inf), time.perf_counter()
         state.test(self.objective)
+        self.seconds_of_test = time.perf_counter() - begun
         return state
 
     def go(self, state: Descent, progress: bool) -> str:
@@ -223,24 +225,33 @@ class _Run:
         from tqdm import tqdm
 
         step = self.adamw if self.options.optimiser == "adamw" else self.lbfgs
-        longest = 0.0
+        longest, test = 0.0, self.seconds_of_test
         with tqdm(total=self.options.steps, initial=state.adam.step, unit="step", disable=not progress) as bar:
             while state.adam.step < self.options.steps:
                 begun = time.perf_counter()
-                if begun + longest > self.end:
+                if begun + longest + test > self.end:
+                    self.test(state, bar)
                     return "time is up"
                 state.values.append(step(state.adam))
-                last = state.adam.step == self.options.steps
-                if last or state.adam.step % self.options.check_every == 0:
-                    state.test(self.objective)
-                    bar.set_postfix(holdout=f"{1e3 * state.best_score:.1f} meV/A")
-                if self.checkpoint is not None:
-                    state.save(self.checkpoint, self.identity())
-                bar.update()
                 longest = max(longest, time.perf_counter() - begun)
+                if state.adam.step in (self.options.steps, *range(0, self.options.steps, self.options.check_every)):
+                    self.test(state, bar)
+                self.save(state)
+                bar.update()
                 if state.stale >= self.options.patience:
                     return f"no better for {self.options.patience} tests"
         return "done"
+
+    def test(self, state: Descent, bar: Any) -> None:
+        """Test the average, if there was a step since the last test."""
+        if state.values:
+            state.test(self.objective)
+            bar.set_postfix(holdout=f"{1e3 * state.best_score:.1f} meV/A")
+
+    def save(self, state: Descent) -> None:
+        """Write the checkpoint, if there is to be one."""
+        if self.checkpoint is not None:
+            state.save(self.checkpoint, self.identity())
 
     def adamw(self, adam: AdamW) -> float:
         """One step on frames that depend on the seed and the number of the step alone."""

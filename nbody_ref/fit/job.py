@@ -67,6 +67,11 @@ class Job:
     curve: list[dict[str, float]] = field(default_factory=list)
     complete: Readout | None = None  # of the learning curve's last point
     interrupted: bool = False
+    scale: Array | None = None  # of the columns, if it is not to follow from their rows
+
+    def restart(self, scale: Array) -> None:
+        """Begin again with another network and given scales of its columns."""
+        self.curve, self.complete, self.scale = [], None, scale
 
     def network(self, smoothness: float, size: str | None = None) -> Network:
         """The default network for these frames."""
@@ -190,7 +195,8 @@ class Job:
 
     def equations(self, network: Network, solver: str) -> Equations:
         """Empty equations for the readout of a network."""
-        return Equations(column_orders(network, self.frames), solver, self.baseline.kind != "isolated")
+        orders = column_orders(network, self.frames)
+        return Equations(orders, solver, self.baseline.kind != "isolated", self.scale)
 
     def labels(self, indices: Sequence[int]) -> tuple[Array, Array, Array]:
         """Energies above the baseline, forces, and numbers of atoms of each species."""

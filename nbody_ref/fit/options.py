@@ -49,6 +49,14 @@ class Options:
         Show a progress bar.
     curve : bool
         Record errors on the hold-out for a quarter and a half of the frames as well.
+    train : {"readout", "all"}
+        "all": train the covariant weights as well, and keep them if the hold-out says so.
+    max_minutes : float, optional
+        Of the whole fit when all weights are trained; None: 20.
+    steps : int, optional
+        Of that training; None: as many as there is time for. Given, results do not depend on the machine's speed.
+    checkpoint : path, optional
+        Written after every step of that training; if it is there, the training goes on from it.
 
     Raises
     ------
@@ -66,32 +74,37 @@ class Options:
     seed: int = 0
     progress: bool = True
     curve: bool = True
+    train: str = "readout"
+    max_minutes: float | None = None
+    steps: int | None = None
+    checkpoint: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("smoothness", "regularisation"):
             object.__setattr__(self, name, _list(name, getattr(self, name)))
-        for name, known in (("size", ("auto", *SIZES)), ("solver", ("auto", *SOLVERS))):
+        for name, known in (("size", ("auto", *SIZES)), ("solver", ("auto", *SOLVERS)), ("train", ("readout", "all"))):
             if getattr(self, name) not in known:
                 raise DataError(f"fit: {name!r} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         for name, words, within in (
             ("holdout", "a number between 0 and 1", lambda x: 0 < x < 1),
             ("cutoff", "a positive length in Angstrom", lambda x: x > 0),
             ("memory", "a positive number of GB", lambda x: x > 0),
+            ("max_minutes", "a positive number", lambda x: x > 0),
         ):
-            if name == "memory" and self.memory is None:
+            if name in ("memory", "max_minutes") and getattr(self, name) is None:
                 continue
             object.__setattr__(self, name, _number(name, getattr(self, name), words, within))
         for name in ("progress", "curve"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise DataError(f"fit: {name!r} must be True or False, got {getattr(self, name)!r}")
             object.__setattr__(self, name, bool(getattr(self, name)))
-        try:
-            seed = -1 if isinstance(self.seed, bool) else operator.index(self.seed)
-        except TypeError:
-            seed = -1
-        if seed < 0:
-            raise DataError(f"fit: 'seed' must be a whole number, not negative, got {self.seed!r}")
-        object.__setattr__(self, "seed", seed)
+        object.__setattr__(self, "seed", _whole("seed", self.seed, 0))
+        if self.steps is not None:
+            object.__setattr__(self, "steps", _whole("steps", self.steps, 1))
+        if self.train == "readout" and (self.max_minutes, self.steps, self.checkpoint) != (None, None, None):
+            raise DataError("fit: 'max_minutes', 'steps' and 'checkpoint' are for train='all'")
+        if self.checkpoint is not None:
+            object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
 
     @classmethod
     def build(cls, options: dict[str, Any]) -> Options:
@@ -119,6 +132,18 @@ def _number(name: str, value: Any, words: str, within: Callable[[float], bool]) 
     plain = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     number = float(plain) if isinstance(plain, Real) and not isinstance(plain, bool) else float("nan")
     if not (isfinite(number) and within(number)):
+        raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
+    return number
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    """An integer that is not smaller than `least`."""
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        words = "a whole number, not negative" if least == 0 else "a positive whole number"
         raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
     return number
 

@@ -3,7 +3,8 @@
 The random weights of the covariant layers are drawn from a seed and stay; the energy is linear in the readout, whose
 weights are the solution of one regularised least-squares problem (`nbody_ref.fit.ridge`). What is left to choose, the
 smoothness of the radial functions and the regularisation, is chosen on a hold-out inside the training frames; then the
-readout is solved again with all of them.
+readout is solved again with all of them. With ``train="all"`` the covariant weights are trained as well
+(`nbody_ref.fit.all_weights`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from scipy.spatial.distance import pdist
 from threadpoolctl import threadpool_limits
 
 from nbody_ref.errors import DataError
+from nbody_ref.fit.all_weights import train_covariant_weights
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.duplicates import TOLERANCE, copies, spread_of_copies
 from nbody_ref.fit.frames import Frames, symbols
@@ -29,6 +31,7 @@ from nbody_ref.fit.splits import Split, split
 __all__ = ["check_test_frames", "fit"]
 
 MAX_HOLDOUT = 100
+DEFAULT_MINUTES = 20.0  # of a fit that trains all weights
 THREADED_COLUMNS = 4000  # below, several BLAS threads spend more time waiting for each other than they save
 
 
@@ -83,7 +86,11 @@ def fit(frames: Frames | Iterable[Any], log: Log | None = None, **options: Any) 
             say("interrupted while the smoothness was chosen: no fit is complete, nothing is kept")
             raise
     with threadpool_limits(limits=None if large else 1, user_api="blas"):
+        begun = time.perf_counter()
         potential = job.fit_readout(job.network(smoothness), solver)
+        if choice.train == "all" and not job.interrupted:
+            end = start + 60 * (DEFAULT_MINUTES if choice.max_minutes is None else choice.max_minutes)
+            potential = train_covariant_weights(job, potential, time.perf_counter() - begun, end)
     potential.metadata["smoothness"] = smoothness
     potential.metadata["seconds"] = round(time.perf_counter() - start, 1)
     return potential
