@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbody_ref.fit.any_model import train
     from nbody_ref.fit.baseline import Baseline
+    from nbody_ref.fit.descent import DescentOptions
     from nbody_ref.fit.dynamics import nve, relax
     from nbody_ref.fit.evaluation import Evaluation, evaluate
     from nbody_ref.fit.frames import Frame, Frames
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Baseline": "baseline",
+    "DescentOptions": "descent",
     "Evaluation": "evaluation",
     "Frame": "frames",
     "Frames": "frames",
@@ -35,11 +38,13 @@ _HOME = {
     "read_frames": "reading",
     "relax": "dynamics",
     "split": "splits",
+    "train": "any_model",
     "write_report": "report",
 }
 
 __all__ = [
     "Baseline",
+    "DescentOptions",
     "Evaluation",
     "Frame",
     "Frames",
@@ -56,6 +61,7 @@ __all__ = [
     "read_frames",
     "relax",
     "split",
+    "train",
     "write_report",
 ]
 

@@ -1,0 +1,54 @@
+"""Training by steps of networks with several outputs."""
+
+import numpy as np
+import pytest
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit import Frames, ethanol, train
+from nbody_ref.fit.descent import DescentOptions
+from nbody_ref.gates.terms import Bare, Directed, Gate, Product
+from nbody_ref.irreps import Irreps
+from nbody_ref.network import Network, Spec
+from nbody_ref.network.cartesian import from_tensor, from_vector, to_tensor, to_vector
+from nbody_ref.ops.radial import Bessel
+
+
+@pytest.fixture(scope="module")
+def charged():
+    """Ethanol with the dipole and the second moments of charges that depend on the distance to the neighbours."""
+    frames, dipoles, tensors = ethanol()[:24], [], []
+    for frame in frames:
+        r = frame.positions - frame.positions.mean(axis=0)
+        near = np.linalg.norm(r[:, None] - r[None], axis=2)
+        charge = np.exp(-near).sum(axis=1) * np.where(frame.numbers == 1, 0.3, -0.4)
+        charge -= charge.mean()
+        dipoles.append(charge @ r)
+        tensors.append(np.einsum("i,ia,ib->ab", charge, r, r))
+    return frames, np.array(dipoles), np.array(tensors)
+
+
+@pytest.fixture(scope="module")
+def network():
+    outputs = (("energy", "1x0e"), ("dipole", "1x1o"), ("polarizability", "1x0e + 1x2e"))
+    leg = Directed(Bessel(6, 6.0), 2, mul=6)
+    gate = Gate((Bare("centre"), leg, Product((leg, leg), ("0e", "1o", "2e"))), Irreps("1x0e + 1x1o + 1x0e + 1x2e"))
+    return Network(Spec((1, 6, 8), 6.0, (gate, Gate((Bare(),))), outputs=outputs), seed=3)
+
+
+def test_dipole_and_polarizability_are_learned_beside_energy_and_forces(charged, network):
+    frames, dipoles, tensors = charged
+    labels = {"dipole": from_vector(dipoles), "polarizability": from_tensor(tensors)}
+    options = DescentOptions(optimiser="lbfgs", steps=12, check_every=4)
+    model, state = train(
+        network, frames, options, holdout=0.25, others=labels, weights={"dipole": 10.0, "polarizability": 10.0}
+    )
+    assert state.best_score < 0.2 * state.history[0]["holdout"]
+    found = model.predict(model.graph(frames.geometries))
+    for label, guess in ((dipoles, to_vector(found["dipole"])), (tensors, to_tensor(found["polarizability"]))):
+        assert np.linalg.norm(guess - label) < 0.5 * np.linalg.norm(label - label.mean(axis=0))
+
+
+def test_holdout_that_leaves_nothing_is_refused(charged, network):
+    for holdout in (0.0, 1.0, 0.001, np.nan):
+        with pytest.raises(DataError, match="'holdout' must leave frames on both sides"):
+            train(network, Frames(charged[0].frames[:5]), holdout=holdout)
