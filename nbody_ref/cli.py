@@ -114,26 +114,32 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
 
 def _fit_arguments(parser: Parser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="labelled geometries: extxyz, or what ASE reads")
-    folder = f"receives {MODEL} and report.html (default: fit)"
+    folder = f"receives {MODEL}, report.html and log.txt (default: fit)"
     parser.add_argument("-o", "--output", type=Path, default=Path("fit"), metavar="DIR", help=folder)
     parser.add_argument("--n-train", type=_whole, metavar="N", help="fit to N random frames, test on the others")
     parser.add_argument("--test", type=Path, metavar="FILE", help="frames to test on")
-    parser.add_argument("--cutoff", type=float, help="radius of neighbourhoods, Angstrom (default: 5)")
-    parser.add_argument("--size", choices=["auto", "small", "medium", "large"], help="how many features")
-    parser.add_argument("--solver", choices=["auto", "primal", "dual", "qr"], help="qr: accurate and slow")
-    parser.add_argument("--smoothness", type=float, metavar="S", help="fix the exponent instead of choosing it")
-    parser.add_argument("--regularisation", type=float, metavar="L", help="fix lambda instead of choosing it")
-    parser.add_argument("--holdout", type=float, metavar="PART", help="part of the frames for choices (default: 0.2)")
-    parser.add_argument("--memory", type=float, metavar="GB", help="most memory to use (default: what is free)")
-    parser.add_argument("--seed", type=_whole, help="of splits and random weights (default: 0)")
+    parser.add_argument("--seed", type=_whole, metavar="N", help="of splits and random weights (default: 0)")
     _data_arguments(parser)
+    model = parser.add_argument_group("what is fitted")
+    model.add_argument("--cutoff", type=float, metavar="A", help="radius of neighbourhoods, Angstrom (default: 5)")
+    sizes = ["auto", "small", "medium", "large"]
+    model.add_argument("--size", choices=sizes, help="how many features (default: auto, by the number of labels)")
+    solvers = ["auto", "primal", "dual", "qr"]
+    model.add_argument("--solver", choices=solvers, help="of the equations (default: auto; qr: twice the digits)")
+    model.add_argument("--smoothness", type=float, metavar="S", help="fix the exponent instead of choosing it")
+    model.add_argument("--regularisation", type=float, metavar="L", help="fix lambda instead of choosing it")
+    model.add_argument("--holdout", type=float, metavar="PART", help="part of the frames for choices (default: 0.2)")
+    model.add_argument("--memory", type=float, metavar="GB", help="most memory to use (default: what is free)")
 
 
 def _data_arguments(parser: Parser) -> None:
-    parser.add_argument("--units", default="eV,A", help="energy and length of the file (default: eV,A)")
-    parser.add_argument("--energy-key", metavar="KEY", help="name of the energies in the file")
-    parser.add_argument("--forces-key", metavar="KEY", help="name of the forces in the file")
-    parser.add_argument("--trust-units", action="store_true", help="skip the check of magnitudes")
+    data = parser.add_argument_group("how the file is read")
+    units = "energy and length of the file: eV, meV, kcal/mol, kJ/mol, Ha or Ry; A, bohr or nm (default: eV,A)"
+    data.add_argument("--units", default="eV,A", metavar="E,L", help=units)
+    data.add_argument("--energy-key", metavar="KEY", help="name of the energies (default: REF_energy, else energy)")
+    data.add_argument("--forces-key", metavar="KEY", help="name of the forces (default: REF_forces, else forces)")
+    trust = "skip the checks of magnitudes, bond lengths and the sign of forces"
+    data.add_argument("--trust-units", action="store_true", help=trust)
 
 
 def _read(options: argparse.Namespace, path: Path) -> Any:

@@ -244,4 +244,4 @@ def test_a_composition_that_the_data_leave_open_is_refused_by_name(data, tmp_pat
     methane.info["REF_energy"], methane.arrays["REF_forces"] = -1094.0, np.zeros((5, 3))
     write(tmp_path / "methane.xyz", methane, format="extxyz")
     status, _, errors = run(capsys, "evaluate", tmp_path / "potential.safetensors", tmp_path / "methane.xyz")
-    assert status == 1 and "molecule 0 is CH4, and its energy does not follow from the training data" in errors
+    assert status == 1 and "frame 0 is CH4, and its energy does not follow from the training data" in errors

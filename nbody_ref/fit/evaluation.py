@@ -46,20 +46,20 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready errors: energies of configurations in meV, per atom in meV/atom, forces in meV/A.
 
-        Frames are counted from zero, without those of single atoms.
+        Frames are named by where they stand in their file, counted from 0.
         """
         n_atoms, de, df = self.frames.n_atoms, 1e3 * self.energy_errors, 1e3 * self.force_errors
         worst = int(np.argmax(np.abs(df).max(axis=1)))
-        frame_of = np.repeat(np.arange(len(n_atoms)), n_atoms)
+        indices, frame_of = self.frames.indices, np.repeat(np.arange(len(n_atoms)), n_atoms)
         out: dict[str, Any] = {
             "n_frames": len(self.frames),
             **_statistics("energy", "meV", de),
             **_statistics("energy_per_atom", "meV", de / n_atoms),
             **_statistics("forces", "meV_per_A", df),
             "energy_max_meV": float(np.abs(de).max()),
-            "energy_max_frame": int(np.argmax(np.abs(de))),
+            "energy_max_frame": indices[int(np.argmax(np.abs(de)))],
             "forces_max_meV_per_A": float(np.abs(df).max()),
-            "forces_max_frame": int(frame_of[worst]),
+            "forces_max_frame": indices[int(frame_of[worst])],
             "species": {name: _statistics("forces", "meV_per_A", part) for name, part in self._by_species(df)},
             "mean": _statistics("forces", "meV_per_A", 1e3 * self.frames.forces),
         }
@@ -97,6 +97,9 @@ class Evaluation:
         for first, *cells in lines:
             placed = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
             rows.append((first.ljust(name + 3) + "".join(placed)).rstrip())
+        if d["n_frames"] > 1:
+            worst = f"energy in frame {d['energy_max_frame']}, forces in frame {d['forces_max_frame']}"
+            rows.append(f"largest errors: {worst} (counted from 0)")
         return "\n".join(rows)
 
 
@@ -128,6 +131,9 @@ def evaluate(potential: Potential, frames: Frames) -> Evaluation:
     """
     if not len(frames):
         raise DataError("evaluate: 'frames' must hold at least one frame, got none")
+    for i, frame in zip(frames.indices, frames, strict=True):
+        potential.check_species(frame.numbers, f"frame {i}")
+        potential.check_composition(frame.numbers, f"frame {i}")
     prediction = potential.predict(frames.geometries)
     known = potential.metadata.get("mean_atom_energies", {})
     atoms = np.array([known.get(str(z), np.nan) for z in potential.network.species])

@@ -50,11 +50,21 @@ class Frames(Sequence[Frame]):
         Energies of isolated atoms by atomic number, eV; empty if they are not known.
     origin : dict
         JSON record: file, sha256, keys and units that were used.
+    indices : tuple of int
+        Where each frame stands in the file that it was read from, counted from 0; 0, 1, ... if none are given.
     """
 
     frames: tuple[Frame, ...]
     atoms: Mapping[int, float] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    indices: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.indices:
+            object.__setattr__(self, "indices", tuple(range(len(self.frames))))
+        elif len(self.indices) != len(self.frames):
+            came = f"{len(self.indices)} for {len(self.frames)} frames"
+            raise DataError(f"Frames: 'indices' must hold one for each frame, got {came}")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -66,7 +76,8 @@ class Frames(Sequence[Frame]):
         if isinstance(index, (int, np.integer)):
             return self.frames[index]
         chosen = range(len(self))[index] if isinstance(index, slice) else [int(i) for i in np.asarray(index)]
-        return replace(self, frames=tuple(self.frames[i] for i in chosen))
+        indices = tuple(self.indices[i] for i in chosen)
+        return replace(self, frames=tuple(self.frames[i] for i in chosen), indices=indices)
 
     @property
     def species(self) -> tuple[int, ...]:

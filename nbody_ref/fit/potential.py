@@ -188,7 +188,7 @@ def undetermined(where: str, numbers: Array, baseline: Baseline) -> str:
     return (
         f"{where} is {_formula({name: named.count(name) for name in names})}, and its energy does not follow from the "
         f"training data: they hold {', '.join(known)} without isolated atoms, so that the energy of an atom is not "
-        f"known. Add the isolated atoms to the training data (frames of one atom); forces can be had as it is"
+        f"known. Add the isolated atoms to the training data (frames of one atom), or ask for its forces only"
     )
 
 

@@ -60,7 +60,7 @@ def quickstart(folder: Path, say: Callable[[str], None] = print, seed: int = 0) 
     say(evaluation.table())
     say("")
     trajectory = _move(potential, evaluation, say, seed)
-    write_report(str(folder / "report.html"), potential, {"test": evaluation}, trajectory, log)
+    write_report(str(folder / "report.html"), potential, {f"{TEST} other frames": evaluation}, trajectory, log)
     say(f"4. Written: {folder / 'potential.safetensors'}, {folder / 'report.html'}")
     say(f"   {time.perf_counter() - start:.1f} s in all. Your own data: nbody-ref fit FILE.xyz -o DIR")
     return passed

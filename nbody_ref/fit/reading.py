@@ -147,7 +147,7 @@ def frames_from_atoms(
     first = images[molecules[0]]
     energy_key = _choose("energy", keys[0], ENERGY_KEYS, _energy_labels(first), molecules[0])
     forces_key = _choose("forces", keys[1], FORCES_KEYS, _forces_labels(first), molecules[0])
-    frames, isolated = [], {}
+    frames, isolated, indices = [], {}, []
     for index, atoms in enumerate(images):
         where = f"frame {index}"
         if np.any(atoms.pbc):
@@ -160,8 +160,9 @@ def frames_from_atoms(
         elif len(atoms):
             forces = _forces(atoms, forces_key, index) * (energy_factor / length_factor)
             frames.append(Frame(numbers, positions, energy, forces))
+            indices.append(index)
     record = {**(origin or {}), "energy_key": energy_key, "forces_key": forces_key, "units": units}
-    result = Frames(tuple(frames), isolated, record)
+    result = Frames(tuple(frames), isolated, record, tuple(indices))
     if not trust_units:
         check_plausible(result)
     return result

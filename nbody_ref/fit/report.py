@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font-family: system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
-img {{ max-width: 100% }} pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto }}
+img {{ max-width: 100% }} pre {{ background: #f4f4f4; padding: 1rem; white-space: pre-wrap }}
 details {{ margin: 1rem 0 }} figcaption {{ color: #555 }}
 </style></head><body><h1>{title}</h1>
 {body}
@@ -79,7 +79,7 @@ def write_report(
         Of the HTML file.
     potential : Potential
     evaluations : dict of str to Evaluation
-        By the name of the data, such as ``test``.
+        By the name of the data, such as ``test frames``.
     trajectory : Trajectory, optional
     log : sequence of str
         Lines that the fit printed.
@@ -89,19 +89,23 @@ def write_report(
     FileError
         If the file cannot be written.
     """
-    parts = []
+    parts = [f"<pre>{html.escape(potential.summary())}</pre>"]
     for name, evaluation in evaluations.items():
         parts.append(f"<h2>Errors on {html.escape(name)}</h2><pre>{html.escape(evaluation.table())}</pre>")
         parts.append(_image(_parity(evaluation), f"Predicted against labelled energies and forces, {name}."))
     curve = potential.metadata.get("learning_curve", [])
     if len(curve) > 1:
-        caption = "Learning curve: errors on the hold-out of fits to fewer frames."
+        caption = "Errors on the hold-out of fits to fewer frames. Where they still fall, more frames help."
         parts.append("<h2>Learning curve</h2>" + _image(_learning_curve(curve), caption))
     if trajectory is not None:
-        caption = f"Total energy: drift {trajectory.drift:.2g} meV/atom/ps, fluctuation {trajectory.fluctuation:.2g}."
+        caption = (
+            f"Potential and total energy. The total one should be constant: drift {trajectory.drift:.2g} meV/atom/ps, "
+            f"fluctuation {trajectory.fluctuation:.2g} meV/atom."
+        )
         parts.append("<h2>Dynamics at constant energy</h2>" + _image(_drift(trajectory), caption))
     parts.append(_record(potential, log))
-    title = "Potential for " + ", ".join(symbols(potential.network.species))
+    formulas = sorted({formula for evaluation in evaluations.values() for formula in evaluation.frames.formulas})
+    title = "Potential for " + ", ".join(formulas if 0 < len(formulas) < 4 else symbols(potential.network.species))
     write_atomically(path, PAGE.format(title=html.escape(title), body="\n".join(parts)).encode())
 
 
@@ -164,16 +168,32 @@ def _learning_curve(curve: Sequence[dict[str, float]]) -> Figure:
         axes.loglog(frames, [point[key] for point in curve], "o-")
         axes.set_xlabel("training frames")
         axes.set_ylabel(name)
-        axes.grid(which="both", alpha=0.3)
+        _plain_ticks(axes.xaxis, frames)
+        _plain_ticks(axes.yaxis, [point[key] for point in curve])
+        axes.grid(alpha=0.3)
     return figure
+
+
+def _plain_ticks(axis: Any, values: Sequence[float]) -> None:
+    """Ticks at the values themselves, as plain numbers: three points on a logarithmic axis need no powers of ten."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, StrMethodFormatter
+
+    kept: list[float] = []
+    for value in sorted(values):
+        if not kept or value > 1.15 * kept[-1]:  # else their labels would touch
+            kept.append(value)
+    axis.set_major_locator(FixedLocator(kept))
+    axis.set_major_formatter(StrMethodFormatter("{x:.3g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _drift(trajectory: Trajectory) -> Figure:
     figure = _figure(9, 3.5)
     axes = figure.subplots()
     axes.plot(trajectory.times, 1e3 * (trajectory.potential - trajectory.potential[0]), lw=0.8, label="potential")
-    axes.plot(trajectory.times, 1e3 * (trajectory.total - trajectory.total[0]), lw=1.2, label="total")
+    axes.plot(trajectory.times, 1e3 * (trajectory.total - trajectory.potential[0]), lw=1.2, label="total")
     axes.set_xlabel("time, fs")
-    axes.set_ylabel("energy - first, meV")
+    axes.set_ylabel("energy above the start, meV")
     axes.legend()
     return figure

@@ -1,6 +1,7 @@
 """Errors: recomputed by hand from predictions, with the names and units that are promised."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_table_names_units_and_the_mean(potential, frames):
 
 def test_unseen_element_is_named(potential):
     nitrogen = Frames((Frame(np.array([7, 7]), np.array([[0, 0, 0], [0, 0, 1.1]]), -3000.0, np.zeros((2, 3))),))
-    with pytest.raises(GeometryError, match="molecule 0: atom 0 is N"):
+    with pytest.raises(GeometryError, match="frame 0: atom 0 is N"):
         evaluate(potential, nitrogen)
 
 
@@ -56,10 +57,24 @@ def test_columns_of_the_table_stay_apart_however_large_the_numbers(potential, fr
     good = frames[100:103]
     result = evaluate(potential, Frames(tuple(f._replace(energy=f.energy + 123456.789) for f in good)))
     for table in (result.table(), evaluate(potential, good).table()):
-        head, *lines = table.split("\n")
+        head, *lines, last = table.split("\n")
+        assert last.startswith("largest errors: energy in frame ")
         ends = [head.index(word) + len(word) for word in ("MAE", "RMSE", "max")]
         for line in lines:
             cells = line[: ends[0]].split()[-1:] + line[ends[0] :].split()
             assert all(float(cell) >= 0 for cell in cells) and len(cells) in (2, 3)
             for cell, end in zip(cells, ends):
                 assert line[end - len(cell) - 2 : end] == f"  {cell}"
+
+
+def test_frames_are_named_by_their_place_in_the_file(potential, frames):
+    """The file begins with three isolated atoms, so that the first molecule is frame 3."""
+    assert frames.indices[0] == 3 and frames[[7, 5]].indices == (10, 8)
+    spoilt = frames[100:104]
+    spoilt = replace(spoilt, frames=(*spoilt.frames[:2], spoilt[2]._replace(energy=0.0, forces=99 + spoilt[2].forces),
+                                     spoilt[3]))  # fmt: skip
+    found = evaluate(potential, spoilt)
+    assert found.to_dict()["energy_max_frame"] == found.to_dict()["forces_max_frame"] == 105
+    assert "energy in frame 105, forces in frame 105 (counted from 0)" in found.table()
+    with pytest.raises(DataError, match="'indices' must hold one for each frame, got 1 for 2 frames"):
+        Frames(frames.frames[:2], indices=(1,))

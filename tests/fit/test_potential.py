@@ -216,7 +216,7 @@ def test_calculator_gives_forces_of_an_open_composition_and_refuses_its_energy(b
 def test_evaluation_of_an_open_composition_is_refused(bare, frames):
     positions, numbers = acetylacetone()
     odd = frames[0]._replace(positions=positions, numbers=numbers, forces=np.zeros((15, 3)))
-    with pytest.raises(GeometryError, match="molecule 1 is C5H8O2"):
+    with pytest.raises(GeometryError, match="frame 1 is C5H8O2"):
         evaluate(bare, Frames((frames[0], odd)))
 
 
