@@ -232,7 +232,7 @@ COUPLES = [(a, b) for a in range(2) for b in range(a, 2)]
 
 
 def moment_tensor_energy(rows: Sequence[Sequence[Fraction]], xi: Sequence[Any], c: Sequence[Sequence[Any]]) -> Any:
-    """A moment tensor potential of one atom: E = sum_a xi_a B_a, B contractions of M_{mu,nu} = sum_j f_mu(r_j) r_j^nu."""
+    """Moment tensor potential of one atom: E = sum xi_a B_a, B_a contractions of M_{mu,nu} = sum_j f_mu(r_j) r_j^nu."""
     square = [sum(x * x for x in r) for r in rows]
     f = [[sum(c[mu][k] * q(s) for k, q in enumerate(RADIAL)) for s in square] for mu in range(2)]
     scalar = [sum(g) for g in f]

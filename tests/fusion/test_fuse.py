@@ -40,14 +40,17 @@ def random_states(table, seed, rows=3):
     return [rng.standard_normal((rows, kind.dim)) for kind in table.irreps]
 
 
-def by_tensors(states, table, wrap=lambda x: x):
-    """Every term by its correctly rounded coupling tensor; `wrap` = np.abs gives the gauge of this sum."""
+def by_tensors(states, table, wrap=lambda x: x, dots=None, leg=None):
+    """Every term by its correctly rounded coupling tensor; `wrap` = np.abs gives the gauge of this sum.
+
+    With `dots`, number `leg` of every term takes its tangent: one summand of the product rule.
+    """
     out = []
     for term in table.terms:
         tensor, args = wrap(dense_tensor(term.diagram, table.basis)), []
         for a, (s, p) in enumerate(term.sources):
             part, start = table.irreps[s][p], table.irreps[s].offsets[p]
-            x = states[s][:, start : start + part.dim].reshape(-1, part.irrep.dim, part.mul)
+            x = (dots if a == leg else states)[s][:, start : start + part.dim].reshape(-1, part.irrep.dim, part.mul)
             args += [wrap(x), [42, a, 41 if table.mode == "channelwise" else 20 + a]]
         n = len(term.sources)
         order = leaf_order(term.diagram.tree)
@@ -104,29 +107,44 @@ def test_fuse_is_the_contraction_with_the_exact_coupling_tensors(name, order):
     assert np.any(np.abs(y - by_tensors(states, table)) > bound)
 
 
-def test_complex_gauge_agrees_with_its_tensors_and_all_dtypes_run():
+def law(size, table, u, chains=1):
+    """k u S for states of such absolute components, and the same for the sum over tensors in double precision.
+
+    `chains` multiplies k: a complex product adds a sum to each product, a tangent a sum to each vertex.
+    """
+    total, k = gauge(size, table)
+    terms = max(np.prod([leg.dim for leg in term.diagram.legs]) for term in table.terms) + 5  # sum, product, rounded C
+    return chains * (u * k * total + U * terms * by_tensors(size, table, np.abs))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
+def test_complex_gauge_agrees_with_its_tensors_in_every_precision(dtype):
     table = problem("mixed", basis="complex")
     real, imag = random_states(table, 2), random_states(table, 3)
-    states = [x + 1j * y for x, y in zip(real, imag)]
-    np.testing.assert_allclose(fuse(*states, table), by_tensors(states, table), rtol=0, atol=1e-13)
-    for dtype in (np.float32, np.complex64):
-        found = fuse(*(x.astype(dtype) for x in real), table)
-        assert found.dtype == dtype
-        np.testing.assert_allclose(found, by_tensors(real, table), rtol=0, atol=1e-4)
+    both = [x + 1j * y for x, y in zip(real, imag)]
+    states = [(x if np.dtype(dtype).kind == "c" else x.real).astype(dtype) for x in both]
+    u = 2.0**-24 if np.finfo(dtype).bits == 32 else U
+    found = fuse(*states, table)
+    assert found.dtype == dtype
+    wide = [x.astype(np.complex128 if np.dtype(dtype).kind == "c" else np.float64) for x in states]
+    bound = law([np.abs(x.real) + np.abs(x.imag) for x in wide], table, u, 2)
+    assert np.all(np.abs(found - by_tensors(wide, table)) <= bound)
+    wide[0][0] *= 1 + 2**13 * u
+    assert np.any(np.abs(found - by_tensors(wide, table)) > bound)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_fuse_jvp_is_the_derivative_of_the_polynomial(name):
-    """A polynomial of degree n along a line is fixed by n + 1 points; its slope at 0 follows by interpolation."""
+    """The product rule on the coupling tensors: each leg in turn takes its tangent."""
     table = problem(name)
     states, dots = random_states(table, 4), random_states(table, 5)
-    degree = len(table.terms[0].sources)
-    points = np.arange(degree + 1) - degree // 2
-    samples = [fuse(*(x + t * v for x, v in zip(states, dots)), table) for t in points]
-    slope = np.linalg.solve(np.vander(points, increasing=True).astype(float), np.array(samples).reshape(degree + 1, -1))
+    legs = range(len(table.terms[0].sources))
+    exact = sum(by_tensors(states, table, dots=dots, leg=leg) for leg in legs)
     found = fuse_jvp(*states, *dots, table)
-    scale = max(np.abs(sample).max() for sample in samples)
-    np.testing.assert_allclose(found.ravel(), slope[1], rtol=0, atol=1e-13 * scale)
+    bound = law([np.abs(x) + np.abs(v) for x, v in zip(states, dots)], table, U, 2)
+    assert np.all(np.abs(found - exact) <= bound)
+    one_forgotten = exact - by_tensors(states, table, dots=dots, leg=0)
+    assert np.any(np.abs(found - one_forgotten) > bound)
     assert fuse_jvp(*states, *[None] * len(states), table) is None
 
 

@@ -174,19 +174,27 @@ def test_maps_to_and_from_the_full_basis_are_lossless_and_fit_real_values():
     basis = symmetric_basis("0e+1o+2e", 3, "1o")
     rng = np.random.default_rng(5)
     state = [rng.standard_normal(label.dim) for label in basis.labels]
-    full = np.array(
-        [np.einsum("abcm,a,b,c->m", dense_tensor(p.diagram), *(state[q] for q in p.parts)) for p in basis.full]
-    )
-    reduced = basis.to_reduced(full.T)
-    np.testing.assert_allclose(basis.to_full(reduced), full.T, rtol=0, atol=1e-13 * np.abs(full).max())
+    by_tensor = lambda wrap: np.array([  # noqa: E731
+        np.einsum("abcm,a,b,c->m", wrap(dense_tensor(p.diagram)), *(wrap(state[q]) for q in p.parts))
+        for p in basis.full
+    ]).T  # fmt: skip
+    full, size, u = by_tensor(lambda x: x), by_tensor(np.abs), 2.0**-53
+    k = max(np.prod([label.dim for label in p.diagram.legs]) for p in basis.full) + 4  # sum, three products, rounded C
+    reduced, M = basis.to_reduced(full), np.abs(basis.matrix(np.float64))
+    spread = basis.to_reduced(size) @ M.T  # of the independent paths, over all of them
+    bound = u * (k * size + (k + len(basis.reduced) + 2) * spread)
+    assert np.all(np.abs(basis.to_full(reduced) - full) <= bound)
     wrong = symmetric_basis("0e+1o+2e", 3, "1o", basis="complex")
-    assert np.abs(wrong.to_full(reduced) - full.T).max() > 0.1  # the signs of the real gauge matter
+    assert np.any(np.abs(wrong.to_full(reduced) - full) > bound)  # the signs of the real gauge matter
     exact = rng.integers(-9, 10, (4, len(basis.reduced))).astype(float)
     assert np.array_equal(basis.to_reduced(basis.to_full(exact)), exact)
     assert np.array_equal(basis.weights_to_reduced(basis.weights_to_full(exact)), exact)
     weights = rng.standard_normal(len(basis.full))
     merged = basis.weights_to_reduced(weights)
-    np.testing.assert_allclose(reduced @ merged, full.T @ weights, rtol=0, atol=1e-12)
+    n = len(basis.full) + len(basis.reduced) + 4  # two sums over paths, products, rounded M
+    bound = (bound + u * n * (size + spread)) @ np.abs(weights)
+    assert np.all(np.abs(reduced @ merged - full @ weights) <= bound)
+    assert np.any(np.abs(reduced @ basis.weights_to_reduced(np.roll(weights, 1)) - full @ weights) > bound)
 
 
 def test_paths_name_their_parts():
