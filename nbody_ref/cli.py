@@ -195,6 +195,7 @@ def _fit_frames(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], 
     """Frames to fit to and to test on (or None), their record, and what there is to say about them."""
     from nbody_ref.fit import split
     from nbody_ref.fit.duplicates import copies_of
+    from nbody_ref.fit.splits import in_file
     from nbody_ref.fit.training import check_test_frames
 
     frames = _read(options, options.file)
@@ -204,8 +205,9 @@ def _fit_frames(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], 
              f"units {origin['units']}"]
     if options.n_train is not None:
         parts = split(len(frames), options.n_train, options.seed or 0)
-        record["test_split"] = parts.to_dict()
-        notes.append(f"test {parts}")
+        named = in_file(parts, frames)
+        record["test_split"] = named.to_dict()
+        notes.append(f"test {named}")
         frames, rest = frames[parts.train], frames[parts.test]
         if test is None:
             copied = copies_of(rest, frames)

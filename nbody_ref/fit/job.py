@@ -95,8 +95,8 @@ class Job:
                 self.add([equations], design, chunk)
             scores.append(self.best(equations, self.design(network, test), test)[0])
         chosen = exponents[int(np.argmin(scores))]
-        listed = ", ".join(f"{s:g}: {1e3 * x:.1f}" for s, x in zip(exponents, scores, strict=True))
-        self.say(f"smoothness {chosen:g} (forces MAE on the hold-out, meV/A: {listed}; fits to {len(train)} frames)")
+        listed = ", ".join(f"{1e3 * x:.1f} with {s:g}" for s, x in zip(exponents, scores, strict=True))
+        self.say(f"smoothness {chosen:g}: forces MAE on the hold-out {listed} (meV/A, fits to {len(train)} frames)")
         return chosen
 
     def fit_readout(self, network: Network, solver: str) -> Potential:
@@ -148,6 +148,7 @@ class Job:
             "package": nbody_ref.__version__,
             "data": self.frames.origin,
             "frames": len(self.frames),
+            "indices": list(self.frames.indices),
             "split": self.split.to_dict(),
             "frames_used": len(readout.frames),
             "interrupted": self.interrupted,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import DataError
+from nbody_ref.fit.frames import Frames
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "in_file", "split"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ def split(
         n_train, order = _side_by_side(order, groups, n_train)
         wanted = n - n_train if n_test is None else min(wanted, n - n_train)
     return Split(tuple(order[:n_train]), tuple(order[n_train : n_train + wanted]), seed)
+
+
+def in_file(parts: Split, frames: Frames) -> Split:
+    """The same split by where the frames stand in their file, for people; `Frames` are indexed by the other one."""
+    train, test = (tuple(frames.indices[i] for i in part) for part in (parts.train, parts.test))
+    return Split(train, test, parts.seed)
 
 
 def _side_by_side(order: list[int], groups: Sequence[int], n_train: int) -> tuple[int, list[int]]:

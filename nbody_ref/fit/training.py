@@ -26,7 +26,7 @@ from nbody_ref.fit.job import MIN_FRAMES, Job, Log
 from nbody_ref.fit.options import Options
 from nbody_ref.fit.potential import Potential, undetermined
 from nbody_ref.fit.reading import frames_from_atoms
-from nbody_ref.fit.splits import Split, split
+from nbody_ref.fit.splits import Split, in_file, split
 
 __all__ = ["check_test_frames", "fit"]
 
@@ -105,7 +105,7 @@ def check_test_frames(training: Frames, test: Frames, name: str = "test frame") 
         If a frame holds an element that the training frames do not, or its energy does not follow from theirs.
     """
     baseline, known = Baseline.build(training), set(training.species)
-    for i, frame in enumerate(test):
+    for i, frame in zip(test.indices, test, strict=True):
         unseen = [int(z) for z in frame.numbers if int(z) not in known]
         if unseen:
             names = ", ".join(symbols(sorted(known)))
@@ -133,7 +133,7 @@ def _say_what_is_fitted(job: Job, groups: Any) -> None:
             f"{copied} of {len(frames)} frames are copies of others (distances agree to {TOLERANCE} A, energies to "
             f"{spread_of_copies(frames, groups):.2g} eV): copies stay on one side of the hold-out"
         )
-    held = job.split.listed("test")
+    held = in_file(job.split, frames).listed("test")
     say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
     named = zip(symbols(energies), energies.values(), strict=True)
     say(f"baseline ({job.baseline.kind}): " + ", ".join(f"{name} {energy:.4f} eV" for name, energy in named))

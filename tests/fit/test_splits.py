@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit import split
+from nbody_ref.fit import Split, ethanol, split
+from nbody_ref.fit.splits import in_file
 
 
 @given(st.integers(2, 60), st.data())
@@ -54,3 +55,12 @@ def test_groups_stay_on_one_side(n, data):
 def test_negative_seed_is_refused():
     with pytest.raises(DataError, match="'seed' must not be negative, got -1"):
         split(10, 5, -1)
+
+
+def test_frames_of_a_split_are_named_by_their_place_in_the_file():
+    """The shipped file begins with three isolated atoms."""
+    frames = ethanol()
+    parts = split(10, 7)
+    assert in_file(parts, frames).train == tuple(i + 3 for i in parts.train)
+    chosen = frames[[50, 40, 30]]
+    assert in_file(Split((2, 0), (1,), 5), chosen) == Split((33, 53), (43,), 5)

@@ -22,6 +22,7 @@ def test_forty_frames_give_a_potential_of_ethanol(potential, frames):
 def test_the_record_holds_split_choices_and_data(potential, frames):
     record = potential.metadata
     assert sorted(record["split"]["train"] + record["split"]["test"]) == list(range(40))
+    assert record["indices"] == list(range(3, 43))  # isolated atoms come first in the file
     assert record["frames_used"] == 40 and record["data"]["sha256"] == frames.origin["sha256"]
     assert record["regularisation"] in record["options"]["regularisation"] and record["smoothness"] == 1.5
     assert record["holdout_errors"]["forces_mae_meV_per_A"] < 80
@@ -140,8 +141,8 @@ def test_test_frames_that_a_fit_cannot_judge_are_refused_before_it(frames):
     bare, first = Frames(frames[:6].frames), frames[0]
     check_test_frames(bare, frames[6:9])
     nitrogen = first._replace(numbers=np.where(first.numbers == 8, 7, first.numbers))
-    with pytest.raises(DataError, match=r"test frame 1 holds N, which is not in the training data \(H, C, O\)"):
-        check_test_frames(frames[:6], Frames((first, nitrogen)))
+    with pytest.raises(DataError, match=r"test frame 4 holds N, which is not in the training data \(H, C, O\)"):
+        check_test_frames(frames[:6], Frames((first, nitrogen), indices=(3, 4)))
     methane = Frames((Frame(np.array([6, 1, 1, 1, 1]), np.eye(5, 3), 0.0, np.zeros((5, 3))),))
     check_test_frames(frames[:6], methane)  # isolated atoms are known
     with pytest.raises(DataError, match="test frame 0 is CH4, and its energy does not follow"):
