@@ -4,11 +4,13 @@ import importlib.util
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "validation"
+NAMES = sorted({path.stem.removeprefix("check_") for path in FOLDER.glob("check_*.py")} - {"peers", "peers_accuracy"})
 SCRIPT = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -65,15 +67,21 @@ def test_an_exact_claim_admits_no_small_residual(tmp_path):
 CAMPAIGN = ["--quick", "--only", "errata", "--only", "proposition_1"]
 CLUSTER = """
 import os, signal, subprocess, sys, time
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         command = [sys.executable, *sys.argv[1:], "--executor", "dask:" + cluster.scheduler_address]
         campaign = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        time.sleep(1.5)
-        os.kill(next(iter(cluster.workers.values())).process.pid, signal.SIGKILL)
-        sys.exit(campaign.wait(timeout=120))
+        with Client(cluster) as client:
+            at_work = []
+            while not at_work and campaign.poll() is None:
+                time.sleep(0.05)
+                at_work = [address for address, tasks in client.processing().items() if tasks]
+            pid = client.run(os.getpid, workers=at_work[:1])[at_work[0]]
+            os.kill(pid, signal.SIGKILL)
+            status = campaign.wait(timeout=300)
+            sys.exit(status or pid in client.run(os.getpid).values())
 """
 
 
@@ -88,6 +96,23 @@ def test_a_campaign_gives_the_same_bits_serially_and_in_processes(tmp_path):
     serial = campaign(tmp_path / "serial", executor=("--executor", "serial"))
     assert len(serial) == 2
     assert campaign(tmp_path / "processes") == serial
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_planted_error_is_caught(name):
+    command = [sys.executable, str(FOLDER / f"check_{name}.py"), "--planted"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "planted: " in done.stdout
+
+
+def test_any_executor_serves():
+    spec = importlib.util.spec_from_file_location("run_evidence", FOLDER / "run.py")
+    run_evidence = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run_evidence)
+    with ThreadPoolExecutor(1) as pool:
+        found, failed = run_evidence.campaign(["proposition_1"], True, pool)
+    assert failed == [] and [record["holds"] for record in found["proposition_1"]] == [True] * 4
 
 
 def test_a_campaign_survives_the_death_of_a_dask_worker(tmp_path):

@@ -114,6 +114,14 @@ def caught(claim: Claim, changes: Mapping[str, Any]) -> bool:
         return True
 
 
+def all_caught(claim: Claim) -> bool:
+    """Whether every planted error of a claim is caught, one line each."""
+    twins = {name: caught(claim, changes) for name, changes in claim.planted.items()}
+    for name, found in twins.items():
+        print(f"{'ok  ' if found else 'FAIL'} {claim.number:5} planted: {name} {'caught' if found else 'MISSED'}")
+    return all(twins.values())
+
+
 def report(claim: Claim, full: bool) -> dict[str, Any]:
     """Examine a claim and its planted errors, print one line, return the record."""
     start = time.perf_counter()
@@ -146,13 +154,16 @@ def report(claim: Claim, full: bool) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line of every script: ``python validation/check_x.py [--quick] [--only NUMBER] [--json FILE]``."""
+    """Command line of every script: ``check_x.py [--quick | --planted] [--only NUMBER] [--json FILE]``."""
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--quick", action="store_true", help="a small selection of the cases")
     parser.add_argument("--only", metavar="NUMBER", help="one claim, or all of a group: 8.6, 8")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the records here")
+    parser.add_argument("--planted", action="store_true", help="only the planted errors: each must be caught")
     options = parser.parse_args(argv)
     chosen = [c for c in CLAIMS if not options.only or f"{c.number}.".startswith(f"{options.only}.")]
+    if options.planted:
+        return 0 if chosen and all(all_caught(c) for c in chosen) else 1
     records = [report(c, not options.quick) for c in chosen]
     if options.json:
         options.json.write_text(json.dumps(records, indent=1) + "\n")

@@ -1,16 +1,19 @@
 """Other libraries as second witnesses, through the named gauges of `nbody_ref.conventions`; tox environment `peers`.
 
-Only the libraries that are installed are asked; E3NN_044_CONSTANTS names constants.pt of the wheel of e3nn 0.4.4.
+Only the libraries that are installed are asked; E3NN_044 names a folder with the wheel of e3nn 0.4.4, whose couplings
+are a file in it (that version itself does not run beside a recent torch).
 Their own errors are not ours to bound, so the claim is a number of digits: at least 12 in double precision.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,14 +115,15 @@ if installed("torch", "e3nn"):
                 D = o3.wigner_D(l, *(torch.tensor(a, dtype=torch.float64) for a in angles)).numpy()
                 yield (angles, l), np.max(np.abs(gauge.D_to_native(l, D) - nbody_ref.wigner_D(l, rotation))) / TWELVE
 
-    CONSTANTS = os.environ.get("E3NN_044_CONSTANTS", "")
-    if CONSTANTS:
+    WHEELS = sorted(Path(os.environ.get("E3NN_044", "/nowhere")).glob("e3nn-0.4.4-*.whl"))
+    if WHEELS:
 
         @claim("10.4", "e3nn", "e3nn 0.4.4 (pinned by MACE): the table it ships, l <= 8, and the list of flipped signs",
-               "constants.pt of the wheel of 0.4.4", {"gauge": translated("e3nn==0.4.4")},
-               {"signs of e3nn >= 0.5": {"gauge": wrong("e3nn==0.4.4", cg_sign="e3nn>=0.5")}}, "10^-12")  # fmt: skip
+               "constants.pt of the wheel of 0.4.4", {"gauge": translated("e3nn-0.4")},
+               {"signs of e3nn >= 0.5": {"gauge": wrong("e3nn-0.4", cg_sign="e3nn>=0.5")}}, "10^-12")  # fmt: skip
         def e3nn_044(subject: SimpleNamespace, full: bool) -> Cases:
-            _, flat, places = torch.load(CONSTANTS, weights_only=False)
+            with zipfile.ZipFile(WHEELS[0]) as wheel:
+                _, flat, places = torch.load(io.BytesIO(wheel.read("e3nn/o3/constants.pt")), weights_only=False)
             listed = {tuple(degrees) for degrees in json.loads(FLIPPED.read_text())}
             for l1, l2, l in triples(full):
                 order = tuple(sorted((l1, l2, l)))
@@ -216,8 +220,8 @@ if installed("spherical", "quaternionic"):
         "spherical",
         "Wigner matrices of spherical, l <= 8",
         "spherical.Wigner.D",
-        {"gauge": translated("moble")},
-        {"not conjugated": {"gauge": wrong("moble", conjugate_D=False)}},
+        {"gauge": translated("spherical")},
+        {"not conjugated": {"gauge": wrong("spherical", conjugate_D=False)}},
         "10^-12",
     )
     def spherical_matrices(subject: SimpleNamespace, full: bool) -> Cases:

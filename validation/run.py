@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = tuple(sorted({path.stem.removeprefix("check_") for path in HERE.glob("check_*.py")} - {"peers"}))
+PEERS = ("peers", "peers_accuracy")  # need libraries that are installed in an environment of their own
+SCRIPTS = tuple(sorted({path.stem.removeprefix("check_") for path in HERE.glob("check_*.py")} - set(PEERS)))
 Records = list[dict[str, Any]]
 
 
@@ -50,6 +51,19 @@ def executor(text: str) -> Executor:
 
         return Client(text.removeprefix("dask:")).get_executor(retries=3)
     return ThreadPoolExecutor(1 if text == "serial" else 2)  # the threads only wait for processes
+
+
+def campaign(names: Iterable[str], quick: bool, pool: Executor) -> tuple[dict[str, Records], list[str]]:
+    """Run scripts with any executor; returns the records, in the order of the names, and the scripts that failed."""
+    jobs: dict[str, Future[Any]] = {name: pool.submit(run_script, str(HERE), name, quick) for name in names}
+    found: dict[str, Records] = {}
+    failed = []
+    for name, job in jobs.items():
+        status, output, found[name] = job.result()
+        print(f"== check_{name}.py\n{output}", end="", flush=True)
+        if status:
+            failed.append(name)
+    return found, failed
 
 
 def record_text(records: Records) -> str:
@@ -129,7 +143,7 @@ def differences(found: dict[str, Records]) -> list[str]:
     """Lines in which the committed files differ from what was found now."""
     wanted = {HERE / "results" / f"{name}.json": record_text(records) for name, records in found.items()}
     if set(found) == set(SCRIPTS):
-        wanted[HERE / "CLAIMS.md"] = claims_text({**stored(("peers",)), **found})
+        wanted[HERE / "CLAIMS.md"] = claims_text({**stored(PEERS), **found})
     lines: list[str] = []
     for path, text in wanted.items():
         old = path.read_text() if path.exists() else ""
@@ -148,7 +162,7 @@ def save(found: dict[str, Records], folder: Path) -> None:
 def write(found: dict[str, Records]) -> None:
     """Write the records of the scripts that ran and, from all records, CLAIMS.md; MEASURED.md if all ran."""
     save(found, HERE / "results")
-    (HERE / "CLAIMS.md").write_text(claims_text(stored((*SCRIPTS, "peers"))))
+    (HERE / "CLAIMS.md").write_text(claims_text(stored((*SCRIPTS, *PEERS))))
     if set(found) == set(SCRIPTS):
         (HERE / "MEASURED.md").write_text(measured_text(found))
 
@@ -163,18 +177,11 @@ def main() -> int:
     parser.add_argument("--executor", default="processes", help="serial, processes (default) or dask:ADDRESS")
     options = parser.parse_args()
     names = [name.removeprefix("check_").removesuffix(".py") for name in options.only or SCRIPTS]
-    unknown = set(names) - {*SCRIPTS, "peers"}
+    unknown = set(names) - {*SCRIPTS, *PEERS}
     if unknown or (options.quick and options.write):
         parser.error(f"unknown scripts {sorted(unknown)}" if unknown else "--write needs the full run")
-    found: dict[str, Records] = {}
-    failed = []
     with executor(options.executor) as pool:
-        jobs: dict[str, Future[Any]] = {n: pool.submit(run_script, str(HERE), n, options.quick) for n in names}
-        for name, job in jobs.items():
-            status, output, found[name] = job.result()
-            print(f"== check_{name}.py\n{output}", end="", flush=True)
-            if status:
-                failed.append(name)
+        found, failed = campaign(names, options.quick, pool)
     count = sum(len(records) for records in found.values())
     print(f"== {count} claims in {len(found)} scripts, failed: {', '.join(failed) or 'none'}")
     if options.save:
