@@ -23,6 +23,7 @@ __all__ = [
     "check_needs",
     "check_out",
     "check_same_dtype",
+    "check_type",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -103,6 +104,18 @@ def check_same_dtype(function: str, **arrays: Array | None) -> None:
         came = ", ".join(f"{name} {dtype}" for name, dtype in given.items())
         names = ", ".join(f"'{name}'" for name in given)
         raise DTypeError(f"{function}: {names} must share one dtype, got {came}")
+
+
+def check_type(function: str, name: str, value: Any, kind: type) -> None:
+    """Raise unless `value`, a table or a list of edges, is of the class that the function reads.
+
+    Raises
+    ------
+    DTypeError
+        If it is not.
+    """
+    if not isinstance(value, kind):
+        raise DTypeError(f"{function}: '{name}' must be of type {kind.__name__}, got {type(value).__name__}")
 
 
 def check_like(function: str, name: str, array: Any, like: Array) -> Array | None:

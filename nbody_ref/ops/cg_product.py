@@ -20,7 +20,7 @@ import numpy as np
 from nbody_ref.errors import IrrepsError
 from nbody_ref.irreps import Irrep, Irreps, check_integer
 from nbody_ref.kernels.cg_product import CHANNELWISE, SUM_BOTH, SUM_LEFT, TO_BOTH, ProductArrays, cg_terms
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
 from nbody_ref.ops.message_table import listed_paths
 from nbody_ref.tables import CGTable, cg_coo, check_basis
 
@@ -262,6 +262,7 @@ def _blocks(
 
 
 def _checked(function: str, a: Array, b: Array, table: ProductTable) -> tuple[Array, Array]:
+    check_type(function, "table", table, ProductTable)
     a = check_array(function, "a", a, (None, table.irreps_a.dim), REAL_OR_COMPLEX)
     b = check_array(function, "b", b, (len(a), table.irreps_b.dim), REAL_OR_COMPLEX)
     check_same_dtype(function, a=a, b=b)

@@ -12,7 +12,7 @@ import numpy as np
 from nbody_ref.errors import GeometryError
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels import distance as loops
-from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs, check_same_dtype
+from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs, check_same_dtype, check_type
 
 __all__ = [
     "distance",
@@ -196,6 +196,7 @@ def distance_vjp_jvp(
 
 
 def _positions(function: str, r_senders: Any, r_receivers: Any, edges: Edges) -> tuple[Array, Array]:
+    check_type(function, "edges", edges, Edges)
     a = check_array(function, "r_senders", r_senders, (edges.n_senders, 3))
     b = check_array(function, "r_receivers", r_receivers, (edges.n_receivers, 3))
     check_same_dtype(function, r_senders=a, r_receivers=b)
@@ -205,6 +206,9 @@ def _positions(function: str, r_senders: Any, r_receivers: Any, edges: Edges) ->
 def _lengths(function: str, r_rel: Any, edges: Edges | None) -> tuple[Array, Array]:
     """Check r_rel and return it with its lengths, each at least sqrt of the smallest normal number."""
     r = check_array(function, "r_rel", r_rel, (None, 3))
+    if edges is not None:
+        check_type(function, "edges", edges, Edges)
+        check_array(function, "r_rel", r, (edges.n_edges, 3))
     dist = np.empty(len(r), r.dtype)
     loops.length(r, dist)
     good = (dist >= np.sqrt(np.finfo(r.dtype).tiny)) & np.isfinite(dist)  # NaN compares false

@@ -16,7 +16,7 @@ import numpy as np
 from nbody_ref.errors import IrrepsError
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.mixing import MixingArrays, mixing_forward, mixing_weights
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype, check_type
 
 __all__ = ["MixingBlock", "MixingTable", "mixing", "mixing_jvp", "mixing_vjp", "mixing_vjp_jvp"]
 
@@ -239,6 +239,7 @@ def _scratch(arrays: MixingArrays, dtype: Any) -> tuple[Array, Array, Any]:
 
 
 def _checked(function: str, F: Array, W: Array, kind: Array, table: MixingTable) -> tuple[Array, Array, Array]:
+    check_type(function, "table", table, MixingTable)
     F = check_array(function, "F", F, (None, table.irreps_in.dim), REAL_OR_COMPLEX)
     W = check_array(function, "W", W, (None, table.n_weights), REAL_OR_COMPLEX)
     check_same_dtype(function, F=F, W=W)

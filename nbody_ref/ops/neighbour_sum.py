@@ -14,7 +14,7 @@ import numpy as np
 
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels.neighbour_sum import gather_sum
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs, check_type
 
 __all__ = ["neighbour_sum", "neighbour_sum_jvp", "neighbour_sum_vjp", "neighbour_sum_vjp_jvp"]
 
@@ -96,4 +96,5 @@ def adjoint(y_bar: Array, edges: Edges) -> Array:
 
 
 def _checked(function: str, x: Array, edges: Edges) -> Array:
+    check_type(function, "edges", edges, Edges)
     return check_array(function, "x", x, (edges.n_senders, None), REAL_OR_COMPLEX)

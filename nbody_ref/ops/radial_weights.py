@@ -21,7 +21,7 @@ from nbody_ref.errors import IrrepsError
 from nbody_ref.irreps import check_integer
 from nbody_ref.kernels.mixing import MixingArrays
 from nbody_ref.kernels.radial_weights import copies_adjoint, copies_forward
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype, check_type
 from nbody_ref.ops.message_table import MessageTable
 from nbody_ref.ops.mixing import Placed, add_outer, apply, both_ways, transposed
 
@@ -92,6 +92,7 @@ class RadialTable:
             If `index` does not give a number below `n` for each path.
         """
         found = () if index is None else _integers("index", index, 0)
+        check_type("RadialTable", "table", table, MessageTable)
         if index is not None and len(found) != len(table.paths):
             raise IrrepsError(f"RadialTable: 'index' must give {len(table.paths)} numbers below {n}, got {found}")
         muls = tuple(table.irreps_in[part].mul for part, _, _ in table.paths)
@@ -235,6 +236,8 @@ def radial_copies(R: Array, table: RadialTable) -> Array:
 
 def radial_copies_jvp(R: Array, R_dot: Array | None, table: RadialTable) -> Array | None:
     """Tangent of `radial_copies`: copies of the tangent; None for None."""
+    R = _checked_radial("radial_copies_jvp", R, table)
+    R_dot = _like("radial_copies_jvp", "R_dot", R_dot, R)
     return None if R_dot is None else radial_copies(R_dot, table)
 
 
@@ -282,6 +285,7 @@ def _sizes(R: Array) -> tuple[Any, Any]:
 
 
 def _checked_radial(function: str, R: Array, table: RadialTable) -> Array:
+    check_type(function, "table", table, RadialTable)
     return check_array(function, "R", R, (None, table.lmax + 1, table.n), REAL_OR_COMPLEX)
 
 
