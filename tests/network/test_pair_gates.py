@@ -41,8 +41,8 @@ def run(network, positions):
 
 
 # Roundings along the longest way: distances 4, harmonics 8, radial 16, inverse powers and their derivative 8, two sums
-# over at most 3 children or 6 pairs with their products 2 * (6 + 8), two mixings of at most 12 terms, the sum over atoms
-# 4; forward and back, and as many again for the rotated positions themselves.
+# over at most 3 children or 6 pairs with their products 2 * (6 + 8), two mixings of at most 12 terms, the sum over all
+# atoms 4; forward and back, and as many again for the rotated positions themselves.
 K = 2 * (4 + 8 + 16 + 8 + 28 + 24 + 4) + 12
 
 
