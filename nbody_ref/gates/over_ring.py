@@ -84,7 +84,8 @@ def _step(step: Step, inputs: list[Rows], statics: list[Any], gauge: Gauges) -> 
         return [[x - y for x, y in zip(inputs[0][int(i)], inputs[1][int(j)])] for i, j in pairs]
     known: dict[str, Callable[..., Rows]] = {
         "affine": _affine, "radial": _radial, "radial_copies": _copies, "neighbour_sum": _sum, "mixing": _mixing,
-        "channel_mixing": _paths, "take": _take, "add": _add, "rescale": _rescale,
+        "channel_mixing": _paths, "take": _take, "add": _add, "rescale": _rescale, "bias": _bias,
+        "complex_from_pairs": _complex,
     }  # fmt: skip
     if name in known:
         return known[name](*inputs, *statics)
@@ -161,6 +162,15 @@ def _rescale(x: Rows, runs: Any) -> Rows:
     factors = [Fraction(factor) for factor, count in runs for _ in range(count)]
     return [[value * (f if isinstance(value, int | Fraction | Gauss) else float(f)) for value, f in zip(row, factors)]
             for row in x]  # fmt: skip
+
+
+def _bias(x: Rows, b: Rows, kind: Any) -> Rows:
+    return [[value + shift for value, shift in zip(row, b[int(k)])] for row, k in zip(x, kind, strict=True)]
+
+
+def _complex(x: Rows) -> Rows:
+    exact = bool(x) and isinstance(x[0][0], int | Fraction)
+    return [[Gauss(a, b) if exact else a + 1j * b for a, b in zip(row[::2], row[1::2])] for row in x]
 
 
 def _paths(F: Rows, W: Rows, kind: Any, table: Any) -> Rows:

@@ -64,16 +64,14 @@ class PublishedModel(EnergyModel):
     """
 
     basis: str = "real"
-    scalar: str = "0e"
 
     def __init__(self, spec: Any, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> None:
         self.spec, self.species, self.cutoff = spec, tuple(spec.species), float(spec.cutoff)
         self.builder = Builder(spec.dtype, self.basis)
         self.builder.irreps["species"] = Irreps([(len(self.species), self.scalar)])
         atoms = self.program(self.builder)
-        double = "complex128" if np.dtype(spec.dtype).kind == "c" and self.basis == "complex" else "float64"
         irreps = self.builder.irreps[atoms]
-        self.last_level = self.builder.emit(steps.CAST, (atoms,), "atom energies", np.dtype(double))
+        self.last_level = self.builder.emit(steps.CAST, (atoms,), "atom energies", np.dtype("float64"))
         self.root = self.builder.emit(steps.SUM, (self.last_level,), "energy", Entry("molecule"))
         self.builder.irreps |= {self.last_level: irreps, self.root: irreps}
         self.chain = self.builder.chain()
@@ -85,11 +83,16 @@ class PublishedModel(EnergyModel):
 
     @abstractmethod
     def program(self, builder: Builder) -> str:
-        """Emit the model; returns the variable of the energies of atoms.
+        """Emit the model; returns the variable of the energies of atoms, real numbers.
 
         It may read the variables ``r`` (N, 3) and ``species`` (N, number of species), one-hot, and the batch entries of
         `nbody_ref.network.layout.Neighbourhoods`.
         """
+
+    @property
+    def scalar(self) -> str:
+        """Irrep of invariant scalars: "0e", or "0" for models of SO(3)."""
+        return "0e"
 
     @property
     def by_species(self) -> Rows:

@@ -19,7 +19,7 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.kernels.activation import activate
 from nbody_ref.ops._check import check_array, check_like, check_needs
 
-__all__ = ["Activation", "activation", "activation_jvp", "activation_vjp", "activation_vjp_jvp"]
+__all__ = ["Activation", "activation", "activation_jvp", "activation_vjp", "activation_vjp_jvp", "derivatives"]
 
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...] | None
@@ -111,14 +111,14 @@ def activation(x: Any, kind: Activation) -> Array:
     `activation_vjp`.
     """
     x = check_array("activation", "x", x, (...,))
-    return np.asarray(_derivatives(x, kind, 0)[0])
+    return np.asarray(derivatives(x, kind, 0)[0])
 
 
 def activation_jvp(x: Any, x_dot: Any, kind: Activation) -> Array | None:
     """Tangent of `activation`: c s'(x) x_dot; None for None."""
     x = check_array("activation_jvp", "x", x, (...,))
     x_dot = check_like("activation_jvp", "x_dot", x_dot, x)
-    return None if x_dot is None else np.asarray(_derivatives(x, kind, 1)[1] * x_dot)  # D2
+    return None if x_dot is None else np.asarray(derivatives(x, kind, 1)[1] * x_dot)  # D2
 
 
 def activation_vjp(y_bar: Any, x: Any, kind: Activation, needs: Needs = None) -> tuple[Array | None]:
@@ -127,7 +127,7 @@ def activation_vjp(y_bar: Any, x: Any, kind: Activation, needs: Needs = None) ->
     y_bar = check_array("activation_vjp", "y_bar", y_bar, x.shape, (x.dtype,))
     if not check_needs("activation_vjp", needs, 1)[0]:
         return (None,)
-    return (_derivatives(x, kind, 1)[1] * y_bar,)  # D3
+    return (derivatives(x, kind, 1)[1] * y_bar,)  # D3
 
 
 def activation_vjp_jvp(
@@ -141,13 +141,13 @@ def activation_vjp_jvp(
     )
     if not check_needs("activation_vjp_jvp", needs, 1)[0] or (y_bar_dot is None and x_dot is None):
         return (None,)
-    g = _derivatives(x, kind, 1 if x_dot is None else 2)
+    g = derivatives(x, kind, 1 if x_dot is None else 2)
     terms = [] if y_bar_dot is None else [g[1] * y_bar_dot]
     terms += [] if x_dot is None else [g[2] * y_bar * x_dot]
     return (terms[0] if len(terms) == 1 else terms[0] + terms[1],)  # D4
 
 
-def _derivatives(x: Array, kind: Activation, order: int) -> Array:
+def derivatives(x: Array, kind: Activation, order: int) -> Array:
     """Derivatives of order 0..order, (order + 1, ...)."""
     g = np.empty((order + 1, *x.shape), x.dtype)
     activate(x.reshape(-1), _CODES[kind.name], kind.factor, g.reshape(order + 1, -1))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nbody_ref.models import nequip
+from nbody_ref.models import cormorant, nequip
 
 U = 2.0**-53
 K = 2 * (4 + 12 + 40 + 2 * (20 + 3 * 40 + 20) + 40)
@@ -43,16 +43,28 @@ def tensor_field_network():
                                   if k.endswith("bias")})  # fmt: skip
 
 
+def cormorant_of(**others):
+    fixed = {"n_levels": 2, "lmax": 2, "lmax_edge": 2, "n_channels": 3, "level_gain": 3.0}
+    return lambda: cormorant.Cormorant(cormorant.CormorantSpec(SPECIES, CUTOFF, **fixed | others), seed=2)
+
+
+BLOCKS = (("centre", "neighbours"), ("centre", "neighbours", "neighbours"))
 MODELS = {
     "NequIP": nequip_of(hidden="4x0e + 2x0o + 3x1o + 2x1e + 2x2e", residual=True),
     "NequIP, norms": nequip_of(hidden="4x0e + 3x1o + 2x2e", nonlinearity="norm", self_connection=False),
     "tensor field network": tensor_field_network,
+    "Cormorant, O(3)": cormorant_of(group="O(3)"),
+    "Cormorant + fusion, O(3)": cormorant_of(group="O(3)", fusion=BLOCKS, fusion_bond=1, lmax=1, lmax_edge=1),
+}
+ROTATIONS_ONLY = {
+    "Cormorant": cormorant_of(),
+    "Cormorant + fusion": cormorant_of(fusion=BLOCKS, fusion_bond=1, lmax=1, self_edge=False),
 }
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=[*MODELS, *ROTATIONS_ONLY])
 def model(request):
-    return MODELS[request.param]()
+    return {**MODELS, **ROTATIONS_ONLY}[request.param]()
 
 
 def molecule(seed=0):
@@ -89,7 +101,9 @@ def test_rotation_leaves_energy_and_turns_forces(model, seed):
     assert abs(np.sum(turned_forces * v) - np.sum(forces * v)) > K * U * slope_S  # planted error: not turned
 
 
-def test_reflection_leaves_energy_and_reflects_forces(model):
+@pytest.mark.parametrize("name", MODELS)
+def test_reflection_leaves_energy_and_reflects_forces(name):
+    model = MODELS[name]()
     mirror, v = np.array([1.0, 1.0, -1.0]), direction()
     energy, forces, _, S, slope_S = run(model, molecule(), v)
     other, other_forces, _, _, _ = run(model, mirror * molecule(), mirror * v)
