@@ -1,8 +1,11 @@
 """Messages against e3nn and e3nn-jax: forward plus backward of the weighted 'uvu' product, one thread, one process.
 
 Ours sums over neighbours and returns the gradients of nodes, edges and weights; the peers return one product per edge
-and its gradients, without gather and scatter, which favours them. CPU time of the process, best of the repeats, the
-three interleaved so that a busy machine slows all alike. Run with an interpreter that has torch, e3nn and e3nn_jax:
+and its gradients, without gather and scatter, which favours them. CPU time of the process; all take turns, so that a
+busy machine slows all alike: one call untimed, then calls for 20 ms; the best turn of each counts. "limit" is what the
+machine allows: the larger of the time for the arithmetic at the peak measured for code from the same compiler, and the
+time for reading w twice and writing its gradient at the measured rate of a copy. Run with an interpreter that has
+torch, e3nn and e3nn_jax:
 
     taskset -c 0 python benchmarks/bench_message.py [--cases 2:1000,3:1000,2:10000,3:10000] [--dtype float64]
 """
@@ -36,6 +39,18 @@ def once(function):
     start = time.process_time()
     function()
     return time.process_time() - start
+
+
+def turn(function, seconds=0.02):
+    """CPU seconds of one call: the mean of as many as take `seconds`, after one that is not timed."""
+    n = max(1, round(seconds / max(once(function), 1e-6)))
+    return once(lambda: [function() for _ in range(n)]) / n
+
+
+def copy_rate(n_bytes):
+    """Bytes read and written per second when arrays of this size are copied."""
+    a, b = np.ones(n_bytes // 8), np.ones(n_bytes // 8)
+    return 2 * a.nbytes / min(turn(lambda: np.copyto(a, b), 0.005) for _ in range(20))
 
 
 @numba.njit(fastmath={"contract"})
@@ -166,7 +181,7 @@ def main():
     options = parser.parse_args()
     peak = fma_peak(options.dtype)
     print(f"one thread, {options.dtype}, multiply-add peak {peak:.0f} GF/s; forward + backward, best CPU ms")
-    print(" L      E    ours  GF/s  of peak  2nd order     e3nn  ratio  e3nn-jax  ratio")
+    print(" L      E    ours  GF/s  limit  of limit  2nd order     e3nn  ratio  e3nn-jax  ratio")
     for case in options.cases.split(","):
         lmax, n_edges = map(int, case.split(":"))
         table, edges, arrays = problem(lmax, n_edges, options.channels, options.dtype)
@@ -177,9 +192,11 @@ def main():
             run()
             run()
         repeats = options.repeats if n_edges < 5000 else max(options.repeats // 3, 3)
-        best = 1e3 * np.min([[once(run) for run in runs] for _ in range(repeats)], axis=0)
+        best = 1e3 * np.min([[turn(run) for run in runs] for _ in range(repeats)], axis=0)
         rate = flops(table, n_edges) / best[0] / 1e6
-        line = f"{lmax:2d} {n_edges:6d} {best[0]:7.2f} {rate:5.1f} {rate / peak:7.0%} {best[1]:10.2f}"
+        w = arrays[2].nbytes
+        limit = max(flops(table, n_edges) / peak / 1e6, 1e3 * 3 * w / copy_rate(w))
+        line = f"{lmax:2d} {n_edges:6d} {best[0]:7.2f} {rate:5.1f} {limit:6.2f} {limit / best[0]:8.0%} {best[1]:11.2f}"
         print(line + "".join(f" {b:8.2f} {b / best[0]:5.1f}x" for b in best[2:]), flush=True)
 
 

@@ -24,7 +24,24 @@ with suppress(ImportError):  # lessons run without Numba; nothing but speed depe
 parallel_range: Any = range if numba is None else numba.prange
 
 
-def kernel(*, parallel: bool = False, contract: bool = False, inline: str = "never") -> Callable[[F], F]:
+def _distinct_arrays() -> Any:
+    """Numba's compiler, told that the arrays a kernel is given do not overlap."""
+    compiler: Any = import_module("numba.core.compiler")
+
+    class Distinct(compiler.CompilerBase):  # type: ignore[misc]
+        def define_pipelines(self) -> list[Any]:
+            self.state.flags.noalias = True
+            return [compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+    return Distinct
+
+
+DISTINCT: Any = None if numba is None else _distinct_arrays()
+
+
+def kernel(
+    *, parallel: bool = False, contract: bool = False, inline: str = "never", distinct: bool = False
+) -> Callable[[F], F]:
     """Return the decorator that compiles a kernel at its first call.
 
     Parameters
@@ -36,13 +53,18 @@ def kernel(*, parallel: bool = False, contract: bool = False, inline: str = "nev
         Allow the compiler to fuse a*b + c into one rounding (FMA). Never in double-double code.
     inline : {"never", "always"}
         Numba's inlining at the level of its own representation.
+    distinct : bool
+        The arrays the kernel writes overlap no other that it is given: the compiler need not test that before every
+        loop, which for short loops costs as much as the loop. Two arguments that are only read may be the same array.
     """
 
     def decorate(function: F) -> F:
         if numba is None:
             return function
         fastmath: Any = {"contract"} if contract else False
-        options = {"parallel": parallel, "fastmath": fastmath, "inline": inline, "nogil": True}
+        options: dict[str, Any] = {"parallel": parallel, "fastmath": fastmath, "inline": inline, "nogil": True}
+        if distinct:
+            options["pipeline_class"] = DISTINCT
         compiled: F = numba.njit(cache=True, error_model="numpy", **options)(function)
         return compiled
 

@@ -10,15 +10,17 @@ contractions. Derivation: docs/derivations/message.md.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from nbody_ref.graphs import Edges
-from nbody_ref.kernels.message import MessageArrays, message_adjoint, message_forward
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
+from nbody_ref.kernels.message import MessageArrays, message_forward
+from nbody_ref.kernels.message_adjoint import message_adjoint
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype
 from nbody_ref.ops._threads import run_blocks
-from nbody_ref.ops.message_table import MessageTable
+from nbody_ref.ops.message_table import PANEL, MessageTable
 
 __all__ = ["MessageTable", "message", "message_jvp", "message_vjp", "message_vjp_jvp"]
 
@@ -130,13 +132,14 @@ def message_vjp_jvp(
 def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays: MessageArrays) -> Array:
     """`message` of (x, Y, w), or its tangent if any of `dots` is given, unchecked and over any ring."""
     dtype = values[0].dtype
-    out = np.zeros((edges.n_receivers, int(arrays.sizes[3])), dtype)
+    out = np.empty((edges.n_receivers, int(arrays.sizes[3])), dtype)
     flat, (tangents, given) = tuple(map(_flat, values)), _tangents(dots, values)
+    M, acc = (int(size) for size in arrays.sizes[5:7])
 
     def block(first: Any, last: Any) -> None:
-        M, M_dot, _, _, _ = _scratch(arrays, dtype)
+        scratch = _scratch((M, M, acc), dtype)
         message_forward(
-            _flat(out), flat, tangents, given, edges.senders, edges.row_ptr, first, last, arrays, M, M_dot
+            _flat(out), flat, tangents, given, edges.senders, edges.row_ptr, first, last, arrays, scratch, scratch[1][0]
         )  # fmt: skip
 
     run_blocks(block, edges.row_ptr, edges.n_edges * int(arrays.sizes[2]))
@@ -148,27 +151,29 @@ def adjoint(
 ) -> Adjoints:
     """`message_vjp` of (y_bar, x, Y, w), or `message_vjp_jvp` if `tangent`, unchecked and over any ring."""
     dtype = values[0].dtype
-    bars = [np.zeros(a.shape if need else (0,), dtype) for a, need in zip(values[1:], needs, strict=True)]
+    bars = [np.empty(a.shape if need else (0,), dtype) for a, need in zip(values[1:], needs, strict=True)]
     flat, flat_bars, (tangents, given) = tuple(map(_flat, values)), tuple(map(_flat, bars)), _tangents(dots, values)
+    _, dim_y, n_weights, _, _, M, _, acc, z, _ = map(int, arrays.sizes)
 
     def block(first: Any, last: Any) -> None:
-        M, M_dot, z, P, sink = _scratch(arrays, dtype)
+        scratch = _scratch((M, M, dim_y * PANEL, z, z, acc, acc, n_weights), dtype)
         message_adjoint(
-            flat_bars, sink, flat, tangents, needs, given, tangent, edges.receivers, edges.t_ptr, edges.t_edge,
-            first, last, arrays, M, M_dot, z, P, np.zeros(1, dtype)[0],
+            flat_bars, flat, tangents, needs, given, tangent, edges.receivers, edges.t_ptr, edges.t_edge,
+            first, last, arrays, scratch, scratch[1][0],
         )  # fmt: skip
 
     run_blocks(block, edges.t_ptr, edges.n_edges * int(arrays.sizes[2]))
     return tuple(bar if need else None for bar, need in zip(bars, needs, strict=True))
 
 
-def _scratch(arrays: MessageArrays, dtype: Any) -> tuple[Array, Array, Array, Array, Array]:
-    """M, M_dot, z, P and sink of one thread, zero."""
-    paths, (dim_x, dim_y, n_weights, _) = arrays.paths.reshape(-1, 7), map(int, arrays.sizes)
-    M = int((paths[:, 3] + paths[:, 4] * paths[:, 5]).max())
-    z, P = int((paths[:, 4] * paths[:, 6]).sum()), dim_y * int(paths[:, 6].max())
-    a, b, c, d, e = (np.zeros(size, dtype) for size in (M, M, z, P, max(dim_x, n_weights)))
-    return a, b, c, d, e
+def _scratch(sizes: tuple[int, ...], dtype: Any) -> tuple[Array, ...]:
+    """Zeros of these lengths, each from the beginning of a cache line on: vectors that straddle two take twice as long."""
+    width = np.dtype(dtype).itemsize
+    line = max(64 // width, 1)
+    starts = [0, *accumulate(-(-size // line) * line for size in sizes)]
+    flat = np.zeros(starts[-1] + line, dtype)
+    skip = -flat.ctypes.data % 64 // width
+    return tuple(flat[skip + start : skip + start + size] for start, size in zip(starts, sizes, strict=False))
 
 
 def _tangents(dots: tuple[Array | None, ...], values: Values) -> tuple[Values, tuple[bool, ...]]:
@@ -182,8 +187,6 @@ def _flat(array: Array) -> Array:
 
 
 def _checked(function: str, x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> Values:
-    check_type(function, "edges", edges, Edges)
-    check_type(function, "table", table, MessageTable)
     shapes = (edges.n_senders, table.irreps_in.dim), (edges.n_edges, table.dim_y), (edges.n_edges, table.n_weights)
     named = zip(("x", "Y", "w"), (x, Y, w), shapes, strict=True)
     found = tuple(check_array(function, *argument, REAL_OR_COMPLEX) for argument in named)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,9 @@ __all__ = ["MessagePath", "MessageTable", "listed_paths"]
 
 MessagePath = tuple[int, int, Irrep]
 Coupling = Callable[[int, int, int], CGTable]
+PANEL = 32  # channels of a row of a panel, as in the kernels
+ZEROS = 7  # entries of M that stay zero, as many as a row has at most
+PIECES, PULLED = (1, 3, 5, 7), (1, 3)  # numbers of components that a kernel takes at a time
 
 
 @dataclass(frozen=True)
@@ -152,56 +156,162 @@ def _arrays(table: MessageTable, dtype: str) -> MessageArrays:
 
 def message_arrays(table: MessageTable, coupling: Coupling, dtype: Any) -> MessageArrays:
     """Lay out paths and couplings for the kernels; any ring, since `coupling` supplies the values."""
-    first: dict[tuple[int, int, int], int] = {}
-    rows: list[tuple[int, ...]] = []
-    folds: list[tuple[int, int, Any]] = []
-    terms: list[list[tuple[Any, ...]]] = [[] for _ in range(table.dim_y)]
-    size = weight = z = 0
-    for (part, l2, irrep), o in zip(table.paths, table.irreps_out.offsets, strict=True):
-        mul, l1, l = table.irreps_in[part].mul, table.irreps_in[part].irrep.l, irrep.l
-        coo = coupling(l1, l2, l)
-        if (l1, l2, l) not in first:
-            first[l1, l2, l] = size
-            folds += [(size + a, size + b, js) for a, b, js in _folds(coo, l1, l2, l)]
-            size += (2 * l1 + 1) * (2 * l + 1)
-        for i, j, k, value in zip(*coo, strict=True):
-            terms[l2 * l2 + int(j)].append((mul, o + int(k) * mul, z + int(i) * mul, value))
-        rows.append((table.irreps_in.offsets[part], o, weight, first[l1, l2, l], 2 * l1 + 1, 2 * l + 1, mul))
-        weight, z = weight + mul, z + (2 * l1 + 1) * mul
-    pairs = [pair for _, _, js in folds for pair in js]
-    blocks = _blocks(terms, max(table.irreps_in[part].mul for part, _, _ in table.paths))
+    at, folds, size = _folds(table, coupling)
+    chunks = _chunks(table)
+    rows, out_rows, acc = _rows(chunks, at)
+    pulls = sorted(_pulls(chunks, at), key=lambda pull: pull[0])
+    x_rows, x_acc = _x_rows(table)
+    terms = _terms(chunks, coupling)
+    weighed = [(c.z + i * PANEL, c.x + i * c.mul, c.w, c.width) for c in chunks for i in range(c.dim_x)]
+    sizes = [table.irreps_in.dim, table.dim_y, table.n_weights, table.irreps_out.dim]
+    sizes += [sum(first for first, *_ in folds), size, acc, x_acc, PANEL * len(weighed), max(c.width for c in chunks)]
     return MessageArrays(
-        _index(rows).reshape(-1),
-        _index([a for a, _, _ in folds]),
-        _index([b for _, b, _ in folds]),
-        _index([j for j, _ in pairs]),
-        np.array([v for _, v in pairs], dtype),
-        _index([at for at, _ in blocks]).reshape(-1),
-        np.array([values for _, values in blocks], dtype).reshape(-1),
-        _index([table.irreps_in.dim, table.dim_y, table.n_weights, table.irreps_out.dim]),
+        fold_at=_index([at for _, at, _, _, _ in folds]),
+        fold_at_t=_index([at for _, _, at, _, _ in folds]),
+        fold_j=_index([j for *_, j, _ in folds]),
+        fold_v=np.array([value for *_, value in folds], dtype),
+        rows=_index(rows),
+        row_ends=_ends([row[0] for row in rows], PIECES),
+        out_rows=_index(out_rows),
+        pulls=_index([pull for _, pull in pulls]),
+        pull_ends=_ends([kind for kind, _ in pulls], [(r, k) for r in PULLED for k in PIECES]),
+        x_rows=_index(x_rows),
+        terms=_index([places for places, _ in terms]),
+        term_v=np.array([values for _, values in terms], dtype).reshape(-1),
+        weighed=_index(weighed),
+        sizes=_index(sizes),
     )
 
 
-def _folds(coo: CGTable, l1: int, l2: int, l: int) -> list[tuple[int, int, list[tuple[int, Any]]]]:
-    """Entries (k, i) of M with their terms (place of j in Y, value): |m| = |m1| +- |m2| leaves at most two."""
-    found: dict[tuple[int, int], list[tuple[int, Any]]] = {}
-    for i, j, k, value in zip(*coo, strict=True):
-        found.setdefault((int(k), int(i)), []).append((l2 * l2 + int(j), value))
-    pad = [(l2 * l2, coo.value[0] * 0)]
-    return [(k * (2 * l1 + 1) + i, i * (2 * l + 1) + k, js + pad * (2 - len(js))) for (k, i), js in found.items()]
+class _Chunk(NamedTuple):
+    """At most 32 channels of a path; offsets of its first component in x, w, out, the panel of x_bar and z."""
+
+    triple: tuple[int, int, int]
+    mul: int
+    width: int
+    x: int
+    w: int
+    out: int
+    acc: int
+    z: int
+
+    @property
+    def dim_x(self) -> int:
+        return 2 * self.triple[0] + 1
+
+    @property
+    def dim_out(self) -> int:
+        return 2 * self.triple[2] + 1
 
 
-def _blocks(terms: list[list[tuple[Any, ...]]], width: int) -> list[tuple[tuple[int, ...], tuple[Any, Any]]]:
-    """Pairs of terms (mul, offset in out, offset in z, value) of one j and mul; P has rows of `width`."""
-    found: list[tuple[tuple[int, ...], tuple[Any, Any]]] = []
-    for j, of_j in enumerate(terms):
-        for mul in sorted({term[0] for term in of_j}):
-            group = [term for term in of_j if term[0] == mul]
-            group += [(*group[-1][:3], group[-1][3] * 0)] * (len(group) % 2)
-            for (_, g0, z0, v0), (_, g1, z1, v1) in zip(group[::2], group[1::2], strict=True):
-                found.append(((j * width, mul, g0, g1, z0, z1), (v0, v1)))
+def _chunks(table: MessageTable) -> list[_Chunk]:
+    """All paths, 32 channels at a time."""
+    found, weight, z, panels = [], 0, 0, _panels(table)
+    for (part, l2, irrep), out in zip(table.paths, table.irreps_out.offsets, strict=True):
+        (mul, of_x), x = table.irreps_in[part], table.irreps_in.offsets[part]
+        for c, width in _split(mul):
+            offsets = x + c, weight + c, out + c, panels[part] + c * (2 * of_x.l + 1), z
+            found.append(_Chunk((of_x.l, l2, irrep.l), mul, width, *offsets))
+            z += PANEL * (2 * of_x.l + 1)
+        weight += mul
     return found
 
 
+def _split(mul: int) -> list[tuple[int, int]]:
+    """First channel and number of channels of each chunk."""
+    return [(c, min(PANEL, mul - c)) for c in range(0, mul, PANEL)]
+
+
+def _panels(table: MessageTable) -> list[int]:
+    """Offset of each part in the panel of x_bar, and its length: chunk by chunk, a row of 32 for each component."""
+    sizes = [(2 * irrep.l + 1) * PANEL * len(_split(mul)) for mul, irrep in table.irreps_in]
+    return [0, *accumulate(sizes)]
+
+
+def _folds(table: MessageTable, coupling: Coupling) -> tuple[dict[Any, int], list[tuple[Any, ...]], int]:
+    """Where M of (l1, l2, l) begins, terms (first at its entry?, at [k, i], at [i, k], place in Y, value), len(M)."""
+    first: dict[tuple[int, int, int], int] = {}
+    found, size = [], ZEROS
+    for part, l2, irrep in table.paths:
+        l1, l = table.irreps_in[part].irrep.l, irrep.l
+        if (l1, l2, l) in first:
+            continue
+        first[l1, l2, l], seen = size, set()
+        for i, j, k, value in zip(*coupling(l1, l2, l), strict=True):
+            at, at_t = int(k) * (2 * l1 + 1) + int(i), int(i) * (2 * l + 1) + int(k)
+            found.append((at not in seen, size + at, size + at_t, l2 * l2 + int(j), value))
+            seen.add(at)
+        size += (2 * l1 + 1) * (2 * l + 1)
+    return first, sorted(found, key=lambda term: not term[0]), size
+
+
+def _rows(chunks: list[_Chunk], at: dict[Any, int]) -> tuple[list[Any], list[Any], int]:
+    """Blocks of four rows that read the same channels of x, where the rows go, and the length of their panel."""
+    rows, places, acc = [], [], 0
+    for x in sorted({chunk.x for chunk in chunks}):
+        readers = [chunk for chunk in chunks if chunk.x == x]
+        dim, mul, width = readers[0].dim_x, readers[0].mul, readers[0].width
+        found = [(c.w, at[c.triple] + k * dim, c.out + k * mul) for c in readers for k in range(c.dim_out)]
+        for n in range(0, len(found), 4):
+            four = found[n : n + 4]
+            places += [(acc + r * PANEL, out, width) for r, (_, _, out) in enumerate(four)]
+            absent = 4 - len(four)
+            w = [w for w, _, _ in four] + [four[0][0]] * absent
+            for start, size in _pieces(dim, PIECES):
+                m = [m + start for _, m, _ in four] + [0] * absent
+                rows.append((size, x + start * mul, mul, width, acc, *w, *m))
+            acc += 4 * PANEL
+    return sorted(rows, key=lambda row: row[0]), places, acc
+
+
+def _pulls(chunks: list[_Chunk], at: dict[Any, int]) -> Iterable[tuple[tuple[int, int], tuple[int, ...]]]:
+    """Blocks (rows of x_bar and values of k, row of the table)."""
+    for c in chunks:
+        for i, rows in _pieces(c.dim_x, PULLED):
+            for k, size in _pieces(c.dim_out, PIECES):
+                x, acc, g, m = c.x + i * c.mul, c.acc + i * PANEL, c.out + k * c.mul, at[c.triple] + i * c.dim_out + k
+                yield (rows, size), (c.dim_out, x, c.mul, c.width, acc, c.w, g, m, c.z + i * PANEL)
+
+
+def _x_rows(table: MessageTable) -> tuple[list[Any], int]:
+    """Where the rows of the panel of x_bar go, and its length."""
+    places, panels = [], _panels(table)
+    for (mul, irrep), x, start in zip(table.irreps_in, table.irreps_in.offsets, panels, strict=False):
+        for c, width in _split(mul):
+            for i in range(2 * irrep.l + 1):
+                places.append((start + c * (2 * irrep.l + 1) + i * PANEL, x + i * mul + c, width))
+    return places, panels[-1]
+
+
+def _terms(chunks: list[_Chunk], coupling: Coupling) -> list[tuple[Any, Any]]:
+    """Fours of terms (offset in P, channels, offsets in out, offsets in z) of one j and their values."""
+    of: dict[tuple[int, int], list[tuple[int, int, Any]]] = {}
+    for c in chunks:
+        for i, j, k, value in zip(*coupling(*c.triple), strict=True):
+            place = c.triple[1] ** 2 + int(j), c.width
+            of.setdefault(place, []).append((c.out + int(k) * c.mul, c.z + int(i) * PANEL, value))
+    found: list[tuple[Any, Any]] = []
+    for (j, width), group in sorted(of.items()):
+        group += [(*group[-1][:2], group[-1][2] * 0)] * (-len(group) % 4)
+        for n in range(0, len(group), 4):
+            g, z, values = zip(*group[n : n + 4], strict=True)
+            found.append(((j * PANEL, width, *g, *z), values))
+    return found
+
+
+def _pieces(count: int, sizes: Collection[int]) -> list[tuple[int, int]]:
+    """(start, size) of pieces that make up `count`, the largest first."""
+    found, start = [], 0
+    while start < count:
+        size = max(size for size in sizes if size <= count - start)
+        found.append((start, size))
+        start += size
+    return found
+
+
+def _ends(kinds: list[Any], order: Collection[Any]) -> np.ndarray[Any, np.dtype[np.uintp]]:
+    return _index(list(accumulate(kinds.count(kind) for kind in order)))
+
+
 def _index(values: Any) -> np.ndarray[Any, np.dtype[np.uintp]]:
-    return np.array(values, dtype=np.uintp)
+    return np.array(values, dtype=np.uintp).reshape(-1)

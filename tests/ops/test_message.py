@@ -76,13 +76,28 @@ def flipped(values):
     return np.concatenate([[-values[0]], values[1:]]).astype(values.dtype)
 
 
+def rolled(table, columns, column):
+    wrong = table.reshape(-1, columns).copy()
+    wrong[:, column] = np.roll(wrong[:, column], 1)
+    return wrong.reshape(-1)
+
+
 PLANTED = {
     "sign of a folded coupling": lambda a: a._replace(fold_v=flipped(a.fold_v)),
     "sign of a term of the edge adjoint": lambda a: a._replace(term_v=flipped(a.term_v)),
-    "component of Y swapped": lambda a: a._replace(fold_j=np.roll(a.fold_j, 2)),
+    "component of Y swapped": lambda a: a._replace(fold_j=np.roll(a.fold_j, 1)),
     "M not transposed in the adjoint": lambda a: a._replace(fold_at_t=a.fold_at),
-    "a path dropped from the pass over paths": lambda a: a._replace(paths=a.paths[:-7]),
-    "a pair of terms dropped": lambda a: a._replace(terms=a.terms[6:], term_v=a.term_v[2:]),
+    "first and second term of an entry mixed up": lambda a: a._replace(
+        sizes=np.where(np.arange(10) == 4, len(a.fold_at), a.sizes)
+    ),
+    "a block of rows dropped": lambda a: a._replace(
+        rows=a.rows[:-13], row_ends=a.row_ends - (a.row_ends == a.row_ends[-1])
+    ),
+    "a row of a block sent to its neighbour's place": lambda a: a._replace(out_rows=rolled(a.out_rows, 3, 0)),
+    "a block of the adjoint dropped": lambda a: a._replace(pull_ends=a.pull_ends - (a.pull_ends == a.pull_ends[-1])),
+    "weights of the adjoint's rows mixed up": lambda a: a._replace(pulls=rolled(a.pulls, 9, 5)),
+    "rows of z mixed up": lambda a: a._replace(pulls=rolled(a.pulls, 9, 8)),
+    "a block of terms dropped": lambda a: a._replace(terms=a.terms[10:], term_v=a.term_v[4:]),
 }
 
 
