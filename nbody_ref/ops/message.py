@@ -16,9 +16,14 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.graphs import Edges
+<<<<<<< /tmp/mine.py
 from nbody_ref.kernels.message import MessageArrays, message_forward
 from nbody_ref.kernels.message_adjoint import message_adjoint
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype
+=======
+from nbody_ref.kernels.message import MessageArrays, message_adjoint, message_forward
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
+>>>>>>> /tmp/theirs.py
 from nbody_ref.ops._threads import run_blocks
 from nbody_ref.ops.message_table import PANEL, MessageTable
 
@@ -187,6 +192,8 @@ def _flat(array: Array) -> Array:
 
 
 def _checked(function: str, x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> Values:
+    check_type(function, "edges", edges, Edges)
+    check_type(function, "table", table, MessageTable)
     shapes = (edges.n_senders, table.irreps_in.dim), (edges.n_edges, table.dim_y), (edges.n_edges, table.n_weights)
     named = zip(("x", "Y", "w"), (x, Y, w), shapes, strict=True)
     found = tuple(check_array(function, *argument, REAL_OR_COMPLEX) for argument in named)
