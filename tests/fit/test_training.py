@@ -6,9 +6,13 @@ from ase import Atoms
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit import evaluate, fit, job
+from nbody_ref.fit.baseline import counts, pseudo_inverse
 from nbody_ref.fit.frames import Frame, Frames
+from nbody_ref.fit.ridge import ENERGY_WEIGHT, column_scale
+from nbody_ref.fit.rows import column_orders, rows
 from nbody_ref.fit.training import check_test_frames
 
+U = 2.0**-53
 FAST = {"size": "small", "smoothness": 1.5, "progress": False, "curve": False}
 
 
@@ -46,12 +50,43 @@ def test_primal_and_dual_are_one_potential(frames):
     assert np.abs(predictions[0].energies - predictions[1].energies).max() < 1e-7
 
 
+def moved_by_rounding(potential, data, test, shift, lam):
+    """How far rounding may move the energies of test frames when all energies are shifted, eV.
+
+    With A the scaled rows, y the labels and r = y - A x, the dual form solves (A A^T + mu) alpha = y, alpha = r / mu,
+    within k u |A|^2 |alpha|, k = rows + 3 rows for the product and the Cholesky factor. As |A^T (A A^T + mu)^-1| is at
+    most 1 / (2 sqrt(mu)), that and labels moved by d move x by (k u |A|^2 |alpha| + d) / (2 sqrt(mu)).
+    """
+    network = potential.network
+    design, number = rows(network, data), counts(data, network.species)
+    centre = np.eye(len(data)) - number @ pseudo_inverse(number)
+    squares = np.sum(design.forces**2, axis=0)
+    scale = column_scale(squares, len(design.forces), column_orders(network, data))
+    a = np.concatenate([ENERGY_WEIGHT * centre @ design.energy, design.forces]) * scale
+    weights = network.parameters[network.readout].ravel()
+    x = np.divide(weights, scale, out=np.zeros_like(weights), where=scale > 0)
+    y = np.concatenate([ENERGY_WEIGHT * centre @ data.energies, data.forces.ravel()])
+    mu = lam * np.mean(squares * scale**2)
+    largest = np.abs(data.energies).max() + shift
+    d = ENERGY_WEIGHT * np.sqrt(len(data)) * 8 * len(data) * U * largest  # baseline, mean and difference of energies
+    solve = 4 * len(a) * U * np.sum(a**2) * np.linalg.norm(y - a @ x) / mu
+    ways = (rows(network, test).energy - np.mean(design.energy, axis=0)) * scale  # constants are a mean here
+    return np.linalg.norm(ways, axis=1) * (2 * solve + d) / (2 * np.sqrt(mu)) + 64 * U * largest + noise(potential)
+
+
+def noise(potential):
+    """Rounding of predictions, as in test_potential.py."""
+    return 2 * 400 * U * np.abs(potential.network.parameters[potential.network.readout]).sum()
+
+
 def test_energies_of_atoms_shift_nothing_but_the_constants(frames):
-    shifted = Frames(tuple(f._replace(energy=f.energy + 1234.5) for f in frames[:8]))
-    plain = Frames(frames[:8].frames)
-    a, b = (fit(data, regularisation=1e-4, **FAST) for data in (plain, shifted))
-    difference = b.predict(frames[8:12].geometries).energies - a.predict(frames[8:12].geometries).energies
-    assert np.allclose(difference, 1234.5, rtol=0, atol=1e-6)
+    shift, lam, data, test = 1234.5, 1.0, Frames(frames.frames[:8]), frames[8:12]
+    shifted = Frames(tuple(f._replace(energy=f.energy + shift) for f in data))
+    a, b = (fit(part, regularisation=lam, **FAST) for part in (data, shifted))
+    difference = b.predict(test.geometries).energies - a.predict(test.geometries).energies
+    bound = moved_by_rounding(a, data, test, shift, lam)
+    assert np.all(np.abs(difference - shift) <= bound)
+    assert np.all(bound < 1e-7)  # an energy that is off by as much would be seen
 
 
 def test_several_molecules_and_choices_of_smoothness(frames):
