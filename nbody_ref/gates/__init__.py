@@ -3,12 +3,13 @@
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Step
 from nbody_ref.gates.named import first_order, relative, zeroth_order
-from nbody_ref.gates.terms import Bare, Directed, Fusion, FusionBlock, Gate, Pairs, Product
+from nbody_ref.gates.terms import Bare, Correlations, Directed, Fusion, FusionBlock, Gate, Pairs, Product
 
 __all__ = [
     "Aggregation",
     "Bare",
     "Chain",
+    "Correlations",
     "Directed",
     "Entry",
     "Fusion",

@@ -17,8 +17,9 @@ from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.gates import emit, steps
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Op, Step
+from nbody_ref.gates.correlations import emit_correlations
 from nbody_ref.gates.fusion_block import fuse_legs
-from nbody_ref.gates.terms import Bare, Directed, Fusion, Gate, Pairs, Product, Term
+from nbody_ref.gates.terms import Bare, Correlations, Directed, Fusion, Gate, Pairs, Product, Term
 from nbody_ref.gates.weights import Mixing, Weights
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import cg_product, message, mixing, radial_weights
@@ -133,6 +134,8 @@ class Builder:
             numbers = [term.legs.index(leg) if term.shared else i for i, leg in enumerate(term.legs)]
             legs = [self.term(leg, place, f"{name}/leg{i + 1}") for i, leg in zip(numbers, term.legs, strict=True)]
             return fuse_legs(self, legs, term.block, name, place.kind, place.n_kinds)
+        if isinstance(term, Correlations):
+            return emit_correlations(self, term, self.term(term.leg, place, f"{name}/density"), name)
         if isinstance(term, Pairs):
             return emit.pairs(self, term, place)
         if isinstance(term, Aggregation):

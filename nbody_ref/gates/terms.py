@@ -18,11 +18,14 @@ from typing import Any
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.fusion.tree import leaves
 from nbody_ref.gates.aggregation import Aggregation
+from nbody_ref.gates.correlations import Correlations
 from nbody_ref.gates.fusion_block import FusionBlock
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.radial import Radial, radial_from_dict
 
-__all__ = ["Aggregation", "Bare", "Directed", "Fusion", "FusionBlock", "Gate", "Pairs", "Product", "Term"]
+__all__ = [
+    "Aggregation", "Bare", "Correlations", "Directed", "Fusion", "FusionBlock", "Gate", "Pairs", "Product", "Term",
+]  # fmt: skip
 
 MAX_LEGS = 4
 
@@ -181,7 +184,7 @@ class Fusion:
             raise SchemeError(f"Fusion: 'block' must have as many leaves as there are 'legs', got {came}")
 
 
-Term = Bare | Directed | Product | Pairs | Aggregation | Fusion
+Term = Bare | Directed | Product | Pairs | Aggregation | Fusion | Correlations
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ class Gate:
 
     Parameters
     ----------
-    terms : tuple of Bare, Directed, Product, Pairs, Aggregation, Fusion
+    terms : tuple of Bare, Directed, Product, Pairs, Aggregation, Fusion, Correlations
     out : Irreps, str or None
         Type of the parent's state. None: no mixing, the fragments are the state.
     """
@@ -221,6 +224,8 @@ def _to_dict(term: Term) -> dict[str, Any]:
         data["legs"] = [_to_dict(leg) for leg in term.legs]
     if isinstance(term, Directed | Pairs):
         data["radial"] = term.radial.to_dict()
+    if isinstance(term, Correlations):
+        data["leg"] = _to_dict(term.leg)
     if isinstance(term, Fusion):
         data["block"] = term.block.to_dict()
     return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
@@ -228,13 +233,15 @@ def _to_dict(term: Term) -> dict[str, Any]:
 
 def _from_dict(data: dict[str, Any]) -> Any:
     fields = {k: _tuple(v) for k, v in data.items() if k != "term"}
-    kinds = {kind.__name__: kind for kind in (Bare, Directed, Product, Pairs, Aggregation, Fusion)}
+    kinds = {kind.__name__: kind for kind in (Bare, Directed, Product, Pairs, Aggregation, Fusion, Correlations)}
     if data.get("term") not in kinds:
         raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
     if "radial" in fields:
         fields["radial"] = radial_from_dict(data["radial"])
     if "legs" in fields:
         fields["legs"] = tuple(_from_dict(leg) for leg in data["legs"])
+    if "leg" in fields:
+        fields["leg"] = _from_dict(data["leg"])
     if "block" in fields:
         fields["block"] = FusionBlock.from_dict(data["block"])
     return kinds[data["term"]](**fields)

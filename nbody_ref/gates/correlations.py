@@ -1,0 +1,154 @@
+r"""All products of one density with itself, each once: the basis of the atomic cluster expansion.
+
+The density of a neighbourhood has a fragment A_{z n l} for each species z, radial function n and degree l. A product of
+`order` of them is labelled by a multiset of (z, n, l) and the couplings in between. Multisets are counted once, because
+products commute, and bounded by the sum of n + l (n from 0):
+
+.. math:: B_{a b} = [A_a A_b]^0, \quad B_{a b c} = [[A_a A_b]^{l_c} A_c]^0, \quad
+          B_{a b c d, L} = [[A_a A_b]^L [A_c A_d]^L]^0, \qquad a \le b \le c \le d .
+
+For two and three factors there is one invariant for each multiset of admissible degrees, and none is a combination of
+others. For four, all L are listed; where factors repeat, some of these depend on others (`nbody_ref.fusion.symmetric`
+counts how many do not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, NamedTuple
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.gates import steps
+from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.ops.cg_product import ProductTable
+
+if TYPE_CHECKING:
+    from nbody_ref.gates.build import Builder
+    from nbody_ref.gates.terms import Directed
+
+__all__ = ["Correlations", "emit_correlations", "factors"]
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """Invariant products of a density with itself, up to an order and a degree.
+
+    Parameters
+    ----------
+    leg : Directed
+        The density, its fragments as they are (no `mul`).
+    order : int
+        Number of factors, 2 to 4.
+    degree : int
+        Largest sum of n + l over the factors, n counted from 0.
+    """
+
+    leg: Directed
+    order: int
+    degree: int
+
+    def __post_init__(self) -> None:
+        if self.order not in (2, 3, 4):
+            raise IrrepsError(f"Correlations: 'order' must be 2, 3 or 4, got {self.order!r}")
+        if self.leg.mul is not None or self.leg.keep is not None:
+            raise IrrepsError("Correlations: 'leg' must be a density as it is, without 'mul' and 'keep'")
+        if not self.degree >= 0:
+            raise IrrepsError(f"Correlations: 'degree' must not be negative, got {self.degree!r}")
+
+
+def emit_correlations(builder: Builder, term: Correlations, density: str, name: str) -> str:
+    """Emit the products of a density; returns the variable of the invariants, one for each multiset."""
+    irreps = builder.irreps[density]
+    found = list(_labelled(irreps, term))
+    if not found:
+        raise IrrepsError(f"Correlations: 'degree' {term.degree} leaves no invariant of {term.order} factors")
+    nodes = {node: i for i, node in enumerate(dict.fromkeys(node for label in found for node in label.nodes))}
+    table = ProductTable.build(irreps, irreps, paths=tuple(nodes), basis=builder.basis)
+    pair = builder.emit(steps.PRODUCT, (density, density), f"{name}/pairs", table)
+    builder.irreps[pair] = table.irreps_out
+    if term.order > 2:
+        right = density if term.order == 3 else pair
+        scalar = Irrep(0, 1 if irreps.has_parity else None)
+        seconds = (nodes[x.nodes[1]] if term.order == 4 else x.parts[2] for x in found)
+        paths = tuple((nodes[x.nodes[0]], second, scalar) for x, second in zip(found, seconds, strict=True))
+        table = ProductTable.build(builder.irreps[pair], builder.irreps[right], paths=paths, basis=builder.basis)
+        pair = builder.emit(steps.PRODUCT, (pair, right), f"{name}/product{term.order}", table)
+        builder.irreps[pair] = table.irreps_out
+    chosen = [_channels(label, irreps) for label in found]
+    offsets = builder.irreps[pair].offsets
+    columns = [start + channel for start, kept in zip(offsets, chosen, strict=True) for channel in kept]
+    result = builder.emit(steps.TAKE, (pair,), name, _spans(columns))
+    parts = zip(builder.irreps[pair], chosen, strict=True)
+    builder.irreps[result] = Irreps((len(kept), part.irrep) for part, kept in parts if kept)
+    return result
+
+
+def factors(irreps: Irreps, term: Correlations) -> list[tuple[int, ...]]:
+    """Radial numbers n of the factors of each invariant, in the order of the columns."""
+    found = []
+    for label in _labelled(irreps, term):
+        numbers = tuple(part % term.leg.radial.n for part in label.parts)
+        found += [numbers] * len(_channels(label, irreps))
+    return found
+
+
+class _Label(NamedTuple):
+    """A multiset of parts of the density, and the couplings (part, part, irrep) of its first two and last two."""
+
+    parts: tuple[int, ...]
+    nodes: tuple[tuple[int, int, Irrep], ...]
+
+
+def _labelled(irreps: Irreps, term: Correlations) -> Iterator[_Label]:
+    """All multisets of parts with their couplings to an invariant; the density lists l ascending, then n."""
+    n = term.leg.radial.n
+    cost = [part.irrep.l + i % n for i, part in enumerate(irreps)]
+    scalar = Irrep(0, 1 if irreps.has_parity else None)
+
+    def grow(parts: tuple[int, ...], left: int) -> Iterator[tuple[int, ...]]:
+        if len(parts) == term.order:
+            yield parts
+            return
+        for part in range(parts[-1] if parts else 0, len(irreps)):
+            if cost[part] <= left:
+                yield from grow((*parts, part), left - cost[part])
+
+    for parts in grow((), term.degree):
+        kinds = [irreps[part].irrep for part in parts]
+        for bond in kinds[0] * kinds[1]:
+            node = (parts[0], parts[1], bond)
+            if term.order == 2 and bond == scalar:
+                yield _Label(parts, (node,))
+            elif term.order == 3 and bond == kinds[2]:
+                yield _Label(parts, (node,))
+            elif term.order == 4 and bond in kinds[2] * kinds[3]:
+                yield _Label(parts, (node, (parts[2], parts[3], bond)))
+
+
+def _channels(label: _Label, irreps: Irreps) -> list[int]:
+    """Channels of a product, out of all combinations of species, that no other one repeats and that are not zero."""
+    counts = [irreps[part].mul for part in label.parts]
+    kept = []
+    for channel, species in enumerate(product(*(range(n) for n in counts))):
+        pairs = list(zip(label.parts, species, strict=True))
+        repeated = any(a == b and u > v for (a, u), (b, v) in pairwise(pairs))
+        zero = any(
+            pairs[k] == pairs[k + 1] and (2 * irreps[node[0]].irrep.l - node[2].l) % 2
+            for k, node in zip((0, 2), label.nodes, strict=False)
+        )
+        if not repeated and not zero:
+            kept.append(channel)
+    return kept
+
+
+def _spans(columns: list[int]) -> tuple[tuple[int, int], ...]:
+    """Ranges (start, stop) of ascending columns."""
+    spans: list[tuple[int, int]] = []
+    for column in columns:
+        if spans and spans[-1][1] == column:
+            spans[-1] = (spans[-1][0], column + 1)
+        else:
+            spans.append((column, column + 1))
+    return tuple(spans)
