@@ -16,14 +16,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.graphs import Edges
-<<<<<<< /tmp/mine.py
 from nbody_ref.kernels.message import MessageArrays, message_forward
 from nbody_ref.kernels.message_adjoint import message_adjoint
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype
-=======
-from nbody_ref.kernels.message import MessageArrays, message_adjoint, message_forward
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
->>>>>>> /tmp/theirs.py
 from nbody_ref.ops._threads import run_blocks
 from nbody_ref.ops.message_table import PANEL, MessageTable
 
@@ -172,7 +167,7 @@ def adjoint(
 
 
 def _scratch(sizes: tuple[int, ...], dtype: Any) -> tuple[Array, ...]:
-    """Zeros of these lengths, each from the beginning of a cache line on: vectors that straddle two take twice as long."""
+    """Zeros of these lengths, each from the start of a cache line on: vectors across two lines take twice as long."""
     width = np.dtype(dtype).itemsize
     line = max(64 // width, 1)
     starts = [0, *accumulate(-(-size // line) * line for size in sizes)]
