@@ -125,7 +125,8 @@ def lengths(subject: SimpleNamespace, full: bool) -> Cases:
                 x, v = (rng.standard_normal((2, TAU.dim)).astype(dtype) for _ in range(2))
                 g, g_dot = (rng.standard_normal((2, 5)).astype(dtype) for _ in range(2))
                 found = (subject.f(x, TAU, epsilon), subject.jvp(x, v, TAU, epsilon),
-                         subject.vjp(g, x, TAU, epsilon)[0], subject.vjp_jvp(g, x, g_dot, v, TAU, epsilon)[0])  # fmt: skip
+                         subject.vjp(g, x, TAU, epsilon)[0],
+                         subject.vjp_jvp(g, x, g_dot, v, TAU, epsilon)[0])  # fmt: skip
                 for n in range(2):
                     for c, (l, columns) in enumerate(fragments()):
                         a, b = ([mpmath.mpf(float(z[n, k])) for k in columns] for z in (x, v))
