@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Irrep", "Irreps", "Part", "check_integer"]
 
 _IRREP = re.compile(r"^\s*(\d{1,9})\s*([eo]?)\s*$")
+_LARGEST = 1_000_000  # parts of a type that are written by one call
 _LETTER = {1: "e", -1: "o", None: ""}
 _PARITY = {"e": 1, "o": -1, "": None}
 
@@ -43,6 +44,8 @@ class Irrep:
 
     l: int
     p: int | None = None
+
+    __array_ufunc__ = None  # NumPy's numbers leave products to us
 
     def __post_init__(self) -> None:
         l, p = check_integer("Irrep", "l", self.l), None if self.p is None else _integer(self.p)
@@ -122,6 +125,7 @@ class Irreps:
     """
 
     __slots__ = ("parts",)
+    __array_ufunc__ = None  # NumPy's numbers leave products to us
     parts: tuple[Part, ...]
 
     def __init__(self, parts: IrrepsLike = ()) -> None:
@@ -144,7 +148,11 @@ class Irreps:
     @classmethod
     def harmonics(cls, lmax: int, parity: bool = True) -> Irreps:
         """Type of the harmonics of one vector up to degree lmax: 1x0e + 1x1o + 1x2e + ..."""
-        degrees = range(check_integer("Irreps.harmonics", "lmax", lmax) + 1)
+        lmax = check_integer("Irreps.harmonics", "lmax", lmax)
+        if lmax > _LARGEST or not isinstance(parity, (bool, int)):
+            rule = f"'lmax' must be at most {_LARGEST}, and 'parity' a bool"
+            raise IrrepsError(f"Irreps.harmonics: {rule}, got {lmax!r:.20} and {parity!r}")
+        degrees = range(lmax + 1)
         return cls((1, Irrep(l, (-1) ** l if parity else None)) for l in degrees)
 
     @property
@@ -230,7 +238,9 @@ class Irreps:
     def __mul__(self, times: int) -> Irreps:
         if _integer(times) is None:
             return NotImplemented
-        return Irreps(self.parts * check_integer("Irreps", "times", times))
+        if check_integer("Irreps", "times", times) > _LARGEST:
+            raise IrrepsError(f"Irreps: 'times' must be at most {_LARGEST}, got {times!r:.20}")
+        return Irreps(self.parts * operator.index(times))
 
     __rmul__ = __mul__
 

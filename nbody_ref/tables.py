@@ -275,7 +275,7 @@ def _check(function: str, l1: Any, l2: Any, l: Any, basis: str, dtype: Any) -> t
 def _real_dtype(function: str, dtype: Any) -> str:
     try:
         name = "" if dtype is None else np.dtype(dtype).name
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # whatever NumPy makes of a text
         name = ""
     if name not in ("float64", "float32"):
         raise DTypeError(f"{function}: 'dtype' must be float64 or float32, got {name or repr(dtype)}")

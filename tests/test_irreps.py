@@ -159,3 +159,33 @@ def test_what_is_no_type_is_refused_with_its_own_error(parts):
 def test_product_with_what_is_no_irrep_is_a_type_error():
     with pytest.raises(TypeError, match="unsupported operand"):
         Irrep(1, 1) * 2
+
+
+@pytest.mark.parametrize("times", [2.0, None, "2", True, [2]])
+def test_a_type_is_repeated_by_integers_only(times):
+    with pytest.raises(TypeError):
+        Irreps("1x0e") * times
+    with pytest.raises(TypeError):
+        times * Irreps("1x0e")
+
+
+def test_numpy_numbers_leave_products_to_types():
+    tau = Irreps("1x0e")
+    assert np.int8(2) * tau == tau * np.uint8(2) == tau + tau
+    for factor in (np.float64(2), np.array([1, 2]), np.ones((2, 2))):
+        for product in (lambda f: f * tau, lambda f: tau * f, lambda f: f * Irrep(1), lambda f: Irrep(1) * f):
+            with pytest.raises(TypeError):
+                product(factor)
+    for times in (-1, 10**30):
+        with pytest.raises(IrrepsError, match="'times' must be"):
+            tau * times
+
+
+def test_types_beyond_any_use_are_refused_at_once():
+    for text in ("1" * 5000, "1x" + "1" * 5000, "1" * 5000 + "x0e"):
+        with pytest.raises(IrrepsError):
+            Irreps(text)
+    with pytest.raises(IrrepsError, match="'lmax' must be at most"):
+        Irreps.harmonics(10**9)
+    with pytest.raises(IrrepsError, match="'parity' a bool"):
+        Irreps.harmonics(2, parity="yes")

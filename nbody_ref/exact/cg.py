@@ -13,9 +13,8 @@ from math import comb, factorial
 from typing import Any
 
 from nbody_ref.errors import IrrepsError
-from nbody_ref.exact.ring import as_rational
+from nbody_ref.exact.ring import as_rational, check_size
 from nbody_ref.exact.surd import Surd
-from nbody_ref.irreps import check_integer
 
 __all__ = [
     "cg_integer",
@@ -178,7 +177,7 @@ def cg_table_real(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, Surd],
 
 def triples(lmax: int) -> Iterator[tuple[int, int, int]]:
     """All admissible (l1, l2, l) with every degree at most lmax, in lexicographic order."""
-    lmax = check_integer("triples", "lmax", lmax)
+    lmax = _whole("triples", "lmax", lmax, 0)
     for l1 in range(lmax + 1):
         for l2 in range(lmax + 1):
             for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1):
@@ -280,6 +279,8 @@ def _whole(function: str, name: str, value: HalfInteger, least: int | None = Non
     if exact is None or exact.denominator != 1 or (least is not None and exact < least):
         rule = "an integer" if least is None else "a non-negative integer"
         raise IrrepsError(f"{function}: {name!r} must be {rule}, got {value!r}")
+    if least == 0:
+        check_size(function, name, exact.numerator)
     return exact.numerator
 
 
@@ -287,6 +288,7 @@ def _degree(function: str, name: str, value: HalfInteger) -> int:
     doubled = _double(function, name, value)
     if doubled < 0:
         raise IrrepsError(f"{function}: {name!r} must not be negative, got {value!r}")
+    check_size(function, name, doubled // 2)
     return doubled
 
 

@@ -162,7 +162,12 @@ def inverse_power(s: int) -> Radial:
     ------
     GeometryError
         When called: at r = 0 with s > 0, or where an exact odd power of an irrational length is asked for.
+    IrrepsError
+        If `s` is no integer.
     """
+    s = plain(s)
+    if not isinstance(s, int):
+        raise IrrepsError(f"inverse_power: 's' must be an integer, got {s!r}")
 
     def radial(r: Vector) -> Any:
         x, y, z = map(plain, r)

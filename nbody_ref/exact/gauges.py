@@ -13,9 +13,10 @@ from functools import lru_cache
 from math import factorial
 from typing import Any
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import DTypeError, IrrepsError
 from nbody_ref.exact.cg import cg_integer, cg_table_real
 from nbody_ref.exact.harmonics import monomial_fragments, solid_harmonic
+from nbody_ref.exact.ring import check_size
 from nbody_ref.exact.surd import Surd
 from nbody_ref.irreps import check_integer
 
@@ -152,8 +153,10 @@ def real_gauge(number: Callable[[float], Any] = float, fmt: str = "float64", nor
     Raises
     ------
     DTypeError, IrrepsError
-        When used, if `fmt` or `normalization` is unknown.
+        If `number` is no function; when used, if `fmt` or `normalization` is unknown.
     """
+    if not callable(number):
+        raise DTypeError(f"real_gauge: 'number' must be a function of a float, got {number!r}")
 
     @lru_cache(maxsize=4096)
     def coupling(l1: int, l2: int, l: int) -> Coupling:
@@ -172,7 +175,9 @@ def real_gauge(number: Callable[[float], Any] = float, fmt: str = "float64", nor
 
 def _degrees(function: str, l1: int, l2: int, l: int) -> tuple[int, int, int]:
     """Degrees as Python's integers, before a cache sees them."""
-    return check_integer(function, "l1", l1), check_integer(function, "l2", l2), check_integer(function, "l", l)
+    found = check_integer(function, "l1", l1), check_integer(function, "l2", l2), check_integer(function, "l", l)
+    check_size(function, "l", max(found))
+    return found
 
 
 def _weight(l: int, m: int) -> int:

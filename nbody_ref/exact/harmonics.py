@@ -17,7 +17,7 @@ from math import factorial
 from typing import Any
 
 from nbody_ref.errors import GeometryError, IrrepsError
-from nbody_ref.exact.ring import Gauss, divide, plain
+from nbody_ref.exact.ring import Gauss, check_size, divide, plain
 from nbody_ref.exact.surd import Surd
 from nbody_ref.exact.wigner import real_scale
 from nbody_ref.irreps import check_integer
@@ -121,15 +121,15 @@ def solid_harmonic(l: int, m: int, normalization: str = "integral", basis: str =
     (Surd(1, 48, 1), {(1, 1, 0): Fraction(1, 4)})
     """
     l, m = _check_component("solid_harmonic", l, m)
-    if normalization not in NORMALIZATIONS:
+    if not isinstance(normalization, str) or normalization not in NORMALIZATIONS:
         raise IrrepsError(f"solid_harmonic: 'normalization' must be one of {NORMALIZATIONS}, got {normalization!r}")
     width = Surd(1, 1 if normalization == "norm" else 2 * l + 1, 1)
     integral = normalization == "integral"
+    if not isinstance(basis, str) or basis not in ("real", "complex"):
+        raise IrrepsError(f"solid_harmonic: 'basis' must be 'real' or 'complex', got {basis!r}")
     if basis == "complex":
         polynomial = fragment_polynomial(l, m)
         return Harmonic(Surd(1, factorial(l + m) * factorial(l - m)) * width, integral, polynomial)
-    if basis != "real":
-        raise IrrepsError(f"solid_harmonic: 'basis' must be 'real' or 'complex', got {basis!r}")
     polynomial = fragment_polynomial(l, -abs(m))
     parts = {powers: Fraction(a.re if m >= 0 else a.im) for powers, a in polynomial.items()}
     return Harmonic(real_scale(l, m) * width, integral, {powers: a for powers, a in parts.items() if a})
@@ -187,6 +187,7 @@ def monomial_fragments(lmax: int, r: Sequence[Any]) -> list[list[Any]]:
         If `r` is no vector of three.
     """
     lmax = check_integer("monomial_fragments", "lmax", lmax)
+    check_size("monomial_fragments", "lmax", lmax)
     x, y, z = _vector("monomial_fragments", r)
     form = [Gauss(divide(x, 2), divide(y, 2)), Gauss(z, 0 * z), Gauss(divide(-x, 2), divide(y, 2))]
     fragments = [[Gauss(1, 0)]]
@@ -236,6 +237,7 @@ def pi_enclosure(bits: int) -> tuple[Fraction, Fraction]:
 
 def _check_component(function: str, l: Any, m: Any) -> tuple[int, int]:
     found = check_integer(function, "l", l), plain(m)
+    check_size(function, "l", found[0])
     if isinstance(m, bool) or not isinstance(found[1], int) or abs(found[1]) > found[0]:
         raise IrrepsError(f"{function}: 'm' must be an integer from -l to l, got l={l!r}, m={m!r}")
     return found

@@ -10,7 +10,7 @@ from nbody_ref.errors import SchemeError, ShapeError
 from nbody_ref.exact.definition import Child, State, Vector
 from nbody_ref.exact.ring import plain
 from nbody_ref.exact.wigner import rotation_matrix
-from nbody_ref.irreps import Irreps
+from nbody_ref.irreps import Irreps, check_integer
 from nbody_ref.scheme import Scheme
 
 __all__ = [
@@ -131,6 +131,8 @@ def affine_position(coefficients: Mapping[int, Any], positions: Sequence[Vector]
     SchemeError
         If they do not: the position would not follow a translation.
     """
+    if not isinstance(coefficients, Mapping):
+        raise SchemeError(f"affine_position: 'coefficients' must map parts to numbers, got {coefficients!r}")
     if sum(coefficients.values()) != 1:
         raise SchemeError(f"affine_position: 'coefficients' must sum to 1, got {sum(coefficients.values())}")
     return [sum(weight * plain(positions[leaf][axis]) for leaf, weight in coefficients.items()) for axis in range(3)]
@@ -184,7 +186,7 @@ def rational_points(count: int, q: Sequence[int] = (1, 2, 3, 4)) -> list[list[Fr
     2 |sin(a - b)| from each other. cos a = (1 - t^2)/(1 + t^2), sin a = 2t/(1 + t^2) for t = 1/2, 1/3, ...
     """
     points = []
-    for k in range(count):
+    for k in range(check_integer("rational_points", "count", count)):
         t = Fraction((-1) ** k, k + 2)
         cosine, sine = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
         points.append(rotate([cosine**2 - sine**2, 2 * cosine * sine, Fraction(3, 4)], q))
@@ -205,8 +207,12 @@ def unflatten(irreps: Irreps | str, flat: Sequence[Any]) -> State:
         If `flat` has the wrong length.
     """
     tau = Irreps(irreps)
-    if len(flat) != tau.dim:
-        raise ShapeError(f"unflatten: 'flat' must have {tau.dim} components, got {len(flat)}")
+    try:
+        came = len(flat)
+    except TypeError:
+        came = 0
+    if came != tau.dim:
+        raise ShapeError(f"unflatten: 'flat' must have {tau.dim} components, got {came}")
     state: State = []
     for start, (mul, irrep) in zip(tau.offsets, tau):
         columns = [[plain(flat[start + k * mul + c]) for k in range(irrep.dim)] for c in range(mul)]

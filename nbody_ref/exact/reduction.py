@@ -13,9 +13,9 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from nbody_ref.errors import IrrepsError, ShapeError
-from nbody_ref.exact.ring import Gauss
+from nbody_ref.exact.ring import Gauss, as_rational
 from nbody_ref.exact.wigner import monomial_D, rotation_matrix
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 
 __all__ = ["Reduction", "cartesian_tensors", "null_space", "reduce_representation"]
 
@@ -42,7 +42,7 @@ class Reduction(NamedTuple):
     def residual(self, representation: Representation, q: tuple[int, int, int, int]) -> list[Row]:
         """rho(q) C - C D(q), zero for every q if the reduction is right."""
         D = _block_diagonal(self.irreps, q)
-        left, right = _times(_gauss(representation(q)), self.C), _times(self.C, D)
+        left, right = _times(_square("Reduction.residual", representation(q)), self.C), _times(self.C, D)
         return [[a - b for a, b in zip(x, y)] for x, y in zip(left, right)]
 
 
@@ -66,7 +66,7 @@ def reduce_representation(representation: Representation, inversion: Matrix | No
         If the matrices are those of no representation of SO(3) (spins one half for example), or the inversion's square
         is not one.
     ShapeError
-        If a matrix is not square.
+        If a matrix is not square, or another is of another size.
 
     Notes
     -----
@@ -77,11 +77,17 @@ def reduce_representation(representation: Representation, inversion: Matrix | No
     >>> reduce_representation(cartesian_tensors(2)).irreps
     Irreps('1x0 + 1x1 + 1x2')
     """
-    Z, X = _square(representation(ABOUT_Z)), _square(representation(ABOUT_X))
+    if not callable(representation):
+        raise IrrepsError(f"reduce_representation: 'representation' must be a function of q, got {representation!r}")
+    Z, X = (_square("reduce_representation", representation(q)) for q in (ABOUT_Z, ABOUT_X))
+    others = [X] if inversion is None else [X, _square("reduce_representation", inversion)]
+    if any(len(other) != len(Z) for other in others):
+        sizes = [len(other) for other in (Z, *others)]
+        raise ShapeError(f"reduce_representation: all matrices must be of one size, got {sizes}")
     if inversion is None:
         parities: list[tuple[int | None, list[Row]]] = [(None, [])]
     else:
-        parities = [(p, _minus(_square(inversion), Gauss(p, 0))) for p in (1, -1)]
+        parities = [(p, _minus(others[1], Gauss(p, 0))) for p in (1, -1)]
     found: list[tuple[Irrep, list[list[Row]]]] = []
     total = 0
     for p, rows in parities:
@@ -103,7 +109,16 @@ def reduce_representation(representation: Representation, inversion: Matrix | No
 
 
 def cartesian_tensors(rank: int) -> Representation:
-    """The representation on tensors with `rank` indices, T_ij... -> R_ia R_jb ... T_ab..., last index fastest."""
+    """The representation on tensors with `rank` indices, T_ij... -> R_ia R_jb ... T_ab..., last index fastest.
+
+    Raises
+    ------
+    IrrepsError
+        If `rank` is not an integer from 0 to 8: the matrices have 9^rank entries.
+    """
+    rank = check_integer("cartesian_tensors", "rank", rank)
+    if rank > 8:
+        raise IrrepsError(f"cartesian_tensors: 'rank' must be at most 8, got {rank}")
 
     def representation(q: tuple[int, int, int, int]) -> Matrix:
         matrix: list[Row] = [[1]]
@@ -127,7 +142,21 @@ def null_space(rows: Matrix, columns: int) -> list[Row]:
     -------
     list of vectors
         One for each column without pivot, with a 1 there.
+
+    Raises
+    ------
+    ShapeError
+        If a row has not `columns` entries.
+    IrrepsError
+        If an entry is no exact number, or `columns` no number of columns.
     """
+    columns, rows = check_integer("null_space", "columns", columns), _gauss("null_space", rows)
+    if any(len(row) != columns for row in rows):
+        raise ShapeError(f"null_space: 'rows' must have {columns} entries each, got {[len(row) for row in rows]}")
+    return _null_space(rows, columns)
+
+
+def _null_space(rows: Matrix, columns: int) -> list[Row]:
     reduced: dict[int, Row] = {}  # pivot column -> row with a 1 in it and zeros in all other pivot columns
     for row in rows:
         rest = list(row)
@@ -157,11 +186,11 @@ def null_space(rows: Matrix, columns: int) -> list[Row]:
 def _weight_spaces(Z: list[Row], extra: list[Row]) -> dict[int, list[Row]]:
     """Eigenvectors of the turn about z with eigenvalue that of component m, within the null space of `extra`."""
     d, found = len(Z), {}
-    left = d if not extra else len(null_space(extra, d))
+    left = d if not extra else len(_null_space(extra, d))
     for m in sorted(range(-(d // 2), d // 2 + 1), key=abs):
         if left > 0:
             l = abs(m)
-            basis = null_space(_minus(Z, monomial_D(l, ABOUT_Z)[l + m][l + m]) + extra, d)
+            basis = _null_space(_minus(Z, monomial_D(l, ABOUT_Z)[l + m][l + m]) + extra, d)
             left -= len(basis)
             if basis:
                 found[m] = basis
@@ -181,7 +210,7 @@ def _intertwiners(X: list[Row], weights: dict[int, list[Row]], l: int) -> list[l
             row = [spaces[m][k][i] * D[m][column] * -1 for m, k in unknowns]
             rows.append([a + turned[m][k][i] if m == column else a for a, (m, k) in zip(row, unknowns)])
     fragments = []
-    for solution in null_space(rows, len(unknowns)):
+    for solution in _null_space(rows, len(unknowns)):
         vectors = [[zero] * len(X) for _ in ms]
         for factor, (m, k) in zip(solution, unknowns):
             if factor:
@@ -219,14 +248,27 @@ def _minus(matrix: list[Row], value: Any) -> list[Row]:
     return [[x - value if i == j else x for j, x in enumerate(row)] for i, row in enumerate(matrix)]
 
 
-def _gauss(matrix: Matrix) -> list[Row]:
-    return [[x if isinstance(x, Gauss) else Gauss(Fraction(x), Fraction(0)) for x in row] for row in matrix]
+def _gauss(function: str, matrix: Matrix) -> list[Row]:
+    try:
+        return [[_exact(function, x) for x in row] for row in matrix]
+    except TypeError as error:
+        raise ShapeError(f"{function}: a matrix must be rows of numbers, got {matrix!r}") from error
 
 
-def _square(matrix: Matrix) -> list[Row]:
-    if any(len(row) != len(matrix) for row in matrix):
-        raise ShapeError(f"reduce_representation: matrices must be square, got {len(matrix)} rows of {len(matrix[0])}")
-    return _gauss(matrix)
+def _exact(function: str, x: Any) -> Gauss:
+    if isinstance(x, Gauss):
+        return x
+    value = as_rational(x)
+    if value is None:
+        raise IrrepsError(f"{function}: a matrix must hold integers, Fractions or Gauss, got {x!r}")
+    return Gauss(value, Fraction(0))
+
+
+def _square(function: str, matrix: Matrix) -> list[Row]:
+    found = _gauss(function, matrix)
+    if not found or any(len(row) != len(found) for row in found):
+        raise ShapeError(f"{function}: matrices must be square, got rows of {[len(row) for row in found]}")
+    return found
 
 
 def _not_a_representation(why: str) -> IrrepsError:

@@ -12,7 +12,11 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
-__all__ = ["Gauss", "I", "as_rational", "divide", "plain"]
+from nbody_ref.errors import IrrepsError
+
+__all__ = ["LARGEST_DEGREE", "Gauss", "I", "as_rational", "check_size", "divide", "plain"]
+
+LARGEST_DEGREE = 100_000  # factorials of more have millions of digits
 
 
 class Gauss:
@@ -145,3 +149,9 @@ def as_rational(value: Any) -> Fraction | None:
     if isinstance(found, Real) and math.isfinite(found):
         return Fraction(float(found))
     return None
+
+
+def check_size(function: str, name: str, degree: int | Fraction) -> None:
+    """Raise IrrepsError if a degree is beyond `LARGEST_DEGREE`, where nothing would come back in a lifetime."""
+    if degree > LARGEST_DEGREE:
+        raise IrrepsError(f"{function}: '{name}' must be at most {LARGEST_DEGREE}, got {float(degree):.3g}")

@@ -208,10 +208,15 @@ def surd_sum(terms: list[Surd]) -> Surd:
 
     Raises
     ------
+    DTypeError
+        If `terms` is no list of surds, Fractions or integers.
     ValueError
         If two nonzero terms have an irrational quotient: their sum is not a surd.
     """
-    nonzero = [term for term in terms if term]
+    try:
+        nonzero = [surd for surd in map(Surd.of, terms) if surd]
+    except TypeError as error:
+        raise DTypeError(f"surd_sum: 'terms' must list surds, got {terms!r}") from error
     if not nonzero:
         return Surd(0, 0, 1)
     total = Fraction(0)

@@ -15,7 +15,7 @@ from math import factorial, lcm
 from typing import Any
 
 from nbody_ref.errors import GeometryError, IrrepsError
-from nbody_ref.exact.ring import Gauss, as_rational, plain
+from nbody_ref.exact.ring import Gauss, as_rational, check_size, plain
 from nbody_ref.exact.surd import Surd
 
 __all__ = [
@@ -64,7 +64,7 @@ def rotation_matrix(q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
 def quaternion_product(p: Quaternion, q: Quaternion) -> tuple[Any, Any, Any, Any]:
     """Quaternion of the rotation that applies `q` first and `p` second."""
     for name, value in (("p", p), ("q", q)):
-        if not hasattr(value, "__len__") or len(value) != 4:
+        if (not isinstance(value, Sequence) and getattr(value, "shape", None) != (4,)) or len(value) != 4:
             raise GeometryError(f"quaternion_product: '{name}' must have four entries, got {value!r}")
     a, b, c, d = map(plain, p)
     w, x, y, z = map(plain, q)
@@ -259,6 +259,7 @@ def _doubled(function: str, l: int | Fraction | float) -> int:
     exact = as_rational(l)
     if exact is None or (2 * exact).denominator != 1 or exact < 0:
         raise IrrepsError(f"{function}: 'l' must be a non-negative integer or half-integer, got {l!r}")
+    check_size(function, "l", exact)
     return int(2 * exact)
 
 

@@ -13,6 +13,8 @@ from nbody_ref.scheme.definition import Node, Scheme, whole
 
 __all__ = ["barycentre", "check_neighbours", "check_species", "groups", "neighbourhoods"]
 
+LARGEST = 1_000_000  # nodes
+
 
 def barycentre(weights: Mapping[int, int | Fraction | float]) -> dict[int, Fraction]:
     """Coefficients of a weighted centre, such as the centre of mass: weights divided by their sum, exactly.
@@ -37,6 +39,8 @@ def barycentre(weights: Mapping[int, int | Fraction | float]) -> dict[int, Fract
     >>> barycentre({0: 16, 1: 1, 2: 1})
     {0: Fraction(8, 9), 1: Fraction(1, 18), 2: Fraction(1, 18)}
     """
+    if not isinstance(weights, Mapping):
+        raise SchemeError(f"barycentre: 'weights' must map parts to numbers, got {weights!r}")
     exact = {whole("barycentre", "weights", i): _number(weight) for i, weight in weights.items()}
     total = sum(exact.values(), Fraction(0))
     if total == 0:
@@ -73,6 +77,8 @@ def neighbourhoods(neighbours: Sequence[Iterable[int]], species: Sequence[int], 
     around = [sorted([i, *js]) for i, js in enumerate(check_neighbours("neighbourhoods", neighbours, n))]
     if depth < 1:
         raise SchemeError(f"neighbourhoods: 'depth' must be at least 1, got {depth}")
+    if depth * n > LARGEST:
+        raise SchemeError(f"neighbourhoods: 'depth' must give at most {LARGEST} nodes, got {depth} for {n} atoms")
     parts = [frozenset([i]) for i in range(n)]
     nodes = [Node(parts[i], kind=("atom", species[i])) for i in range(n)]
     for level in range(1, depth + 1):
@@ -138,20 +144,22 @@ def groups(species: Sequence[int], groups: Mapping[str, Iterable[int]] | Iterabl
 
 def check_species(function: str, species: Sequence[int]) -> list[int]:
     """Atomic numbers as Python's integers, one at least."""
-    if isinstance(species, str) or not hasattr(species, "__len__"):
+    if isinstance(species, str) or _length(species) is None:
         raise SchemeError(f"{function}: 'species' must list atomic numbers, got {species!r}")
-    if not len(species):
+    if not _length(species):
         raise SchemeError(f"{function}: 'species' must have one entry per atom, one atom at least, got 0")
     return [whole(function, "species", z) for z in species]
 
 
 def check_neighbours(function: str, neighbours: Sequence[Iterable[int]], n: int) -> list[list[int]]:
     """Neighbours of each atom, ascending; raises if one is out of range, the atom itself, or listed twice."""
-    if not hasattr(neighbours, "__len__") or len(neighbours) != n:
-        came = len(neighbours) if hasattr(neighbours, "__len__") else repr(neighbours)
+    if _length(neighbours) != n:
+        came = repr(neighbours) if _length(neighbours) is None else _length(neighbours)
         raise SchemeError(f"{function}: 'neighbours' must have one entry per atom, {n}, got {came}")
     found = []
     for i, given in enumerate(neighbours):
+        if not hasattr(given, "__iter__"):
+            raise SchemeError(f"{function}: 'neighbours' must list atoms, got {given!r} for atom {i}")
         js = [whole(function, "neighbours", j) for j in given]
         for j in js:
             if not 0 <= j < n:
@@ -160,6 +168,13 @@ def check_neighbours(function: str, neighbours: Sequence[Iterable[int]], n: int)
             raise SchemeError(f"{function}: each atom must list each other atom once at most, got {js} for atom {i}")
         found.append(sorted(js))
     return found
+
+
+def _length(values: Any) -> int | None:
+    try:
+        return len(values)
+    except TypeError:
+        return None
 
 
 def _listed(groups: Any) -> list[tuple[Any, Any, Any]]:

@@ -134,3 +134,35 @@ def test_plain_keeps_what_is_no_integer():
     a = object()
     assert plain(a) is a and plain(0.5) == 0.5 and type(plain(np.uint8(3))) is int
     assert as_rational(np.float32(0.25)) == Fraction(1, 4) and as_rational("1") is None
+
+
+@pytest.mark.parametrize("name", DEGREES)
+def test_degrees_beyond_any_use_are_refused_at_once(name):
+    for huge in (10**6, 10**30, float(10**8)):
+        with pytest.raises(IrrepsError, match="must be"):
+            DEGREES[name](huge)
+
+
+def test_matrices_of_a_reduction_are_square_and_exact():
+    from nbody_ref.errors import ShapeError
+    from nbody_ref.exact.reduction import cartesian_tensors, null_space, reduce_representation
+
+    with pytest.raises(IrrepsError, match="must be a function of q"):
+        reduce_representation([[1]])
+    wrong = ([[1, 2]], ShapeError), ([], ShapeError), ([["1"]], IrrepsError), (5, ShapeError), ([[np.nan]], IrrepsError)
+    for matrix, error in wrong:
+        with pytest.raises(error, match="reduce_representation: "):
+            reduce_representation(lambda q, matrix=matrix: matrix)
+    with pytest.raises(ShapeError, match="of one size"):
+        reduce_representation(cartesian_tensors(1), [[1]])
+    assert reduce_representation(lambda q: np.ones((1, 1), np.int8)).irreps.dim == 1
+    for rank in (-1, 1.5, 9, None):
+        with pytest.raises(IrrepsError, match="cartesian_tensors: 'rank'"):
+            cartesian_tensors(rank)
+    with pytest.raises(ShapeError, match="null_space: 'rows' must have 2 entries"):
+        null_space([[1]], 2)
+    with pytest.raises(IrrepsError, match="inverse_power: 's' must be an integer"):
+        definition.inverse_power(0.5)
+    with pytest.raises(DTypeError, match="surd_sum: 'terms' must list surds"):
+        exact.surd_sum(5)
+    assert exact.surd_sum([1, HALF, Surd(1, 1, 4)]) == 2
