@@ -11,7 +11,7 @@ import numpy as np
 
 from nbody_ref.errors import GeometryError
 from nbody_ref.graphs import Edges
-from nbody_ref.kernels import distance as loops
+from nbody_ref.kernels.neighbour_sum import gather_sum
 from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs, check_same_dtype, check_type
 
 __all__ = [
@@ -58,9 +58,7 @@ def relative(r_senders: Any, r_receivers: Any, edges: Edges) -> Array:
     docs/derivations/distance.md.
     """
     a, b = _positions("relative", r_senders, r_receivers, edges)
-    r_rel = np.empty((edges.n_edges, 3), a.dtype)
-    loops.difference(a, b, edges.senders, edges.receivers, r_rel)
-    return r_rel
+    return a[edges.senders] - b[edges.receivers]
 
 
 def relative_jvp(r_senders: Any, r_receivers: Any, senders_dot: Any, receivers_dot: Any, edges: Edges) -> Array | None:
@@ -72,9 +70,7 @@ def relative_jvp(r_senders: Any, r_receivers: Any, senders_dot: Any, receivers_d
         return None if b_dot is None else -b_dot[edges.receivers]  # D1
     if b_dot is None:
         return np.asarray(a_dot[edges.senders])  # D1
-    r_dot = np.empty((edges.n_edges, 3), a.dtype)
-    loops.difference(a_dot, b_dot, edges.senders, edges.receivers, r_dot)  # D1
-    return r_dot
+    return np.asarray(a_dot[edges.senders] - b_dot[edges.receivers])  # D1
 
 
 def relative_vjp(
@@ -96,15 +92,11 @@ def relative_vjp(
     senders_bar : (n_senders, 3) or None
     receivers_bar : (n_receivers, 3) or None
     """
-    a, b = _positions("relative_vjp", r_senders, r_receivers, edges)
+    a, _ = _positions("relative_vjp", r_senders, r_receivers, edges)
     g = check_array("relative_vjp", "r_bar", r_bar, (edges.n_edges, 3), (a.dtype,))
     wanted = check_needs("relative_vjp", needs, 2)
-    senders_bar = np.zeros_like(a) if wanted[0] else None
-    receivers_bar = np.zeros_like(b) if wanted[1] else None
-    if senders_bar is not None:
-        loops.add_to_senders(edges.t_ptr, edges.t_edge, g, senders_bar)  # D2
-    if receivers_bar is not None:
-        loops.add_to_receivers(edges.row_ptr, g, receivers_bar)  # D3
+    senders_bar = _sums(g, edges.t_ptr, edges.t_edge) if wanted[0] else None  # D2
+    receivers_bar = 0 - _sums(g, edges.row_ptr, np.arange(edges.n_edges, dtype=np.uintp)) if wanted[1] else None  # D3
     return senders_bar, receivers_bar
 
 
@@ -161,9 +153,7 @@ def distance_jvp(r_rel: Any, r_dot: Any, edges: Edges | None = None) -> Array | 
     v = check_like("distance_jvp", "r_dot", r_dot, r)
     if v is None:
         return None
-    dist_dot = np.empty_like(dist)
-    loops.length_jvp(r, dist, v, dist_dot)  # D5
-    return dist_dot
+    return _dot(r, v) / dist  # D5
 
 
 def distance_vjp(dist_bar: Any, r_rel: Any, edges: Edges | None = None, needs: Needs = None) -> tuple[Array | None]:
@@ -172,9 +162,7 @@ def distance_vjp(dist_bar: Any, r_rel: Any, edges: Edges | None = None, needs: N
     g = check_array("distance_vjp", "dist_bar", dist_bar, dist.shape, (r.dtype,))
     if not check_needs("distance_vjp", needs, 1)[0]:
         return (None,)
-    r_bar = np.empty_like(r)
-    loops.length_vjp(g, r, dist, r_bar)  # D6
-    return (r_bar,)
+    return ((g / dist)[:, None] * r,)  # D6
 
 
 def distance_vjp_jvp(
@@ -189,9 +177,10 @@ def distance_vjp_jvp(
         return (None,)
     r_bar_dot = np.zeros_like(r)
     if g_dot is not None:
-        loops.length_vjp(g_dot, r, dist, r_bar_dot)  # D7
+        r_bar_dot += (g_dot / dist)[:, None] * r  # D7
     if v is not None:
-        loops.length_vjp_jvp_add(g, r, dist, v, r_bar_dot)  # D8
+        unit = r / dist[:, None]
+        r_bar_dot += (g / dist)[:, None] * (v - unit * _dot(unit, v)[:, None])  # D8
     return (r_bar_dot,)
 
 
@@ -203,14 +192,27 @@ def _positions(function: str, r_senders: Any, r_receivers: Any, edges: Edges) ->
     return a, b
 
 
+def _dot(a: Array, b: Array) -> Array:
+    """x_a x_b + y_a y_b + z_a z_b of each row."""
+    found: Array = a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+    return found
+
+
+def _sums(g: Array, ptr: Array, index: Array) -> Array:
+    """Sums of the rows g[index[b]] over b in ptr[i]..ptr[i+1]-1."""
+    out = np.zeros((len(ptr) - 1, 3), g.dtype)
+    gather_sum(out.reshape(-1), g.reshape(-1), ptr, index, np.uintp(3))
+    return out
+
+
 def _lengths(function: str, r_rel: Any, edges: Edges | None) -> tuple[Array, Array]:
     """Check r_rel and return it with its lengths, each at least sqrt of the smallest normal number."""
     r = check_array(function, "r_rel", r_rel, (None, 3))
     if edges is not None:
         check_type(function, "edges", edges, Edges)
         check_array(function, "r_rel", r, (edges.n_edges, 3))
-    dist = np.empty(len(r), r.dtype)
-    loops.length(r, dist)
+    with np.errstate(all="ignore"):  # what cannot be represented is named below
+        dist = np.sqrt(_dot(r, r))
     good = (dist >= np.sqrt(np.finfo(r.dtype).tiny)) & np.isfinite(dist)  # NaN compares false
     if not good.all():
         check_finite(function, "r_rel", r)
