@@ -14,6 +14,8 @@ from nbody_ref.errors import FileError, GeometryError, NBodyRefError
 from nbody_ref.files import load_model, save_model
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.frames import symbols
+from nbody_ref.models.base import PublishedModel
+from nbody_ref.models.registry import model_from_dict
 from nbody_ref.network import Network, Spec
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Potential:
 
     Parameters
     ----------
-    network : Network
+    network : Network or PublishedModel
         Its root is one scalar.
     baseline : Baseline
     constants : mapping of int to float
@@ -60,7 +62,7 @@ class Potential:
         JSON record of data, split, choices and errors.
     """
 
-    network: Network
+    network: Any  # Network or PublishedModel: what fits need of a network, only the former has
     baseline: Baseline
     constants: Mapping[int, float]
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -135,8 +137,7 @@ class Potential:
         lines = [
             f"potential for {', '.join(symbols(network.species))}",
             f"energies of  {whose} (baseline: {self.baseline.kind})",
-            f"network      cutoff {network.cutoff:g} A, {network.parameters[network.readout].size} fitted weights of "
-            f"{network.parameters.n}",
+            f"network      cutoff {network.cutoff:g} A, {_weights(network)}",
         ]
         data = record.get("data", {})
         if "file" in data:
@@ -228,13 +229,26 @@ def load(path: str | os.PathLike[str]) -> Potential:
     if config.get("kind") != "potential":
         raise FileError(f"{path}: holds a {config.get('kind')!r}, not a potential")
     try:
-        network = Network(Spec.from_dict(config["network"]), arrays)
+        network = _network(config["network"], arrays)
         baseline = _baseline(config["baseline"], network.species)
         constants = _by_number(config["constants"], network.species)
         _check_record(metadata)
     except (KeyError, TypeError, ValueError, AttributeError, NBodyRefError) as error:
         raise FileError(f"{path}: its description does not fit together: {type(error).__name__}: {error}") from error
     return Potential(network, baseline, constants, metadata)
+
+
+def _network(config: Mapping[str, Any], arrays: Mapping[str, Array]) -> Network | PublishedModel:
+    """A network of gates, or the published model that the description names."""
+    if "model" in config:
+        return model_from_dict(config, arrays)
+    return Network(Spec.from_dict(config), arrays)
+
+
+def _weights(network: Network | PublishedModel) -> str:
+    if isinstance(network, Network):
+        return f"{network.parameters[network.readout].size} fitted weights of {network.parameters.n}"
+    return f"{network.parameters.n} weights of {type(network).__name__}"
 
 
 def _baseline(given: Mapping[str, Any], species: tuple[int, ...]) -> Baseline:
