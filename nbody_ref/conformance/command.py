@@ -1,4 +1,4 @@
-"""The command ``nbody-ref conform``: list, explain, run, gen, ver, mutants.
+"""The command ``nbody-ref conform``: list, explain, run, gen, ver, vectors, bisect, diff, mutants.
 
 Exit status of ``run`` and ``ver``: 0 all passed, 1 something failed, 2 the backend broke, 3 nothing ran.
 """
@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nbody_ref.conformance.actions import add_actions
 from nbody_ref.errors import DataError
 
-__all__ = ["add_parser", "load_backend"]
+__all__ = ["add_parser", "load_backend", "load_object", "show"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -49,6 +50,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     _output_arguments(judged)
     judged.set_defaults(act=_ver)
     _run_arguments(inner.add_parser("run", help="run the suite on a backend", allow_abbrev=False))
+    add_actions(inner)
     return parser
 
 
@@ -139,7 +141,7 @@ def _run(options: argparse.Namespace) -> int:
     report.source = f"--backend {options.backend}" if options.backend else f"--call {options.call}"
     chosen = ("op", "dtype", "check", "paths")
     report.selection = " ".join(f"--{name} {text}" for name in chosen for text in getattr(options, name) or ())
-    return _show(report, options)
+    return show(report, options)
 
 
 def _wanted(options: argparse.Namespace) -> dict[str, Any]:
@@ -161,7 +163,8 @@ def _known_operations(action: str, names: Sequence[str]) -> None:
             raise DataError(f"conform {action}: --op must be one of {', '.join(OPERATIONS)}, got {name!r}")
 
 
-def _show(report: Any, options: argparse.Namespace) -> int:
+def show(report: Any, options: argparse.Namespace) -> int:
+    """Print a report, write what the options ask for, and give its exit status."""
     from nbody_ref.conformance.expectations import expect, read_expectations
     from nbody_ref.conformance.page import page
     from nbody_ref.conformance.report import table, to_dict
@@ -190,9 +193,9 @@ def _ver(options: argparse.Namespace) -> int:
     from nbody_ref.conformance.exchange import answered, verify
 
     if options.program is None:
-        return _show(verify(options.prompts, options.answers), options)
+        return show(verify(options.prompts, options.answers), options)
     command = shlex.split(options.program)
-    return _show(answered(command, options.prompts, options.answers, options.timeout), options)
+    return show(answered(command, options.prompts, options.answers, options.timeout), options)
 
 
 def _backend(source: dict[str, Any]) -> Any:
@@ -200,7 +203,7 @@ def _backend(source: dict[str, Any]) -> Any:
 
     if source["backend"] is not None:
         return load_backend(source["backend"])
-    found, op = _load(source["call"]), source["op"]
+    found, op = load_object(source["call"]), source["op"]
     if not op or len(op) != 1:
         raise DataError("conform run: --call needs exactly one --op, which says what the function computes")
     declared = {} if source["lmax"] is None else {"lmax": source["lmax"]}
@@ -216,11 +219,12 @@ def load_backend(text: str) -> Any:
     DataError
         If it cannot be loaded.
     """
-    found = _load(text)
+    found = load_object(text)
     return found() if isinstance(found, type) or not hasattr(found, "forward") else found
 
 
-def _load(text: str) -> Any:
+def load_object(text: str) -> Any:
+    """What ``MODULE:NAME`` names."""
     module, colon, name = text.partition(":")
     if not colon:
         raise DataError(f"conform run: expected MODULE:NAME, got {text!r}")

@@ -129,7 +129,8 @@ def _edges(op: RadialBasis, dtype: str) -> dict[str, Array]:
     """Short distances, the cutoff and its neighbours, beyond it, and zeros of the waves."""
     rc = np.asarray(CUTOFF, dtype)
     near = [float(np.nextafter(rc, rc.dtype.type(side))) for side in (0, 100)]
-    return {"dist": _round([2.0**-6, 0.01, 1.25, 2.5, CUTOFF * (1 - 2.0**-12), *near, CUTOFF, 6.0, 100.0], dtype)}
+    inside = [2.0**-6, 0.01, 1.25, 2.5 + 2.0**-20, CUTOFF * (1 - 2.0**-12)]
+    return {"dist": _round([*inside, *near, CUTOFF, 6.0, 100.0], dtype)}
 
 
 def _rows(op: Multilinear, dtype: str, seed: int, rows: int, scale: float = 1.0) -> dict[str, Array]:

@@ -15,14 +15,14 @@ from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, ca
 from nbody_ref.conformance.cases import Case, harmonic_cases, product_cases, table_cases
 from nbody_ref.conformance.composite import Multilinear, Programmed
 from nbody_ref.conformance.composite_cases import COMPOSITE, composite_cases, composite_operations
+from nbody_ref.conformance.diagnosis import likely_cause
 from nbody_ref.conformance.fingerprint import fingerprint
-from nbody_ref.conformance.mutants import MUTANTS
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
 from nbody_ref.conformance.outcome import Outcome, Report
 from nbody_ref.conformance.path_sets import PathSet, default_sets, named_sets, path_set_cases
 from nbody_ref.conformance.verdict import Measure, groups, locate, measure, precision_name
 
-__all__ = ["Outcome", "Report", "judge", "operations", "run", "suite_cases"]
+__all__ = ["Outcome", "Report", "judge", "operations", "run", "skipped", "suite_cases"]
 
 Array = np.ndarray[Any, Any]
 SUSPECTS = 3  # failing results of one operation that are compared with the planted errors
@@ -147,7 +147,7 @@ def _operation(
                 continue
             for outcome in _judge(backend, case, dtype):
                 if outcome.status == "fail" and suspects and not outcome.cause:
-                    outcome.cause, suspects = _cause(backend, case, outcome, dtype), suspects - 1
+                    outcome.cause, suspects = likely_cause(backend, case, outcome, dtype), suspects - 1
                 yield outcome
         if op is not None and not isinstance(op, PathSet):
             yield from _hygiene(backend, op, dtype, seed, checks)
@@ -186,7 +186,7 @@ def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
     caps = backend.capabilities
     note = case.note + (f", tangent of {case.tangent}" if case.tangent else "")
     base = Outcome(case.check, case.op.name, dtype, case.order, note=note, describe=case.op.to_dict())
-    reason = _skipped(backend, case)
+    reason = skipped(backend, case)
     if reason:
         yield replace(base, status="skip", text=reason)
         return
@@ -218,7 +218,7 @@ def judge(
         yield outcome
 
 
-def _skipped(backend: Backend, case: Case) -> str:
+def skipped(backend: Backend, case: Case) -> str:
     """Reason, from the declaration only."""
     caps, rows = backend.capabilities, _rows(case)
     if isinstance(case.op, Product) and not case.op.modes <= set(caps.modes):
@@ -267,26 +267,3 @@ def _hygiene(
             outcome.status = "error" if outcome.status == "error" else "fail"
             outcome.text, outcome.cause = text, hygiene.CHECKS[name][2]
         yield outcome
-
-
-def _cause(backend: Backend, case: Case, outcome: Outcome, dtype: str) -> str:
-    """The planted error whose wrong result is the one found."""
-    found = call(backend, case.op, dtype, case.inputs, case.order, case.tangent)[outcome.result]
-    truth = case.truth[outcome.result]
-    unit = float(np.finfo(dtype).eps) / 2
-    room = 2 * (truth.n + case.slack) * unit * truth.S
-    for suspect in MUTANTS:
-        if case.op.name not in suspect.operations:
-            continue
-        try:
-            wrong = call(suspect.kernel(), case.op, dtype, case.inputs, case.order, case.tangent).get(outcome.result)
-        except ResultError:
-            continue
-        if wrong is not None and _within(wrong, found, room) and not _within(wrong, truth.value, room):
-            return f"{suspect.text} (same result as the planted error {suspect.name!r})"
-    return ""
-
-
-def _within(a: Array, b: Array, room: Array) -> bool:
-    with np.errstate(invalid="ignore"):
-        return bool(np.all((np.abs(a - b) <= room) | (a == b)))

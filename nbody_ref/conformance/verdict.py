@@ -91,6 +91,7 @@ def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float,
         error = np.abs((got - value) - low)
         error[~np.isfinite(got)] = inf
         limit = np.zeros_like(S) if exact else (n + slack) * (unit * S) + np.where(S > 0, (8 * n + 8) * tiny, 0)
+        limit = limit + (0.0 if truth.radius is None else np.asarray(truth.radius).reshape(-1))
         bad = error > limit
         noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
         bad &= ~noise
