@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nbody_ref.models import cormorant, nequip
+from nbody_ref.models import cormorant, mace, nequip
 
 U = 2.0**-53
 K = 2 * (4 + 12 + 40 + 2 * (20 + 3 * 40 + 20) + 40)
@@ -48,11 +48,19 @@ def cormorant_of(**others):
     return lambda: cormorant.Cormorant(cormorant.CormorantSpec(SPECIES, CUTOFF, **fixed | others), seed=2)
 
 
+def mace_of(**others):
+    fixed = {"hidden": "3x0e + 3x1o", "lmax": 2, "n_radial": 4, "radial_mlp": (6,), "readout": 3, "neighbours": 3.0}
+    return lambda: mace.Mace(mace.MaceSpec(SPECIES, CUTOFF, **fixed | others), seed=3)
+
+
 BLOCKS = (("centre", "neighbours"), ("centre", "neighbours", "neighbours"))
 MODELS = {
     "NequIP": nequip_of(hidden="4x0e + 2x0o + 3x1o + 2x1e + 2x2e", residual=True),
     "NequIP, norms": nequip_of(hidden="4x0e + 3x1o + 2x2e", nonlinearity="norm", self_connection=False),
     "tensor field network": tensor_field_network,
+    "MACE": mace_of(scale=0.7, shift=-0.2, energies=(-1.0, -2.0, -3.0)),
+    "MACE, reduced basis": mace_of(product="reduced", residual=(True, True)),
+    "MACE + fusion": mace_of(product="fusion", tree="right_comb", bond_cutoff=1, residual=(False, False)),
     "Cormorant, O(3)": cormorant_of(group="O(3)"),
     "Cormorant + fusion, O(3)": cormorant_of(group="O(3)", fusion=BLOCKS, fusion_bond=1, lmax=1, lmax_edge=1),
 }
