@@ -96,8 +96,14 @@ def from_e3nn(
     return Product(*types, found, bool(rows[chosen[0]][4]) if chosen else True, bool(more.pop("graph", False)))
 
 
-def to_e3nn(product: Product, convention: str = "e3nn>=0.5") -> tuple[str, str, str, list[tuple[Any, ...]], list[int]]:
+def to_e3nn(product: Product, convention: str | None = None) -> tuple[str, str, str, list[tuple[Any, ...]], list[int]]:
     """Arguments for ``e3nn.o3.TensorProduct(..., irrep_normalization="none", path_normalization="none")``.
+
+    Parameters
+    ----------
+    product : Product
+    convention : str, optional
+        Gauge to translate to; None if `product` is in it already, as a backend is given it.
 
     Returns
     -------
@@ -107,7 +113,7 @@ def to_e3nn(product: Product, convention: str = "e3nn>=0.5") -> tuple[str, str, 
     signs : list of int
         Sign of every path, which e3nn has no place for; it goes into the weights.
     """
-    own = product.in_gauge(conventions.get(convention))
+    own = product if convention is None else product.in_gauge(conventions.get(convention))
     rows = [(i.i1, i.i2, i.out, i.mode, True, float(i.coefficient.square())) for i in own.instructions]
     types = str(own.irreps_1), str(own.irreps_2), str(own.irreps_out)
     return (*types, rows, [i.coefficient.sign for i in own.instructions])

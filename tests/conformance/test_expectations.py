@@ -93,7 +93,7 @@ def test_lines_without_reason_or_expiry_are_refused(tmp_path, text, words):
 
 
 def test_the_command_takes_a_file(tmp_path, monkeypatch, capsys):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "expecting.py").write_text(
         "from nbody_ref.conformance import Capabilities\nfrom nbody_ref.conformance.mutants import mutant\n"
         "def bad():\n    kernel = mutant('coefficient typo').kernel()\n"
         "    kernel.capabilities = Capabilities(operations=('coupling',), dtypes=('float64',), lmax=2)\n"
@@ -102,7 +102,7 @@ def test_the_command_takes_a_file(tmp_path, monkeypatch, capsys):
     (tmp_path / "expected").write_text("coupling/float64/0/table/out | a typo in (1, 1, 2), to be cured | 2999-01-01\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    run = ["conform", "run", "--backend", "mine:bad"]
+    run = ["conform", "run", "--backend", "expecting:bad"]
     assert cli.main(run) == 1
     assert cli.main([*run, "--expect", "expected"]) == 0
     assert "1 xfail" in capsys.readouterr().out
