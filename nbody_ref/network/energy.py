@@ -15,12 +15,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.gates.build import Builder
 from nbody_ref.gates.chain import Array, Chain, Values
 from nbody_ref.graphs import Graph, build_graph
 from nbody_ref.irreps import Irreps
 from nbody_ref.network.parameters import Parameters
+from nbody_ref.ops._check import check_array
 
 __all__ = ["EnergyModel", "real_part"]
 
@@ -65,9 +66,22 @@ class EnergyModel(ABC):
         """The same model with some weights replaced."""
 
     def graph(self, frames: Iterable[tuple[Array, Array]]) -> Graph:
-        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,))."""
-        pairs = list(frames)
-        return build_graph([p for p, _ in pairs], [z for _, z in pairs], self.cutoff)
+        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)).
+
+        Raises
+        ------
+        ShapeError, DTypeError, GeometryError
+            If `frames` are no such pairs, and as `nbody_ref.graphs.build_graph`.
+        """
+        try:
+            positions, numbers = [], []
+            for r, z in frames:
+                positions.append(r)
+                numbers.append(z)
+        except (TypeError, ValueError) as error:
+            name = type(self).__name__
+            raise ShapeError(f"{name}.graph: 'frames' must be pairs (positions, atomic numbers)") from error
+        return build_graph(positions, numbers, self.cutoff)
 
     @property
     def irreps_out(self) -> Irreps:
@@ -84,9 +98,16 @@ class EnergyModel(ABC):
 
         Raises
         ------
+        DTypeError
+            If `graph` is no Graph.
         GeometryError
-            If an atom's species is unknown to the network.
+            If an atom's species is unknown to the model, or neighbours were found with another cutoff than its own.
         """
+        if not isinstance(graph, Graph):
+            raise DTypeError(f"{type(self).__name__}: 'graph' must be made by its graph(), got {type(graph).__name__}")
+        if graph.cutoff != self.cutoff:
+            came = f"one of cutoff {graph.cutoff} Angstrom"
+            raise GeometryError(f"{type(self).__name__}: 'graph' must have the cutoff {self.cutoff}, got {came}")
         kinds = np.zeros(len(graph.species), dtype=np.uintp)
         known = np.zeros(len(graph.species), dtype=bool)
         for i, z in enumerate(self.species):
@@ -198,6 +219,8 @@ class EnergyModel(ABC):
 
         def of_outputs(found: dict[str, Array]) -> tuple[float, dict[str, Array]]:
             value, energy_bar, forces_bar = loss(found["energy"][:, 0], found["forces"])
+            shape = (len(found["energy"]),)
+            energy_bar = check_array(type(self).__name__, "energy_bar", energy_bar, shape, (np.float64,))
             return value, {"energy": energy_bar[:, None], "forces": forces_bar}
 
         return self.outputs_gradient(graph, of_outputs, wrt)
@@ -222,12 +245,24 @@ class EnergyModel(ABC):
         Returns
         -------
         float, Parameters
+
+        Raises
+        ------
+        ShapeError, DTypeError
+            If a derivative has not the shape of what it belongs to, or is not float64.
+        NBodyRefError
+            If an output or a name in `wrt` is unknown.
         """
         names = tuple(self.parameters) if wrt is None else tuple(wrt)
         values, batch = self.forward(graph)
         _, forces, bars = self._reverse(graph, values, batch, names)
         root, spans = values[self.root], self._spans()
         value, wanted = loss({**{name: real_part(root[:, span]) for name, span in spans.items()}, "forces": forces})
+        shapes = {**{name: (len(root), span.stop - span.start) for name, span in spans.items()}, "forces": forces.shape}
+        wanted = _checked_bars(type(self).__name__, wanted, shapes)
+        unknown = sorted(set(names) - set(self.parameters))
+        if unknown:
+            raise NBodyRefError(f"{type(self).__name__}: 'wrt' must name weights, got {unknown}")
         seed_dot = np.zeros_like(root)
         for name, span in spans.items():
             if name in wanted:
@@ -267,6 +302,14 @@ class EnergyModel(ABC):
             spans[name] = slice(begin, begin + irreps.dim)
             begin += irreps.dim
         return spans
+
+
+def _checked_bars(function: str, bars: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Derivatives of a loss by output: a row for each frame or atom, nothing is spread over several."""
+    if not isinstance(bars, Mapping) or not set(bars) <= set(shapes):
+        came = sorted(map(str, bars)) if isinstance(bars, Mapping) else type(bars).__name__
+        raise NBodyRefError(f"{function}: a loss must give derivatives by output, {sorted(shapes)}, got {came}")
+    return {name: check_array(function, f"{name}_bar", bar, shapes[name], (np.float64,)) for name, bar in bars.items()}
 
 
 def real_part(x: Array) -> Array:

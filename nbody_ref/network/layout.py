@@ -31,6 +31,11 @@ class SchemeGraph(Graph):
 
     schemes: tuple[Scheme, ...]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.schemes, tuple) or not all(isinstance(scheme, Scheme) for scheme in self.schemes):
+            raise SchemeError(f"Network.graph: 'schemes' must be Schemes, got {self.schemes!r}")
+
     def _copies(self, times: int) -> dict[str, Any]:
         return {**super()._copies(times), "schemes": self.schemes * times}
 

@@ -93,7 +93,10 @@ class Network(EnergyModel):
     def graph(self, frames: Iterable[tuple[Array, Array]], schemes: Iterable[Scheme] | None = None) -> Graph:
         """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)), with a scheme each if any."""
         graph = super().graph(frames)
-        return graph if schemes is None else SchemeGraph(**vars(graph), schemes=tuple(schemes))
+        if schemes is None:
+            return graph
+        found = tuple(schemes) if isinstance(schemes, Iterable) else (schemes,)
+        return SchemeGraph(**vars(graph), schemes=found)
 
     def leaves(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
         """Positions, one-hot species and the weights; edges and kinds of the layout."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import ShapeError
+from nbody_ref.errors import DTypeError, ShapeError
 from nbody_ref.gates.weights import Weights
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array
 
 __all__ = ["Parameters", "draw"]
 
@@ -55,8 +56,7 @@ class Parameters(Mapping[str, Array]):
         ShapeError
             If the vector has another length than `n`.
         """
-        if vector.shape != (self.n,):
-            raise ShapeError(f"Parameters.from_flat: 'vector' must have shape ({self.n},), got {vector.shape}")
+        vector = check_array("Parameters.from_flat", "vector", vector, (self.n,), REAL_OR_COMPLEX)
         arrays, start = {}, 0
         for name, array in self.items():
             arrays[name] = vector[start : start + array.size].reshape(array.shape)
@@ -68,15 +68,17 @@ class Parameters(Mapping[str, Array]):
 
         Raises
         ------
-        ShapeError
-            If a name is unknown or a shape differs.
+        ShapeError, DTypeError
+            If a name is unknown, or a shape or a dtype differs.
         """
+        if not isinstance(arrays, Mapping):
+            raise DTypeError(f"Parameters: 'arrays' must map names to arrays, got {type(arrays).__name__}")
+        found = dict(self)
         for name, array in arrays.items():
             if name not in self:
                 raise ShapeError(f"Parameters: {name!r} is not a parameter of this network; it has {list(self)}")
-            if np.shape(array) != self[name].shape:
-                raise ShapeError(f"Parameters: {name!r} must have shape {self[name].shape}, got {np.shape(array)}")
-        return Parameters({name: arrays.get(name, old) for name, old in self.items()})
+            found[name] = check_array("Parameters", name, array, self[name].shape, (self[name].dtype,))
+        return Parameters(found)
 
 
 def draw(weights: Mapping[str, Weights], seed: int, dtype: Any = np.float64) -> Parameters:
