@@ -230,7 +230,7 @@ def _write_results(folder: OutputFolder, potential: Any, frames: Any, test: Any)
     from nbody_ref.fit.report import write_report
 
     potential.save(folder / MODEL)
-    results = {"the training frames": evaluate(potential, frames)}
+    results = {"training frames (errors on others are larger, see the hold-out)": evaluate(potential, frames)}
     (folder / "errors.json").unlink(missing_ok=True)  # of an earlier fit
     if test is not None and len(test):
         results = {"test frames": evaluate(potential, test), **results}

@@ -80,7 +80,7 @@ class Evaluation:
 
         def line(name: str, source: dict[str, Any], key: str, unit: str, most: float | None = None) -> None:
             if f"{key}_mae_{unit}" in source:
-                last = "" if most is None else f"{most:.1f}"
+                last = "" if most is None else f"{most:.2f}"
                 mae, rmse = source[f"{key}_mae_{unit}"], source[f"{key}_rmse_{unit}"]
                 lines.append((name, f"{mae:.2f}", f"{rmse:.2f}", last))
 

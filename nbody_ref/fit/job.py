@@ -137,7 +137,23 @@ class Job:
             f"meV, forces MAE {errors['forces_mae_meV_per_A']:.2f} meV/A; readout refitted to "
             f"{len(used) + len(test)} frames"
         )
+        self.say_if_nothing_was_learned(errors, used)
         return Readout(final, used + test, errors)
+
+    def say_if_nothing_was_learned(self, errors: dict[str, float], used: list[int]) -> None:
+        """Compare errors on the hold-out with those of the mean of the training energies, and of no forces at all."""
+        energies, _, number = self.labels(used)
+        held_energies, held_forces, held_number = self.labels(list(self.split.test))
+        by_mean = held_number @ (pseudo_inverse(number) @ energies) - held_energies
+        for what, error, trivial in (
+            ("energies", errors["energy_mae_meV"], 1e3 * np.abs(by_mean).mean()),
+            ("forces", errors["forces_mae_meV_per_A"], 1e3 * np.abs(held_forces).mean()),
+        ):
+            if error > trivial:
+                self.say(
+                    f"the {what} of the hold-out are predicted no better than by their mean: are there too few "
+                    f"frames, or do energies and forces not belong together?"
+                )
 
     def potential(self, network: Network, readout: Readout, solver: str) -> Potential:
         """The finished potential with its record."""

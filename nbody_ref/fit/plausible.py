@@ -66,6 +66,11 @@ def check_plausible(frames: Frames) -> None:
     law = np.array([THOMAS_FERMI_EV * np.sum(frame.numbers ** (7 / 3)) for frame in frames])
     ratio = float(np.median(np.abs(frames.energies) / law))
     rms = float(np.sqrt(np.mean(frames.forces**2)))
+    if rms == 0.0 and np.ptp(frames.energies) > 1e-3:
+        raise DataError(
+            f"all forces are exactly zero although energies vary by {np.ptp(frames.energies):.3g} eV: were they not "
+            f"computed? If the numbers are right, set trust_units (--trust-units)"
+        )
     if rms > MAX_FORCE_RMS:
         raise DataError(
             f"forces have a root mean square of {rms:.1f} eV/Angstrom, expected is about 1: are they "

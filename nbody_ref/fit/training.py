@@ -136,7 +136,12 @@ def _say_what_is_fitted(job: Job, groups: Any) -> None:
     held = in_file(job.split, frames).listed("test")
     say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
     named = zip(symbols(energies), energies.values(), strict=True)
-    say(f"baseline ({job.baseline.kind}): " + ", ".join(f"{name} {energy:.4f} eV" for name, energy in named))
+    listed = ", ".join(f"{name} {energy:.4f} eV" for name, energy in named)
+    open_sums = job.baseline.kind != "isolated" and len(job.baseline.compositions) < len(energies)
+    say(f"baseline ({job.baseline.kind}): {listed}" + (
+        "; without isolated atoms only sums over molecules like these are known: other compositions will be refused"
+        if open_sums else ""
+    ))  # fmt: skip
 
 
 def _formulas(frames: Frames) -> str:

@@ -175,3 +175,13 @@ def test_an_interrupted_fit_knows_the_compositions_that_it_has_read_only(frames,
     part = fit(data, **options)
     assert part.metadata["frames_used"] == 11
     assert not part.baseline.determines(water.numbers) and part.baseline.determines(frames[0].numbers)
+
+
+def test_a_fit_that_learned_nothing_says_so(frames):
+    """Energies in another order than the frames: they do not belong to the forces, and cannot be learned."""
+    words, data = "energies of the hold-out are predicted no better than by their mean", frames[:40].frames
+    for order, said in ((range(40), False), (np.random.default_rng(0).permutation(40), True)):
+        lines, energies = [], [data[i].energy for i in order]
+        mixed = Frames(tuple(f._replace(energy=e) for f, e in zip(data, energies)))
+        fit(mixed, log=lines.append, **{**FAST, "regularisation": 1e-4})
+        assert any(words in line for line in lines) == said

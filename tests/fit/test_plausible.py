@@ -70,3 +70,9 @@ def test_pairs_of_atoms_and_noble_gases_may_be_far_apart():
     argon = np.array([[0.0, 0, 0], [3.7, 0, 0], [0, 3.7, 0]])
     forces = np.array([[0.3, 0.3, 0], [-0.3, 0, 0], [0, -0.3, 0]])
     check_plausible(Frames(tuple(Frame(np.array([18] * 3), argon, -43000.0, forces) for _ in range(10))))
+
+
+def test_forces_that_were_never_computed_are_noticed():
+    with pytest.raises(DataError, match=r"all forces are exactly zero although energies vary by 0\.\d+ eV"):
+        check_plausible(changed(ethanol()[:5], forces=0.0))
+    check_plausible(changed(ethanol()[:1], forces=0.0))
