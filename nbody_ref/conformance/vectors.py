@@ -173,10 +173,12 @@ def _decided(truth: Certified, where: str) -> tuple[Array, Array, int]:
 
 
 def round_up(S: Array) -> Array:
-    """S with 8 significant bits, rounded up, as float32; below the range of float32 its least normal number."""
+    """S with 8 significant bits, rounded up; as float32 unless some of it is beyond the range of float32."""
     mantissa, exponent = np.frexp(S)
-    found = np.ldexp(np.ceil(mantissa * 2.0**BITS), exponent - BITS)
-    return np.asarray(np.where(S > 0, np.maximum(found, 2.0**-126), 0.0), np.float32)
+    found = np.asarray(np.ldexp(np.ceil(mantissa * 2.0**BITS), exponent - BITS))
+    sizes = found[found > 0]
+    fits = not sizes.size or (sizes.min() >= 2.0**-126 and sizes.max() < 2.0**127)
+    return found.astype(np.float32) if fits else found
 
 
 def _manifest(chosen: str, digests: Mapping[str, Any]) -> dict[str, Any]:
