@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nbody_ref.conventions import get
 from nbody_ref.fusion import Diagram, FusionTable, Term, all_terms, balanced, left_comb, right_comb, symmetric_basis
+from nbody_ref.fusion.label import twice
 from nbody_ref.irreps import Irrep, Irreps
 
 __all__ = [
@@ -69,22 +71,29 @@ def published_paths(irreps: Irreps, n: int, root: Irrep, convention: str = MACE)
     >>> [path.parts for path in published_paths(Irreps("8x0e + 8x1o"), 2, Irrep.parse("1o"))]
     [(0, 1), (1, 0)]
     """
-    found: list[tuple[Irrep, tuple[int, ...], tuple[Irrep, ...], int]] = [
-        (part.irrep, (i,), (), 1) for i, part in enumerate(irreps)
+    found: list[tuple[Irrep, tuple[int, ...], tuple[Irrep, ...]]] = [
+        (part.irrep, (i,), ()) for i, part in enumerate(irreps)
     ]
     for _ in range(n - 1):
         grown = [
-            (irrep, (*parts, j), (*outputs, irrep), sign * coupling_sign(convention, left.l, part.irrep.l, irrep.l))
-            for left, parts, outputs, sign in found
+            (irrep, (*parts, j), (*outputs, irrep))
+            for left, parts, outputs in found
             for j, part in enumerate(irreps)
             for irrep in left * part.irrep
         ]
         found = sorted(grown, key=lambda path: (path[0].l, path[0].p or 0))
-    return tuple(
-        PublishedPath(parts, Diagram(left_comb(n), tuple(irreps[p].irrep for p in parts), outputs), sign)
-        for irrep, parts, outputs, sign in found
+    diagrams = (
+        (parts, Diagram(left_comb(n), tuple(irreps[p].irrep for p in parts), outputs))
+        for irrep, parts, outputs in found
         if irrep == root
     )
+    return tuple(PublishedPath(parts, diagram, _sign(diagram, convention)) for parts, diagram in diagrams)
+
+
+def _sign(diagram: Diagram, convention: str) -> int:
+    """Product of the signs of all vertices."""
+    degrees = (tuple(twice(label) // 2 for label in triple) for triple in diagram.triples)
+    return prod(coupling_sign(convention, *triple) for triple in degrees)
 
 
 def coupling_sign(convention: str, l1: int, l2: int, l: int) -> int:
