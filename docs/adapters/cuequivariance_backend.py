@@ -51,12 +51,12 @@ class CuEquivariance(TorchBackend):
         return apply
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def calculator(lmax, solid, method, dtype):
     return cuet.SphericalHarmonics(list(range(lmax + 1)), normalize=not solid, method=method, math_dtype=dtype)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def prepared(op, method):
     return [cuet.SegmentedPolynomial(polynomial, method=method) for polynomial in polynomials(op)]
 

@@ -28,7 +28,7 @@ class E3nn(TorchBackend):
         return convolution(apply, inputs) if op.graph else apply(inputs["x1"], inputs["x2"], inputs.get("w"))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def module(op, dtype, device):
     """o3.TensorProduct with exactly the factors of the instructions; signs travel in the weights."""
     kept = torch.get_default_dtype()

@@ -63,7 +63,7 @@ class E3nnJax(Backend):
         return {**gradient, "cotangent": g_bar}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def module(op):
     """FunctionalTensorProduct with exactly the factors of the instructions."""
     *types, rows, _ = to_e3nn(op)

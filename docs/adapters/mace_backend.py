@@ -23,7 +23,7 @@ class Mace(TorchBackend):
     name = f"mace-torch {mace.__version__} (e3nn {e3nn.__version__}, torch {torch.__version__})"
     convention = "e3nn==0.4.4"
     capabilities = Capabilities(
-        operations=("coupling", "solid", "spherical", "product", "convolution"), lmax=4, modes=("uvu",), unweighted=False
+        operations=("coupling", "solid", "spherical", "product", "convolution"), modes=("uvu",), unweighted=False
     )
 
     def compute(self, op, inputs):
@@ -35,7 +35,7 @@ class Mace(TorchBackend):
         return convolution(apply, inputs) if op.graph else apply(inputs["x1"], inputs["x2"], inputs["w"])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def conv_tp(op, dtype):
     """``conv_tp`` of an interaction block; MACE leaves the normalisations of e3nn on, so they are divided out."""
     kept = torch.get_default_dtype()

@@ -29,7 +29,7 @@ class Sphericart(Backend):
                 "cotangent": np.einsum("nik,ni->nk", gradient, v) * c}  # fmt: skip
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def calculator(lmax, solid):
     return (sphericart.SolidHarmonics if solid else sphericart.SphericalHarmonics)(lmax)
 
@@ -41,5 +41,5 @@ def dense(r):
 def factor(op, dtype):
     """Its harmonics are orthonormal; the other normalisations are one more rounding."""
     l = np.array([l for l in range(op.lmax + 1) for _ in range(2 * l + 1)])
-    factors = {"integral": 1.0 + 0 * l, "component": np.sqrt(4 * np.pi) + 0 * l, "norm": np.sqrt(4 * np.pi / (2 * l + 1))}
-    return factors[op.normalization].astype(dtype)
+    squares = {"integral": 1.0 + 0 * l, "component": 4 * np.pi + 0 * l, "norm": 4 * np.pi / (2 * l + 1)}
+    return np.sqrt(squares[op.normalization]).astype(dtype)
