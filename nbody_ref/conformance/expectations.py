@@ -5,8 +5,8 @@ A file of expectations has one line for each,
     convolution/float32/2/random/w | second gradients of weights are summed in bfloat16, fixed in 0.4 | 2027-03-01
 
 identity (operation/dtype/order/check/result, with * and ? as in file names), reason, last day. Empty lines and lines
-that begin with # are skipped. What fails as expected no longer counts as a failure. An expectation that passes, that has
-expired or that names nothing that ran is a failure itself.
+that begin with # are skipped. What fails as expected no longer counts as a failure. An expectation that passes, that
+has expired or that names nothing that ran is a failure itself.
 """
 
 from __future__ import annotations
