@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.kernels.activation import activate
-from nbody_ref.ops._check import check_array, check_like, check_needs
+from nbody_ref.ops._check import check_array, check_like, check_needs, check_type
 
 __all__ = ["Activation", "activation", "activation_jvp", "activation_vjp", "activation_vjp_jvp", "derivatives"]
 
@@ -58,9 +59,9 @@ class Activation:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.name not in _CODES:
+        if not isinstance(self.name, str) or self.name not in _CODES:
             raise NBodyRefError(f"Activation: 'name' must be one of {sorted(_CODES)}, got {self.name!r}")
-        if not isfinite(self.factor):
+        if isinstance(self.factor, bool) or not isinstance(self.factor, Real) or not isfinite(self.factor):
             raise NBodyRefError(f"Activation: 'factor' must be finite, got {self.factor}")
 
     @classmethod
@@ -110,20 +111,20 @@ def activation(x: Any, kind: Activation) -> Array:
     in float64 and rounded once. leaky_relu has a kink at zero; its derivative there is the left one, 0.01. Gradient:
     `activation_vjp`.
     """
-    x = check_array("activation", "x", x, (...,))
+    x = _checked("activation", x, kind)
     return np.asarray(derivatives(x, kind, 0)[0])
 
 
 def activation_jvp(x: Any, x_dot: Any, kind: Activation) -> Array | None:
     """Tangent of `activation`: c s'(x) x_dot; None for None."""
-    x = check_array("activation_jvp", "x", x, (...,))
+    x = _checked("activation_jvp", x, kind)
     x_dot = check_like("activation_jvp", "x_dot", x_dot, x)
     return None if x_dot is None else np.asarray(derivatives(x, kind, 1)[1] * x_dot)  # D2
 
 
 def activation_vjp(y_bar: Any, x: Any, kind: Activation, needs: Needs = None) -> tuple[Array | None]:
     """Cotangent of `activation`: c s'(x) y_bar."""
-    x = check_array("activation_vjp", "x", x, (...,))
+    x = _checked("activation_vjp", x, kind)
     y_bar = check_array("activation_vjp", "y_bar", y_bar, x.shape, (x.dtype,))
     if not check_needs("activation_vjp", needs, 1)[0]:
         return (None,)
@@ -134,7 +135,7 @@ def activation_vjp_jvp(
     y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, kind: Activation, needs: Needs = None
 ) -> tuple[Array | None]:
     """Tangent of the cotangent: c s'(x) y_bar_dot + c s''(x) x_dot y_bar; None where both tangents are."""
-    x = check_array("activation_vjp_jvp", "x", x, (...,))
+    x = _checked("activation_vjp_jvp", x, kind)
     y_bar = check_array("activation_vjp_jvp", "y_bar", y_bar, x.shape, (x.dtype,))
     y_bar_dot, x_dot = (
         check_like("activation_vjp_jvp", name, dot, x) for name, dot in (("y_bar_dot", y_bar_dot), ("x_dot", x_dot))
@@ -145,6 +146,11 @@ def activation_vjp_jvp(
     terms = [] if y_bar_dot is None else [g[1] * y_bar_dot]
     terms += [] if x_dot is None else [g[2] * y_bar * x_dot]
     return (terms[0] if len(terms) == 1 else terms[0] + terms[1],)  # D4
+
+
+def _checked(function: str, x: Any, kind: Activation) -> Array:
+    check_type(function, "kind", kind, Activation)
+    return check_array(function, "x", x, (...,))
 
 
 def derivatives(x: Array, kind: Activation, order: int) -> Array:

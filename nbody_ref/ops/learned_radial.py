@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import GeometryError
 from nbody_ref.ops._check import check_array, check_like, check_needs
 from nbody_ref.ops.activation import Activation, derivatives
+from nbody_ref.tables import check_degree
 
 __all__ = [
     "sine_powers",
@@ -60,7 +61,7 @@ def sine_powers(dist: Any, s: Any, phi: Any, degree: int) -> Array:
     GeometryError
         If a distance is not positive and finite.
     IrrepsError
-        If `degree` is negative.
+        If `degree` is not a non-negative integer.
 
     Notes
     -----
@@ -112,7 +113,7 @@ def sine_powers_vjp_jvp(
     total_dot = (cube_dot * w.power[:, None, :] + cube * power_dot[:, None, :]).sum(axis=2)
     angle_bar_dot = total_dot * w.cos - total * w.sin * angle_dot
     power_bar_dot = (cube_dot * w.sin[:, :, None] + cube * (w.cos * angle_dot)[:, :, None]).sum(axis=1)
-    v, s_move = _or_zero(dist_dot, w.d), _or_zero(s_dot, w.s)
+    v, s_move = _or_zero("dist_dot", dist_dot, w.d), _or_zero("s_dot", s_dot, w.s)
     d_bar = _TURN * (angle_bar_dot * w.s + angle_bar * s_move).sum(axis=1)
     d_bar = d_bar + (power_bar_dot * w.slope + power_bar * slope_dot).sum(axis=1)  # D6
     s_bar = _TURN * (w.d[:, None] * angle_bar_dot + v[:, None] * angle_bar).sum(axis=0, keepdims=True)
@@ -138,8 +139,7 @@ def _waves(function: str, dist: Any, s: Any, phi: Any, degree: int) -> _Waves:
     d = check_array(function, "dist", dist, (None,), (np.float64,))
     s = check_array(function, "s", s, (1, None), (np.float64,))
     phi = check_array(function, "phi", phi, s.shape, (np.float64,))
-    if degree < 0:
-        raise IrrepsError(f"{function}: 'degree' must be non-negative, got {degree}")
+    degree = check_degree(function, "degree", degree)
     if d.size and not (np.isfinite(d).all() and d.min() > 0):
         edge = int(np.argmax(~(np.isfinite(d) & (d > 0))))
         raise GeometryError(f"{function}: 'dist' must be positive and finite, got {d[edge]} at edge {edge}")
@@ -150,8 +150,9 @@ def _waves(function: str, dist: Any, s: Any, phi: Any, degree: int) -> _Waves:
 
 def _wave_tangents(w: _Waves, dist_dot: Any, s_dot: Any, phi_dot: Any) -> tuple[Array, Array, Array]:
     """Tangents of the angle, of d^-k and of its slope."""
-    v, k = _or_zero(dist_dot, w.d)[:, None], np.arange(w.power.shape[1])
-    angle_dot = _TURN * (v * w.s + w.d[:, None] * _or_zero(s_dot, w.s)) + _or_zero(phi_dot, w.s)
+    v, k = _or_zero("dist_dot", dist_dot, w.d)[:, None], np.arange(w.power.shape[1])
+    s_move, phi_move = _or_zero("s_dot", s_dot, w.s), _or_zero("phi_dot", phi_dot, w.s)
+    angle_dot = _TURN * (v * w.s + w.d[:, None] * s_move) + phi_move
     return angle_dot, w.slope * v, -(k + 1) * w.slope / w.d[:, None] * v
 
 
@@ -239,6 +240,7 @@ def soft_cutoff_vjp_jvp(
 
 
 class _Cutoffs(NamedTuple):
+    d: Array
     y: Array  # derivatives of the logistic function at u
     u: Array
     b: Array
@@ -253,14 +255,16 @@ def _cutoffs(function: str, dist: Any, radius: Any, width: Any, order: int) -> _
     a, b = np.maximum(SMALLEST, abs(radius)), np.maximum(SMALLEST, abs(width))
     u = (a - d[:, None]) / b
     turns = (np.where(abs(x) > SMALLEST, np.sign(x), 0.0) for x in (radius, width))
-    return _Cutoffs(derivatives(u, _SIGMOID, order), u, b, *turns)
+    return _Cutoffs(d, derivatives(u, _SIGMOID, order), u, b, *turns)
 
 
 def _cutoff_tangents(c: _Cutoffs, dist_dot: Any, radius_dot: Any, width_dot: Any) -> tuple[Array, Array]:
-    v = _or_zero(dist_dot, c.u[:, 0])[:, None]
-    a_dot, b_dot = c.turn_a * _or_zero(radius_dot, c.b), c.turn_b * _or_zero(width_dot, c.b)
+    v = _or_zero("dist_dot", dist_dot, c.d)[:, None]
+    a_dot = c.turn_a * _or_zero("radius_dot", radius_dot, c.b)
+    b_dot = c.turn_b * _or_zero("width_dot", width_dot, c.b)
     return (a_dot - v - c.u * b_dot) / c.b, b_dot
 
 
-def _or_zero(dot: Any, like: Array) -> Array:
-    return np.zeros_like(like) if dot is None else np.asarray(dot)
+def _or_zero(name: str, dot: Any, like: Array) -> Array:
+    found = check_like("learned_radial", name, dot, like)
+    return np.zeros_like(like) if found is None else found

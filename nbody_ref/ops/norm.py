@@ -10,13 +10,14 @@ docs/derivations/norm.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nbody_ref.errors import GeometryError
 from nbody_ref.irreps import Irreps
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs, check_type
 
 __all__ = [
     "norms",
@@ -56,13 +57,13 @@ def squared_norms(x: Any, irreps: Irreps) -> Array:
     -----
     |computed - exact| <= (2l + 3) u q. Gradient: `squared_norms_vjp`.
     """
-    x = check_array("squared_norms", "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+    x = _state("squared_norms", x, irreps)
     return _dot(x, x, irreps)  # D1
 
 
 def squared_norms_jvp(x: Any, x_dot: Any, irreps: Irreps) -> Array | None:
     """Tangent of `squared_norms`: 2 Re sum conj(x) x_dot; None for None."""
-    x = check_array("squared_norms_jvp", "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+    x = _state("squared_norms_jvp", x, irreps)
     x_dot = check_like("squared_norms_jvp", "x_dot", x_dot, x)
     return None if x_dot is None else 2 * _dot(x, x_dot, irreps)  # D2
 
@@ -117,13 +118,13 @@ def norms(x: Any, irreps: Irreps, epsilon: float = 0.0) -> Array:
     |computed - exact| <= (2l + 4) u y while no square underflows: components below 1e-154 (float32: 1e-19) count as
     zero. Gradient: `norms_vjp`.
     """
-    x = check_array("norms", "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+    x = _state("norms", x, irreps)
     return _norms("norms", x, irreps, epsilon)
 
 
 def norms_jvp(x: Any, x_dot: Any, irreps: Irreps, epsilon: float = 0.0) -> Array | None:
     """Tangent of `norms`: Re sum conj(x) x_dot / y; None for None."""
-    x = check_array("norms_jvp", "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+    x = _state("norms_jvp", x, irreps)
     x_dot = check_like("norms_jvp", "x_dot", x_dot, x)
     if x_dot is None:
         return None
@@ -158,10 +159,10 @@ def norms_vjp_jvp(
 
 
 def _norms(function: str, x: Array, irreps: Irreps, epsilon: float) -> Array:
-    if not 0 <= epsilon < np.inf:
+    if isinstance(epsilon, bool) or not isinstance(epsilon, Real) or not 0 <= float(epsilon) < np.inf:
         raise GeometryError(f"{function}: 'epsilon' must be non-negative and finite, got {epsilon}")
     q = _dot(x, x, irreps)
-    return np.sqrt(q + q.dtype.type(epsilon * epsilon)) if epsilon else np.sqrt(q)
+    return np.sqrt(q + q.dtype.type(float(epsilon) ** 2)) if epsilon else np.sqrt(q)
 
 
 def _inverse(y: Array) -> Array:
@@ -200,7 +201,12 @@ def _columns(irreps: Irreps) -> Iterator[slice]:
         start += part.mul
 
 
+def _state(function: str, x: Any, irreps: Irreps) -> Array:
+    check_type(function, "irreps", irreps, Irreps)
+    return check_array(function, "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+
+
 def _checked(function: str, x: Any, y_bar: Any, irreps: Irreps) -> tuple[Array, Array]:
-    x = check_array(function, "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+    x = _state(function, x, irreps)
     shape = len(x), sum(part.mul for part in irreps)
     return x, check_array(function, "y_bar", y_bar, shape, (x.real.dtype,))

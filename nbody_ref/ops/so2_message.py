@@ -145,8 +145,8 @@ def so2_matrix(l1: int, l: int) -> Array:
     Returns
     -------
     (2M + 1, 2M + 1) float64, read-only, correctly rounded
-        M = min(l1, l). Rows: l2 = abs(l1 - l)..l1 + l. Columns: m = 0..M of the maps ``x[m] -> x[m]`` (l1 + l2 + l even),
-        then m = 1..M of the maps ``x[m] -> x[-m]`` (odd); zero where the row has the other type.
+        M = min(l1, l). Rows: l2 = abs(l1 - l)..l1 + l. Columns: m = 0..M of the maps ``x[m] -> x[m]``, which belong to
+        even l1 + l2 + l, then m = 1..M of ``x[m] -> x[-m]``, which belong to odd; zero in rows of the other type.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def test_absent_tangents_and_unneeded_adjoints_cost_nothing():
 
 def test_wrong_arguments_are_named():
     x = np.ones((2, 3))
-    with pytest.raises(ShapeError, match=r"take: 'spans' must lie in 0\.\.3, got \(2, 4\)"):
+    with pytest.raises(ShapeError, match=r"take: 'spans' must be pairs of columns in 0\.\.3, got \(\(2, 4\),\)"):
         op.take(x, ((2, 4),))
     with pytest.raises(ShapeError, match=r"add: 'x_1' must have shape \(2, 3\), got \(2, 2\)"):
         op.add(x, x[:, :2])
