@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
 
 _DTYPES = {"positions": np.float64, "species": np.int64, "frame_ptr": np.uintp, "shifts": np.int64, "cell": np.float64}
-_LARGEST = 2**31 - 1  # label of an element
+_LARGEST = 2**31 - 1  # label of an element, number of nodes or copies
 
 
 class Edges(NamedTuple):
@@ -305,6 +305,8 @@ def replicate(graph: Graph, times: int) -> Graph:
     ShapeError
         If `times` is no integer of at least 1.
     """
+    if not isinstance(graph, Graph):
+        raise DTypeError(f"replicate: 'graph' must be a Graph, got {type(graph).__name__}")
     return graph.replicate(times)
 
 
@@ -365,8 +367,8 @@ def _count(function: str, name: str, value: Any, least: int = 0) -> int:
         found = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         found = least - 1
-    if found < least:
-        raise ShapeError(f"{function}: '{name}' must be at least {least}, got {value!r}")
+    if not least <= found <= _LARGEST:
+        raise ShapeError(f"{function}: '{name}' must be at least {least} and below 2**31, got {value!r}")
     return found
 
 

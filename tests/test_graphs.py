@@ -83,7 +83,7 @@ def test_replicate_is_a_batch_of_the_same_frames():
         assert getattr(copy, name).dtype == getattr(thrice, name).dtype
     for ours, searched in zip(copy.edges, thrice.edges):
         assert np.array_equal(ours, searched) and ours.dtype == np.uintp
-    with pytest.raises(ShapeError, match="'times' must be at least 1, got 0"):
+    with pytest.raises(ShapeError, match=r"'times' must be at least 1 .*got 0"):
         replicate(once, 0)
 
 

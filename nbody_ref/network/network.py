@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbody_ref.errors import IrrepsError, NBodyRefError
+from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
 from nbody_ref.gates.chain import Array, Chain, Values
 from nbody_ref.graphs import Graph
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 from nbody_ref.network.energy import EnergyModel
 from nbody_ref.network.layout import SchemeGraph
 from nbody_ref.network.parameters import draw
@@ -47,10 +47,15 @@ class Network(EnergyModel):
     ShapeError
         If `parameters` do not fit the spec.
     IrrepsError
-        If a gate asks for irreps that cannot occur.
+        If a gate asks for irreps that cannot occur, or `seed` is not a non-negative integer.
+    DTypeError
+        If `spec` is no Spec, or `parameters` have another dtype than it says.
     """
 
     def __init__(self, spec: Spec, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> None:
+        if not isinstance(spec, Spec):
+            raise DTypeError(f"Network: 'spec' must be a Spec, got {type(spec).__name__}")
+        seed = check_integer("Network", "seed", seed)
         self.spec, self.species, self.cutoff = spec, spec.species, spec.cutoff
         self.builder, self.root = _build(spec)
         self.chain = self.builder.chain()

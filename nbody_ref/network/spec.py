@@ -5,7 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from nbody_ref.errors import GeometryError, NBodyRefError
 from nbody_ref.gates.terms import Gate
@@ -57,16 +60,27 @@ class Spec:
         if not species or min(species) < 1 or len(set(species)) != len(species):
             raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
         object.__setattr__(self, "species", species)
-        if not self.cutoff > 0:
-            raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
+        if isinstance(self.cutoff, bool) or not isinstance(self.cutoff, Real) or not self.cutoff > 0:
+            raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff!r}")
+        object.__setattr__(self, "cutoff", float(self.cutoff))
+        object.__setattr__(self, "gates", _tuple("gates", self.gates))
+        if not all(isinstance(gate, Gate) for gate in self.gates):
+            raise NBodyRefError(f"Spec: 'gates' must be Gates, got {self.gates!r}")
+        if not isinstance(self.schemes, Schemes | None):
+            raise NBodyRefError(f"Spec: 'schemes' must be a layout, such as Schemes.like([...]), got {self.schemes!r}")
+        object.__setattr__(self, "dtype", _dtype(self.dtype))
         if self.dtype not in ("float64", "float32", "complex128", "complex64"):
             raise NBodyRefError(f"Spec: 'dtype' must be a float or complex one of 32 or 64 bits, got {self.dtype!r}")
-        if self.basis not in ("real", "complex") or (self.basis == "complex" and not self.is_complex):
+        known = isinstance(self.basis, str) and self.basis in ("real", "complex")
+        if not known or (self.basis == "complex" and not self.is_complex):
             came = f"{self.basis!r} with dtype {self.dtype!r}"
             raise NBodyRefError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
-        if self.group not in ("O(3)", "SO(3)"):
+        if not isinstance(self.group, str) or self.group not in ("O(3)", "SO(3)"):
             raise NBodyRefError(f"Spec: 'group' must be 'O(3)' or 'SO(3)', got {self.group!r}")
-        names = [name for name, _ in self.outputs]
+        rows = _tuple("outputs", self.outputs)
+        if not all(isinstance(row, (tuple, list)) and len(row) == 2 and isinstance(row[0], str) for row in rows):
+            raise NBodyRefError(f"Spec: 'outputs' must be pairs (name, irreps), got {self.outputs!r}")
+        names = [name for name, _ in rows]
         if len(set(names)) < len(names) or "forces" in names:
             raise NBodyRefError(f"Spec: 'outputs' must have names of their own, other than 'forces', got {names}")
         if self.schemes is None and len(self.gates) < 2:
@@ -111,3 +125,17 @@ class Spec:
         rest = {name: data[name] for name in ("basis", "group") if name in data}
         rest["outputs"] = tuple((str(name), str(irreps)) for name, irreps in data.get("outputs", ()))
         return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes, **rest)
+
+
+def _tuple(name: str, values: Any) -> tuple[Any, ...]:
+    if isinstance(values, (tuple, list)):
+        return tuple(values)
+    raise NBodyRefError(f"Spec: '{name}' must be a tuple, got {values!r}")
+
+
+def _dtype(dtype: Any) -> str:
+    """Name of a dtype given by name, as a class or as a NumPy dtype."""
+    try:
+        return np.dtype(dtype).name if isinstance(dtype, (str, type, np.dtype)) else repr(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        return str(dtype)

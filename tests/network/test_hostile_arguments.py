@@ -1,10 +1,14 @@
 """What does not belong to a network is refused in words, and nothing is spread over frames or atoms silently."""
 
+import json
+
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, GeometryError, NBodyRefError, SchemeError, ShapeError
-from nbody_ref.graphs import build_graph
+from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, NBodyRefError, SchemeError, ShapeError
+from nbody_ref.gates import Bare, Gate
+from nbody_ref.graphs import build_graph, replicate
+from nbody_ref.network import Network, Spec
 from nbody_ref.network.default import default
 
 WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
@@ -79,3 +83,53 @@ def test_weights_keep_their_dtype_and_shape(network):
 def test_schemes_are_schemes(network, schemes):
     with pytest.raises(SchemeError, match="'schemes' must be Schemes"):
         network.graph([(WATER, NUMBERS)], schemes)
+
+
+GATES = Gate((Bare(),)), Gate((Bare(),))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"species": None}, "'species' must be distinct atomic numbers"),
+        ({"species": (1.0,)}, "'species' must be distinct"),
+        ({"cutoff": "3"}, "'cutoff' must be a positive length"),
+        ({"cutoff": np.nan}, "'cutoff' must be"),
+        ({"cutoff": True}, "'cutoff' must be"),
+        ({"cutoff": 3j}, "'cutoff' must be"),
+        ({"gates": None}, "'gates' must be a tuple"),
+        ({"gates": (1, 2)}, "'gates' must be Gates"),
+        ({"dtype": None}, "'dtype' must be"),
+        ({"dtype": "float16"}, "'dtype' must be"),
+        ({"dtype": 1.0}, "'dtype' must be"),
+        ({"schemes": 5}, "'schemes' must be a layout"),
+        ({"basis": ["real"]}, "'basis' must be"),
+        ({"group": np.array(["O(3)"])}, "'group' must be"),
+        ({"outputs": 5}, "'outputs' must be a tuple"),
+        ({"outputs": ("energy",)}, "'outputs' must be pairs"),
+    ],
+)
+def test_a_spec_that_cannot_be_is_refused(change, message):
+    good = {"species": (1, 8), "cutoff": 4.0, "gates": GATES}
+    with pytest.raises(NBodyRefError, match=message):
+        Spec(**{**good, **change})
+
+
+def test_a_spec_of_numpys_kinds_is_the_one_of_pythons():
+    plain = Spec((1, 8), 4.0, GATES, "float32")
+    for dtype in (np.float32, np.dtype("float32")):
+        other = Spec(np.array([1, 8], np.uint8), np.float32(4), list(GATES), dtype)
+        assert other == plain and json.dumps(other.to_dict()) == json.dumps(plain.to_dict())
+
+
+def test_a_network_is_made_from_a_spec_and_an_integer():
+    spec = Spec((1, 8), 4.0, GATES)
+    for wrong in (None, 5, spec.to_dict()):
+        with pytest.raises(DTypeError, match="'spec' must be a Spec"):
+            Network(wrong)
+    for seed in (-1, 1.5, None, "0", True):
+        with pytest.raises(IrrepsError, match="'seed' must be a non-negative integer"):
+            Network(spec, seed=seed)
+    for wrong in (None, 5, WATER):
+        with pytest.raises(DTypeError, match="replicate: 'graph' must be a Graph"):
+            replicate(wrong, 2)
