@@ -231,7 +231,7 @@ def _write_results(folder: OutputFolder, potential: Any, frames: Any, test: Any)
 
     potential.save(folder / MODEL)
     results = {"training frames (errors on others are larger, see the hold-out)": evaluate(potential, frames)}
-    (folder / "errors.json").unlink(missing_ok=True)  # of an earlier fit
+    folder.remove("errors.json")
     if test is not None and len(test):
         results = {"test frames": evaluate(potential, test), **results}
         potential.metadata["test_errors"] = results["test frames"].to_dict()

@@ -74,6 +74,13 @@ class OutputFolder:
             except OSError as error:
                 raise FileError(f"cannot write {self / str(self._log_name)}: {error.strerror or error}") from error
 
+    def remove(self, name: str) -> None:
+        """Remove a file of an earlier run, if it is there."""
+        try:
+            (self / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise FileError(f"cannot remove {self / name}: {error.strerror or error}") from error
+
     def _close(self) -> None:
         if self._log is not None:
             try:

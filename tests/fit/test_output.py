@@ -68,3 +68,14 @@ def test_a_full_disk_is_a_file_error(tmp_path, monkeypatch):
         monkeypatch.setattr(builtins, "print", full)
         with pytest.raises(FileError, match=r"log.txt: No space left on device"):
             folder.say("line")
+
+
+def test_files_of_an_earlier_run_are_removed_and_folders_are_not(tmp_path):
+    (tmp_path / "old.json").write_text("{}")
+    (tmp_path / "sub").mkdir()
+    with OutputFolder(tmp_path) as folder:
+        folder.remove("old.json")
+        folder.remove("never.json")
+        with pytest.raises(FileError, match=r"cannot remove .*sub"):
+            folder.remove("sub")
+    assert [p.name for p in tmp_path.iterdir()] == ["sub"]
