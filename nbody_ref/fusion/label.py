@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from nbody_ref.errors import IrrepsError
+from nbody_ref.exact.ring import as_rational
 from nbody_ref.irreps import Irrep
 
 __all__ = ["Label", "Spin", "as_label", "check_basis", "components", "degree", "parity", "product", "twice"]
@@ -41,10 +42,10 @@ class Spin:
 
     def __post_init__(self) -> None:
         try:
-            value = Fraction(self.j)
-        except (TypeError, ValueError, OverflowError):
-            value = Fraction(-1)
-        if value < 0 or value.denominator > 2:
+            value = Fraction(self.j) if isinstance(self.j, str) else as_rational(self.j)
+        except (ValueError, ZeroDivisionError):
+            value = None
+        if value is None or value < 0 or value.denominator > 2:
             raise IrrepsError(f"Spin: 'j' must be a non-negative integer or half-integer, got {self.j!r}")
         object.__setattr__(self, "j", value)
 
@@ -55,6 +56,8 @@ class Spin:
 
     def __mul__(self, other: Spin) -> tuple[Spin, ...]:
         """Clebsch-Gordan series, j ascending in steps of one."""
+        if not isinstance(other, Spin):
+            return NotImplemented
         low = abs(self.j - other.j)
         return tuple(Spin(low + k) for k in range(int(self.j + other.j - low) + 1))
 

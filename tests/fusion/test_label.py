@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ def test_dimensions_of_a_product_of_spins_add_up(a, b):
     assert [twice(spin) for spin in series] == list(range(abs(a - b), a + b + 1, 2))
 
 
-@pytest.mark.parametrize("j", [-1, "1/3", 0.3, "x", None, float("inf"), float("nan")])
+@pytest.mark.parametrize("j", [-1, "1/3", 0.3, "x", None, float("inf"), float("nan"), True, 1j, "1/0", [1]])
 def test_a_spin_that_is_none_is_refused(j):
     with pytest.raises(IrrepsError, match="non-negative integer or half-integer"):
         Spin(j)
@@ -48,3 +49,13 @@ def test_spins_have_no_real_gauge():
         check_basis("test", "real", [Spin(1)])
     with pytest.raises(IrrepsError, match="'complex' or 'real'"):
         check_basis("test", "imaginary", [])
+
+
+def test_spins_of_numpys_integers_do_not_wrap_around():
+    for j in (np.int8(100), np.uint8(200), np.float32(0.5)):
+        spin = Spin(j)
+        assert spin == Spin(Fraction(float(j))) and spin.dim == int(2 * float(j)) + 1
+        assert type(spin.j.numerator) is int
+    for other in (2, "1", Irrep(1), np.float64(2)):
+        with pytest.raises(TypeError):
+            Spin(1) * other
