@@ -139,8 +139,12 @@ def _run(options: argparse.Namespace) -> int:
     else:
         report = run_apart(_backend, (_source(options),), options.timeout, wanted)
     report.source = f"--backend {options.backend}" if options.backend else f"--call {options.call}"
-    chosen = ("op", "dtype", "check", "paths")
-    report.selection = " ".join(f"--{name} {text}" for name in chosen for text in getattr(options, name) or ())
+    chosen = {name: getattr(options, name) or () for name in ("op", "dtype", "check", "paths")}
+    report.selection = ", ".join(
+        f"{len(texts)} {name}s" if len(texts) > 4 else " ".join(f"--{name} {text}" for text in texts)
+        for name, texts in chosen.items()
+        if texts
+    )
     return show(report, options)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from nbody_ref.conformance.model import Model
 from nbody_ref.conformance.mutant_harmonics import HARMONICS
+from nbody_ref.conformance.mutant_plans import PLANS
 from nbody_ref.conformance.mutant_products import PRODUCTS, TABLES
 
 __all__ = ["MUTANTS", "Mutant", "mutant"]
@@ -55,7 +56,7 @@ MUTANTS = tuple(
     Mutant(name, text, operations, method, change)
     for operations, rows in (
         (("coupling", "product", "convolution"), TABLES),
-        (("product", "convolution"), PRODUCTS),
+        (("product", "convolution"), PRODUCTS | PLANS),
         (("solid", "spherical", "rotation"), HARMONICS),
     )
     for name, (text, method, change) in rows.items()

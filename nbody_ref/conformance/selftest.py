@@ -33,6 +33,9 @@ def catchers(planted: Mutant) -> tuple[str, ...]:
     if not report.failures and "product" in planted.operations:
         kernel.capabilities = Capabilities(lmax=3, operations=("product",), modes=("uvuv", "uvw"))
         report = run(kernel, ("product",), ("float32",), causes=False, products=1)
+    if not report.failures and "convolution" in planted.operations:
+        kernel.capabilities = Capabilities(lmax=3, orders=(0, 1), modes=("uvu",))
+        report = run(kernel, ("convolution",), ("float32",), causes=False, checks=("orders",))
     return tuple(dict.fromkeys(outcome.check for outcome in report.failures))
 
 

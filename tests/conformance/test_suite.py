@@ -54,14 +54,15 @@ def test_the_customary_test_misses_what_the_documentation_says():
     assert missed == {
         "coefficient typo", "edge tail", "channel tail", "index wrap", "random order", "stale output",
         "accumulated gradient", "weight layout", "denormals flushed", "NaN swallowed", "strides ignored", "empty graph",
-        "channel order", "epsilon", "arccos",
+        "channel order", "epsilon", "arccos", "overwritten result", "degree 3 weights",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "check"),
     [("index wrap", "large"), ("weight layout", "coincidence"), ("denormals flushed", "denormals"),
-     ("NaN swallowed", "not a number"), ("strides ignored", "strides"), ("empty graph", "sizes")],
+     ("NaN swallowed", "not a number"), ("strides ignored", "strides"), ("empty graph", "sizes"),
+     ("overwritten result", "orders")],
 )  # fmt: skip
 def test_a_check_that_alone_catches_an_error(name, check):
     assert catchers(mutant(name)) == (check,)
