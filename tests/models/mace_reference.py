@@ -38,6 +38,8 @@ MODELS = {
 }  # fmt: skip
 FIXED = {"species": [1, 6, 8], "cutoff": 3.5, "n_radial": 5, "p": 5, "radial_mlp": [7, 6], "readout": 5,
          "neighbours": 3.25, "energies": [-1.5, -2.25, -3.0]}  # fmt: skip
+REDUCED = False  # couplings of cuEquivariance, if that is installed
+MORE = {}  # further options of mace-torch
 
 
 def pattern(shape, k):
@@ -64,8 +66,8 @@ def torch_model(config):
         "hidden_irreps": o3.Irreps(config["hidden"]), "MLP_irreps": o3.Irreps(f"{config['readout']}x0e"),
         "atomic_energies": np.array(config["energies"]), "avg_num_neighbors": config["neighbours"],
         "atomic_numbers": config["species"], "correlation": config["correlation"],
-        "gate": torch.nn.functional.silu, "radial_MLP": config["radial_mlp"], "use_reduced_cg": False,
-    }  # fmt: skip
+        "gate": torch.nn.functional.silu, "radial_MLP": config["radial_mlp"], "use_reduced_cg": REDUCED,
+    } | MORE  # fmt: skip
     if "scale" in config:
         scaled = {"atomic_inter_scale": config["scale"], "atomic_inter_shift": config["shift"]}
         return models.ScaleShiftMACE(**scaled, **options)
