@@ -262,7 +262,7 @@ def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, 
     wanted = result_shape(op, inputs, name)
     if x.shape != wanted:
         raise ResultError(f"{name}: expected shape {wanted}, got {x.shape}")
-    if x.dtype != np.dtype(dtype) and not (isinstance(op, Coupling) and x.dtype.kind == "f"):
+    if x.dtype != np.dtype(dtype) and not (op.mixed and x.dtype.kind == "f"):
         raise ResultError(f"{name}: expected dtype {dtype}, got {x.dtype}")
     try:
         return np.asarray(to_native(gauge, op, name, x.astype(np.float64)))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.lowering import lower
+from nbody_ref.conformance.lowering_models import lower
 from nbody_ref.conformance.program import Program
 from nbody_ref.conformance.program_truth import certify_program
 from nbody_ref.conformance.verdict import Measure, measure
@@ -190,7 +190,7 @@ def bisect_command(options: argparse.Namespace) -> int:
 
     function = load_object(options.trace)
     if options.model is None:
-        (op,) = composite_operations("model", 2)
+        op = composite_operations("model", 2)[0]
         model = op.model  # type: ignore[attr-defined]
     else:
         from nbody_ref.fit import load

@@ -18,7 +18,10 @@ from nbody_ref.gates import Bare, Directed, Gate
 from nbody_ref.gates import Product as Legs
 from nbody_ref.gates.named import first_order, relative, zeroth_order
 from nbody_ref.irreps import Irreps
+from nbody_ref.models.base import PublishedModel
+from nbody_ref.models.mace import Mace, MaceSpec
 from nbody_ref.network import Network, Spec
+from nbody_ref.network.energy import EnergyModel
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers
 
 __all__ = ["COMPOSITE", "composite_cases", "composite_operations", "model_of"]
@@ -48,7 +51,7 @@ def composite_operations(name: str, lmax: int) -> tuple[Operation, ...]:
         )
     if name == "gate":
         return _gates(lmax)
-    return (model_of(_network, "two levels of neighbourhoods"),)
+    return (model_of(_network, "two levels of neighbourhoods"), model_of(_mace, "MACE"))
 
 
 def _gates(lmax: int) -> tuple[Operation, ...]:
@@ -67,23 +70,32 @@ def _network(dtype: str) -> Network:
     return Network(Spec((1, 6), CUTOFF, (first, second, Gate((Bare(),))), dtype), seed=0)
 
 
+def _mace(dtype: str) -> Mace:
+    few = {"n_radial": 2, "radial_mlp": (2,), "readout": 2, "energies": (-1.0, -2.0), "neighbours": 2.0}
+    spec = MaceSpec((1, 6), CUTOFF, "2x0e", 1, (3,), (False,), dtype=dtype, **few)  # type: ignore[arg-type]
+    return Mace(spec)
+
+
 def model_of(make: Any, label: str) -> ModelOperation:
     """A model as an operation.
 
     Parameters
     ----------
-    make : callable dtype -> EnergyModel, or Network
+    make : callable dtype -> EnergyModel, or EnergyModel
+        A model must have a spec with a dtype; it is remade in other precisions.
     label : str
     """
-    if isinstance(make, Network):
-        network, spec = make, make.spec
+    if isinstance(make, EnergyModel):
+        model: Any = make
 
-        def make(dtype: str) -> Network:
-            return network if dtype == spec.dtype else Network(replace(spec, dtype=dtype), seed=0)
+        def make(dtype: str) -> EnergyModel:
+            remade: EnergyModel = type(model)(replace(model.spec, dtype=dtype), seed=0)
+            return model if dtype == model.spec.dtype else remade
 
     made = make("float64")
-    description = {"network": made.spec.to_dict()} if isinstance(made, Network) else {}
-    return ModelOperation(label, make, description)
+    kind = "network" if isinstance(made, Network) else "published"
+    described = made.spec.to_dict() if isinstance(made, Network | PublishedModel) else None
+    return ModelOperation(label, make, {} if described is None else {kind: described})
 
 
 def composite_cases(op: Operation, dtype: str, orders: tuple[int, ...], seed: int) -> Iterator[Case]:

@@ -15,6 +15,7 @@ from nbody_ref.exact.surd import Surd
 from nbody_ref.fusion import Diagram, Term
 from nbody_ref.gates.terms import Gate
 from nbody_ref.irreps import Irreps
+from nbody_ref.models.registry import model_from_dict
 from nbody_ref.network import Network, Spec
 from nbody_ref.ops.radial import radial_from_dict
 
@@ -46,8 +47,9 @@ def _fusion(data: Mapping[str, Any]) -> Fusion:
 
 
 def _model(data: Mapping[str, Any]) -> Operation:
-    if "network" not in data["model"]:
-        raise KeyError("network")
+    if "published" in data["model"]:
+        spec = data["model"]["published"]
+        return model_of(model_from_dict(spec, None), data["label"])  # type: ignore[arg-type]  # weights are inputs
     return model_of(Network(Spec.from_dict(data["model"]["network"])), data["label"])
 
 

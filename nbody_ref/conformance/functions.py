@@ -17,7 +17,8 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.exact.harmonics import pi_enclosure
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial
 
-__all__ = ["ActivationFunction", "Function", "RadialFunction", "SquareRoot"]
+__all__ = ["ActivationFunction", "Function", "InversePowersOfRoot", "RadialFunction",
+           "SquareRoot"]  # fmt: skip
 
 ZERO = Enclosed(Fraction(0))
 Jet = list[Enclosed]  # value and derivatives
@@ -63,6 +64,37 @@ class SquareRoot(Function):
     def roundings(self, order: int) -> Sequence[float]:
         """A root, and divisions."""
         return [4.0 + 2 * order]
+
+
+class InversePowersOfRoot(Function):
+    """|r|^-l from the square of |r|, one column for each l = 0..lmax."""
+
+    def __init__(self, lmax: int) -> None:
+        self.lmax, self.columns = lmax, lmax + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InversePowersOfRoot) and self.lmax == other.lmax
+
+    def __hash__(self) -> int:
+        return self.lmax
+
+    def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
+        """x^(-l/2 - k) times a falling factorial."""
+        root = enclosed_sqrt(x)
+        found = []
+        for l in range(self.columns):
+            factor = prod((Fraction(-l, 2) - i for i in range(order)), start=Fraction(1)) / x**order
+            power = x ** -((l + 1) // 2)  # x^(-l/2) is this, times the root where l is odd
+            found.append((root if l % 2 else Enclosed(Fraction(1))).times(factor * power))
+        return found
+
+    def sizes(self, x: float, order: int) -> Sequence[float]:
+        """Their sizes."""
+        return [abs(prod(-l / 2 - i for i in range(order))) * x ** (-l / 2 - order) for l in range(self.columns)]
+
+    def roundings(self, order: int) -> Sequence[float]:
+        """A root, divisions and products."""
+        return [4.0 + 3 * l + 2 * order for l in range(self.columns)]
 
 
 def _falling(order: int) -> Fraction:

@@ -89,14 +89,15 @@ def lower(chain: Chain, leaves: Mapping[str, Array], batch: Mapping[str, Any]) -
     return Lowered(chain, {name: np.shape(x) for name, x in leaves.items()}, batch)
 
 
-def _index(x: Any) -> Array:
+def kinds(x: Any) -> Array:
+    """Indices as signed integers."""
     return np.asarray(x).astype(np.int64)
 
 
 def _relative(low: Lowered, step: Step, edges: Any) -> None:
     shape, xyz, rows = (len(edges.senders), 3), np.arange(3), np.arange(len(edges.senders))
     pairs = zip(step.inputs, (edges.senders, edges.receivers), (1, -1))
-    low.sum(step.output, *(low.linear((rows, xyz), shape, name, (_index(to), xyz), s) for name, to, s in pairs))
+    low.sum(step.output, *(low.linear((rows, xyz), shape, name, (kinds(to), xyz), s) for name, to, s in pairs))
 
 
 def _distance(low: Lowered, step: Step, *entries: Any) -> None:
@@ -155,10 +156,10 @@ def _message(low: Lowered, step: Step, edges: Any, table: Any) -> None:
     product = Product(table.irreps_in, harmonics, table.irreps_out, paths, graph=True)
     out, x1, x2, w, coef, surds = template(product)
     every, shape = np.arange(len(edges.senders)), (edges.n_receivers, table.irreps_out.dim)
-    rows = (_index(edges.senders), every, every)
+    rows = (kinds(edges.senders), every, every)
     legs = tuple(Leg(name, r, c) for name, r, c in zip(step.inputs, rows, (x1, x2, w)))
     shapes = {name: low.shape(name) for name in step.inputs}
-    low.sum(step.output, Terms(_index(edges.receivers), out, shape, legs, coef, surds, shapes))
+    low.sum(step.output, Terms(kinds(edges.receivers), out, shape, legs, coef, surds, shapes))
 
 
 def _product(low: Lowered, step: Step, table: Any) -> None:
@@ -173,7 +174,7 @@ def _product(low: Lowered, step: Step, table: Any) -> None:
 
 def _mixing(low: Lowered, step: Step, kind: Any, table: Any) -> None:
     shapes = {name: low.shape(name) for name in step.inputs}
-    low.sum(step.output, mixing_terms(table.irreps_in, table.irreps_out, _index(kind), step.inputs, shapes))
+    low.sum(step.output, mixing_terms(table.irreps_in, table.irreps_out, kinds(kind), step.inputs, shapes))
 
 
 def mixing_terms(
@@ -198,8 +199,8 @@ def mixing_terms(
 def _neighbour_sum(low: Lowered, step: Step, edges: Any) -> None:
     name = step.inputs[0]
     dim = width(low.shape(name))
-    out = (_index(edges.receivers), np.arange(dim))
-    leg = (_index(edges.senders), np.arange(dim))
+    out = (kinds(edges.receivers), np.arange(dim))
+    leg = (kinds(edges.senders), np.arange(dim))
     low.sum(step.output, low.linear(out, (edges.n_receivers, dim), name, leg))
 
 
@@ -242,7 +243,7 @@ def _rescale(low: Lowered, step: Step, runs: Any) -> None:
 def _bias(low: Lowered, step: Step, kind: Any) -> None:
     shape = low.shape(step.inputs[0])
     rows, columns = np.arange(shape[0]), np.arange(shape[1])
-    legs = zip(step.inputs, (rows, _index(kind)))
+    legs = zip(step.inputs, (rows, kinds(kind)))
     low.sum(step.output, *(low.linear((rows, columns), shape, name, (at, columns)) for name, at in legs))
 
 
@@ -283,9 +284,9 @@ def _affine(low: Lowered, step: Step, matrix: Any) -> None:
     shape = (matrix.shape[0], 3)
     every, xyz, zero = np.arange(coo.nnz), np.arange(3), np.zeros(3, np.int64)
     factors = low.constant(coo.data[:, None])
-    legs = (Leg(name, _index(coo.coords[1]), xyz), Leg(factors, every, zero))
+    legs = (Leg(name, kinds(coo.coords[1]), xyz), Leg(factors, every, zero))
     shapes = {name: low.shape(name), factors: (coo.nnz, 1)}
-    low.sum(step.output, Terms(_index(coo.coords[0]), xyz, shape, legs, zero, ONE, shapes))
+    low.sum(step.output, Terms(kinds(coo.coords[0]), xyz, shape, legs, zero, ONE, shapes))
 
 
 RULES: dict[str, Callable[..., None]] = {

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.composite import Programmed
-from nbody_ref.conformance.lowering import lower
+from nbody_ref.conformance.lowering_models import lower
 from nbody_ref.conformance.operation import Layout
 from nbody_ref.conformance.program import Program
 from nbody_ref.gates.build import Builder, program
@@ -123,6 +123,7 @@ class ModelOperation(Programmed):
     make: Callable[[str], EnergyModel]
     description: Mapping[str, Any] = field(default_factory=dict)
     name = "model"
+    mixed = True
 
     @cached_property
     def model(self) -> EnergyModel:

@@ -50,6 +50,7 @@ class Operation:
     """
 
     lmax: int
+    mixed = False  # results may come in another precision than asked for: tables, energies
 
     @property
     def name(self) -> str:
@@ -324,6 +325,7 @@ class Coupling(Operation):
     l: int
     name = "coupling"
     differentiable = ()
+    mixed = True
 
     @property
     def lmax(self) -> int:  # type: ignore[override]

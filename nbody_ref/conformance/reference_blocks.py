@@ -158,7 +158,7 @@ def _chained(
     values = chain.forward(values, batch)
     if g is None:
         return {"out": values[out]}
-    names = op.differentiable
+    names, g = op.differentiable, np.asarray(g, values[out].dtype)
     bars = chain.vjp(values, batch, {out: g}, names)
     if tangents is None:
         return {name: _like(bars, name, inputs) for name in names}

@@ -17,7 +17,7 @@ from nbody_ref.conformance.operation import MODES, Product
 from nbody_ref.exact.cg import cg_table_real
 from nbody_ref.exact.surd import Surd
 
-__all__ = ["Leg", "Terms", "derivatives", "product_terms", "same_rows"]
+__all__ = ["Leg", "Terms", "derivatives", "product_terms", "renamed_inputs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -137,13 +137,11 @@ def derivatives(
     return kept if order == 1 else kept | {"cotangent": parts}
 
 
-def same_rows(
-    out: Array, shape: tuple[int, ...], legs: dict[str, Array], shapes: dict[str, tuple[int, ...]], **more: Any
-) -> Terms:
-    """Terms between equal rows of all arrays; `out` and `legs` hold columns."""
-    rows = np.arange(shape[0], dtype=np.int64)
-    return Terms(rows, out, shape, tuple(Leg(name, rows, columns) for name, columns in legs.items()), shapes=shapes,
-                 **more)  # fmt: skip
+def renamed_inputs(terms: Terms, names: dict[str, str], slack: float) -> Terms:
+    """The same terms of inputs with other names."""
+    legs = tuple(leg._replace(name=names[leg.name]) for leg in terms.legs)
+    shapes = {names[leg.name]: terms.shapes[leg.name] for leg in terms.legs}
+    return replace(terms, legs=legs, shapes=shapes, slack=slack)
 
 
 def product_terms(product: Product, inputs: dict[str, Array]) -> Terms:

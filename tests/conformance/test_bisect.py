@@ -22,7 +22,7 @@ from nbody_ref.network import Network
 
 @pytest.fixture(scope="module")
 def model():
-    (op,) = composite_operations("model", 2)
+    op = composite_operations("model", 2)[0]
     return op.model
 
 

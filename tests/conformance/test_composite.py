@@ -1,5 +1,7 @@
 """Our own blocks, gates and models are conformant; errors planted in them are caught; other gauges are translated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from nbody_ref.conformance.truth import evaluate_exactly
 from nbody_ref.errors import IrrepsError
 from nbody_ref.fusion import symmetric_basis
 from nbody_ref.irreps import Irreps
+from nbody_ref.models.nequip import NequIP, NequIPSpec
 from nbody_ref.tables import clebsch_gordan
 
 
@@ -136,7 +139,7 @@ def test_contractions_in_another_gauge_carry_the_same_signs():
 
 
 def test_a_backend_brings_its_own_model():
-    (default,) = composite_operations("model", 2)
+    default = composite_operations("model", 2)[0]
     other = model_of(default.model, "mine")
 
     class Own(Blocks):
@@ -169,3 +172,19 @@ def test_every_kind_of_operation_has_all_orders():
             cases = list(composite_cases(op, "float64", (0, 1, 2), 0))
             assert {case.order for case in cases} == {0, 1, 2}
     assert isinstance(Blocks(), Backend)
+
+
+def test_published_models_are_certified_as_whole_models():
+    """NequIP, whose nonlinearities are gates; MACE is in the suite."""
+    spec = NequIPSpec((1, 6), 5.0, hidden="1x0e + 1x1o", n_layers=1, n_radial=2, radial_widths=(2,))
+    nequip = model_of(lambda dtype: NequIP(replace(spec, dtype=dtype)), "NequIP")
+
+    class Own(Blocks):
+        capabilities = Capabilities(operations=("model",), dtypes=("float64",), propagates_nan=False)
+
+        def operations(self, name):
+            return (nequip,)
+
+    report = run(Own(), checks=("random",))
+    assert report.failures == [] and {o.order for o in report.outcomes} == {0, 1, 2}
+    assert nequip.to_dict()["model"]["published"]["model"] == "NequIP"

@@ -102,7 +102,7 @@ def test_functions_without_certified_values_are_refused():
 @pytest.fixture(scope="module")
 def network():
     """A whole model, its program, and its leaves."""
-    (op,) = composite_operations("model", 2)
+    op = composite_operations("model", 2)[0]
     rng = np.random.default_rng(3)
     inputs = {"r": rng.standard_normal((3, 3)), "species": np.array([6, 1, 1]), "frame_ptr": np.array([0, 3])}
     inputs |= {name: rng.standard_normal(x.shape) for name, x in op.model.parameters.items()}
