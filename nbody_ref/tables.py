@@ -22,6 +22,7 @@ __all__ = [
     "cg_coo",
     "check_basis",
     "check_degree",
+    "check_dtype",
     "check_normalization",
     "clebsch_gordan",
     "harmonic_table",
@@ -219,7 +220,7 @@ def harmonic_table(lmax: int, normalization: str = "integral", dtype: Any = np.f
     """
     lmax = check_degree("harmonic_table", "lmax", lmax)
     check_normalization("harmonic_table", normalization)
-    return _recursion(lmax, normalization, _real_dtype("harmonic_table", dtype))
+    return _recursion(lmax, normalization, check_dtype("harmonic_table", dtype))
 
 
 @cache
@@ -269,10 +270,11 @@ def _check(function: str, l1: Any, l2: Any, l: Any, basis: str, dtype: Any) -> t
     if not abs(l1 - l2) <= l <= l1 + l2:
         raise IrrepsError(f"{function}: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
     check_basis(function, basis)
-    return l1, l2, l, basis, _real_dtype(function, dtype)
+    return l1, l2, l, basis, check_dtype(function, dtype)
 
 
-def _real_dtype(function: str, dtype: Any) -> str:
+def check_dtype(function: str, dtype: Any) -> str:
+    """Name of a table's dtype, float64 or float32; DTypeError for any other."""
     try:
         name = "" if dtype is None else np.dtype(dtype).name
     except (TypeError, ValueError, SyntaxError):  # whatever NumPy makes of a text

@@ -32,8 +32,8 @@ def get(name: str) -> Convention:
     >>> get("e3nn>=0.5").axes
     (2, 0, 1)
     """
-    name = _ALIASES.get(name, name)
-    if name not in _KNOWN:
+    name = _ALIASES.get(name, name) if isinstance(name, str) else name
+    if not isinstance(name, str) or name not in _KNOWN:
         raise IrrepsError(f"conventions.get: 'name' must be one of {', '.join(_KNOWN)}, got {name!r}")
     return _KNOWN[name]
 

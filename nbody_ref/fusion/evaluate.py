@@ -17,6 +17,7 @@ from nbody_ref.errors import SchemeError, ShapeError
 from nbody_ref.exact import Surd, cg_integer, cg_table, cg_table_real, surd_sum
 from nbody_ref.fusion.diagram import LIMIT, Diagram, Node
 from nbody_ref.fusion.label import Label, check_basis, components, degree, twice
+from nbody_ref.tables import check_dtype
 
 __all__ = ["coupling_norm", "coupling_tensor", "dense_tensor", "evaluate_monomial", "integer_tensor", "overlap"]
 
@@ -195,10 +196,10 @@ def dense_tensor(diagram: Diagram, basis: str = "real", dtype: Any = np.float64,
     IrrepsError, SchemeError, DTypeError
         As `coupling_tensor`, and for other dtypes.
     """
+    name = check_dtype("dense_tensor", dtype)
     entries = coupling_tensor(diagram, basis, limit)
     labels = (*diagram.legs, diagram.root)
-    found = np.zeros([label.dim for label in labels], dtype)
-    name = np.dtype(dtype).name
+    found = np.zeros([label.dim for label in labels], name)
     for key, value in entries.items():
         found[tuple(int(m + degree(label)) for m, label in zip(key, labels))] = value.round(name)
     return found

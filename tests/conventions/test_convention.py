@@ -379,3 +379,9 @@ def test_list_of_flipped_triples_is_the_one_measured():
     path = Path(__file__).parent.parent / "data" / "e3nn_0.4.4_flipped_triples.json"
     measured = {tuple(triple) for triple in json.loads(path.read_text())}
     assert measured == set(convention._E3NN_04_FLIPPED)
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "e3nn", [], {}, ["e3nn>=0.5"], np.array(["e3nn>=0.5"])])
+def test_what_is_no_name_of_a_convention_is_refused(name):
+    with pytest.raises(IrrepsError, match=r"conventions\.get: 'name' must be one of"):
+        conventions.get(name)

@@ -8,7 +8,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from nbody_ref.errors import IrrepsError, SchemeError, ShapeError
+from nbody_ref.errors import DTypeError, IrrepsError, SchemeError, ShapeError
 from nbody_ref.exact import Surd, surd_sum
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.wigner import monomial_matrix
@@ -154,3 +154,11 @@ def test_errors_name_what_is_wrong():
     for function in (coupling_tensor, integer_tensor):
         with pytest.raises(SchemeError, match=r"'limit' is 1000000 combinations .* have 5764801"):
             function(big)
+
+
+@pytest.mark.parametrize("dtype", [None, "x", 5, "float16", complex, object()])
+def test_dense_tensors_are_real_floats_of_two_precisions(dtype):
+    diagram = labelings(left_comb(2), ["1", "1"], "1")[0]
+    with pytest.raises(DTypeError, match="dense_tensor: 'dtype' must be float64 or float32"):
+        dense_tensor(diagram, dtype=dtype)
+    assert dense_tensor(diagram, dtype=np.float32).dtype == np.float32
