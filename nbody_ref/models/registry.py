@@ -12,7 +12,11 @@ from nbody_ref.models.base import PublishedModel
 
 __all__ = ["MODELS", "model_from_dict"]
 
-MODELS = {"MACE": ("mace", "Mace", "MaceSpec"), "NequIP": ("nequip", "NequIP", "NequIPSpec")}
+MODELS = {
+    "Cormorant": ("cormorant", "Cormorant", "CormorantSpec"),
+    "MACE": ("mace", "Mace", "MaceSpec"),
+    "NequIP": ("nequip", "NequIP", "NequIPSpec"),
+}
 
 
 def model_from_dict(config: Mapping[str, Any], parameters: Mapping[str, Array]) -> PublishedModel:

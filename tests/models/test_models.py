@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from nbody_ref.fit import Potential, load
+from nbody_ref.fit.baseline import Baseline
 from nbody_ref.models import cormorant, mace, nequip
 
 U = 2.0**-53
@@ -194,3 +196,17 @@ def test_description_and_weights_make_the_same_model(model):
     assert spec == model.spec
     again, graph = type(model)(spec, dict(model.parameters)), model.graph([(molecule(), NUMBERS)])
     assert again.energy(graph) == model.energy(graph)
+
+
+def test_potential_in_a_file_is_the_same_potential(model, tmp_path):
+    """A file names its model; weights of both kinds, real and complex, come back bit by bit."""
+    energies = {1: -13.6, 6: -1030.0, 8: -2040.0}
+    potential = Potential(model, Baseline(energies, "isolated"), dict.fromkeys(SPECIES, 0.25))
+    potential.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert type(again.network) is type(model) and again.network.spec == model.spec
+    frames = [(molecule(), NUMBERS), (molecule(3), NUMBERS)]
+    one, two = potential.predict(frames), again.predict(frames)
+    assert np.array_equal(one.energies, two.energies) and np.array_equal(one.forces, two.forces)
+    alone = model.energy(model.graph(frames)) + sum(energies[int(z)] + 0.25 for z in NUMBERS)
+    assert np.abs(one.energies - alone).max() <= 16 * U * np.abs(alone).max()
