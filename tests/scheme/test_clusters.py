@@ -5,13 +5,14 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbody_ref.errors import SchemeError
 from nbody_ref.scheme import Scheme, clusters
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([1, 6, 8]), min_size=1, max_size=7), st.data())
 def test_clusters_are_the_subsets_and_obey_definition_1(species, data):
     n = len(species)
@@ -49,6 +50,7 @@ def graphs(draw):
     return n, pairs
 
 
+@settings(deadline=None)
 @given(graphs(), st.integers(1, 4))
 def test_neighbours_leave_the_clusters_that_are_all_neighbours(graph, order):
     n, pairs = graph
