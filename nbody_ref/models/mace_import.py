@@ -35,7 +35,7 @@ __all__ = ["Converted", "convert", "import_mace"]
 Array = np.ndarray[Any, Any]
 
 ROUNDED = 1e-6  # relative: constants of a model made in single precision
-EXACT = 1e-12  # relative: constants of a model made in double precision
+ROUNDED_DOUBLE = 1e-12  # relative: constants of a model made in double precision
 SCRIPT = Path(__file__).with_name("mace_export.py")
 
 
