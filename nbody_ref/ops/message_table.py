@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -94,12 +94,12 @@ class MessageTable:
             found = tuple(path for path in found if Irrep.parse(path[2]) in kept)
         return cls(irreps, lmax, found, basis)
 
-    @property
+    @cached_property
     def irreps_out(self) -> Irreps:
         """One part for each path, as many channels as the part of x has."""
         return Irreps((self.irreps_in[part].mul, irrep) for part, _, irrep in self.paths)
 
-    @property
+    @cached_property
     def n_weights(self) -> int:
         """Channels of all paths together: the length of w of one edge."""
         return sum(self.irreps_in[part].mul for part, _, _ in self.paths)
