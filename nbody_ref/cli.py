@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 MODEL = "potential.safetensors"
+CHECKPOINT = "training.checkpoint"
 
 
 class Parser(argparse.ArgumentParser):
@@ -129,6 +130,12 @@ def _fit_arguments(parser: Parser) -> None:
     model.add_argument("--smoothness", type=float, metavar="S", help="fix the exponent instead of choosing it")
     model.add_argument("--regularisation", type=float, metavar="L", help="fix lambda instead of choosing it")
     model.add_argument("--holdout", type=float, metavar="PART", help="part of the frames for choices (default: 0.2)")
+    train = "all: train the covariant weights as well, and keep them if the hold-out says so (default: readout)"
+    model.add_argument("--train", choices=["readout", "all"], help=train)
+    minutes = "of the whole fit with --train all, which stops in time with the best kept (default: 20)"
+    model.add_argument("--max-minutes", type=float, metavar="N", help=minutes)
+    steps = "of that training, whatever the time they take (default: as many as there is time for)"
+    model.add_argument("--steps", type=_whole, metavar="N", help=steps)
     model.add_argument("--memory", type=float, metavar="GB", help="most memory to use (default: what is free)")
 
 
@@ -171,6 +178,8 @@ def _fit(options: argparse.Namespace) -> int:
     with OutputFolder(options.output, log="log.txt") as folder:
         for line in notes:
             folder.say(line)
+        if chosen.get("train") == "all":
+            chosen["checkpoint"] = folder / CHECKPOINT
         potential = fit(frames, log=folder.say, progress=sys.stderr.isatty(), **chosen)
         potential.metadata.update(record)
         folder.say(f"fitted in {potential.metadata['seconds']:.1f} s")
@@ -183,6 +192,7 @@ def _choices(options: argparse.Namespace) -> dict[str, Any]:
     from nbody_ref.fit import Options
 
     names = ("cutoff", "size", "solver", "smoothness", "regularisation", "holdout", "memory", "seed")
+    names += ("train", "max_minutes", "steps")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     try:
         Options.build(chosen)

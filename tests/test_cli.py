@@ -73,7 +73,14 @@ def test_fit_with_a_separate_test_file(data, tmp_path, capsys):
     assert "refitted to 16 frames" in text
 
 
+def test_fit_of_all_weights_leaves_the_same_files(data, tmp_path, capsys):
+    status, text, _ = run(capsys, "fit", data, "-o", tmp_path, *FAST, "--train", "all", "--steps", "1")
+    assert status == 0 and "training 36864 covariant weights, at most 1 steps" in text
+    assert {p.name for p in tmp_path.iterdir()} == {"potential.safetensors", "report.html", "log.txt"}
+
+
 MISTAKES = {
+    "minutes without training": (["fit", "good.xyz", "--max-minutes", "1"], 2, "are for train='all'"),
     "one frame": (["fit", "one.xyz"], 1, "at least 5 different frames"),
     "empty file": (["fit", "empty.xyz"], 1, "is empty"),
     "no such file": (["fit", "nothing.xyz"], 1, "No such file"),

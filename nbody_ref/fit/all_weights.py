@@ -77,6 +77,7 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
     state = descend(
         objective, train, options, job.choice.checkpoint, max(clock.left(), 0.0), job.say, job.choice.progress
     )
+    job.interrupted = state.ended == "interrupted"
     second = _solved(job, objective, state, first)
     chosen = second if _score(second) < _score(first) else first
     job.say(
@@ -93,7 +94,10 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
         "kept": "trained" if chosen is second else "drawn",
     }
     if job.choice.checkpoint is not None:
-        Path(job.choice.checkpoint).unlink(missing_ok=True)
+        if state.ended == "interrupted":
+            job.say(f"the same command goes on from {job.choice.checkpoint}")
+        else:
+            Path(job.choice.checkpoint).unlink(missing_ok=True)
     return chosen
 
 

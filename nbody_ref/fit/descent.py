@@ -95,6 +95,8 @@ class Descent:
         (eV/Angstrom) of each test.
     values : list of float
         Of the objective since the last test.
+    ended : str
+        Why the last run ended; not part of a checkpoint.
     """
 
     adam: AdamW
@@ -104,6 +106,7 @@ class Descent:
     stale: int = 0
     history: list[dict[str, float | None]] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    ended: str = ""
 
     def test(self, objective: Objective) -> None:
         """Test the average on the hold-out, and keep it if it is the best."""
@@ -118,7 +121,7 @@ class Descent:
 
     def save(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
         """Write the state, atomically."""
-        numbers = {k: v for k, v in vars(self).items() if k not in ("adam", "best")}
+        numbers = {k: v for k, v in vars(self).items() if k not in ("adam", "best", "ended")}
         arrays = {name: getattr(self.adam, name) for name in ("x", "mean", "square", "average")}
         config = {"kind": KIND, **identity}
         save_model(path, config, {**arrays, "best": self.best}, {**numbers, "step": self.adam.step})
@@ -186,11 +189,11 @@ def descend(
     state = run.resume()
     first = state.history[0]["holdout"]
     try:
-        end = run.go(state, progress)
+        state.ended = run.go(state, progress)
     except KeyboardInterrupt:
-        end = "interrupted"
+        state.ended = "interrupted"
     say(
-        f"{end} after {state.adam.step} steps; force error on the hold-out, rms: {1e3 * (first or 0.0):.2f} -> "
+        f"{state.ended} after {state.adam.step} steps; force error on the hold-out, rms: {1e3 * (first or 0.0):.2f} -> "
         f"{1e3 * state.best_score:.2f} meV/A at step {state.best_step}"
     )
     return state

@@ -16,7 +16,7 @@ from nbody_ref.fit.interrupt import deferred
 from nbody_ref.fit.options import Options, available_memory
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution
-from nbody_ref.fit.rows import Rows, bytes_per_frame, column_orders, frame_chunks, rows
+from nbody_ref.fit.rows import Rows, bytes_per_frame, column_orders, column_smoothness, frame_chunks, rows
 from nbody_ref.fit.splits import Split
 from nbody_ref.network import Network, default
 
@@ -67,6 +67,7 @@ class Job:
     curve: list[dict[str, float]] = field(default_factory=list)
     complete: Readout | None = None  # of the learning curve's last point
     interrupted: bool = False
+    given: Network | None = None
     scale: Array | None = None  # of the columns, if it is not to follow from their rows
 
     def restart(self, scale: Array) -> None:
@@ -74,7 +75,9 @@ class Job:
         self.curve, self.complete, self.scale = [], None, scale
 
     def network(self, smoothness: float, size: str | None = None) -> Network:
-        """The default network for these frames."""
+        """The network that was given, or the default one for these frames."""
+        if self.given is not None:
+            return self.given
         size = size or self.choice.network_size(3 * int(self.frames.n_atoms.sum()))
         return default(
             self.frames.species, cutoff=self.choice.cutoff, smoothness=smoothness, size=size, seed=self.choice.seed
@@ -83,7 +86,7 @@ class Job:
     def choose_smoothness(self) -> float:
         """Exponent with the smallest error on the hold-out, from fits to at most `SCAN_FRAMES` frames."""
         exponents = self.choice.smoothness
-        if len(exponents) == 1:
+        if len(exponents) == 1 or self.given is not None:
             return exponents[0]
         train = list(self.split.train[:SCAN_FRAMES])
         test = list(self.split.test[: max(1, SCAN_FRAMES // 4)])
@@ -212,8 +215,8 @@ class Job:
 
     def equations(self, network: Network, solver: str) -> Equations:
         """Empty equations for the readout of a network."""
-        orders = column_orders(network, self.frames)
-        return Equations(orders, solver, self.baseline.kind != "isolated", self.scale)
+        orders, smoothness = column_orders(network, self.frames), column_smoothness(network, self.frames)
+        return Equations(orders, solver, self.baseline.kind != "isolated", self.scale, smoothness)
 
     def labels(self, indices: Sequence[int]) -> tuple[Array, Array, Array]:
         """Energies above the baseline, forces, and numbers of atoms of each species."""

@@ -31,7 +31,7 @@ from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import counts
 from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, column_scale
-from nbody_ref.fit.rows import column_orders, frame_chunks, rows
+from nbody_ref.fit.rows import column_orders, column_smoothness, frame_chunks, rows
 from nbody_ref.gates.weights import Mixing
 from nbody_ref.network import Network, Parameters
 from nbody_ref.network.energy import EnergyModel
@@ -42,6 +42,7 @@ Array = np.ndarray[Any, Any]
 
 CHUNK_BYTES = 256e6
 GRADIENT_FRAMES = 16  # in one run of forward over reverse
+LAMBDAS = tuple(10.0**-k for k in range(2, 10))  # to begin with
 REFINEMENTS = 2  # of v, which loses digits to cancellation where mu is small
 
 
@@ -80,8 +81,8 @@ class CrossValidation:
         Frames that `score` is computed on.
     constants : bool
         Whether each species has a constant, free of charge.
-    regularisation : float
-        lambda to begin with; mu is lambda times the mean square norm of the scaled columns.
+    regularisation : float, optional
+        lambda to begin with, as in `nbody_ref.fit.ridge`; None: the power of ten that does best on the hold-out.
     """
 
     network: Network
@@ -90,7 +91,7 @@ class CrossValidation:
     reference: Sequence[int]
     held: Sequence[int]
     constants: bool = True
-    regularisation: float = 1e-7
+    regularisation: float | None = None
     scale: Array = field(init=False)
     _unit: Array = field(init=False)
 
@@ -100,14 +101,20 @@ class CrossValidation:
             raise DataError("training: this network has no covariant weights to train")
         block = self.design(self.network, self.reference)[len(self.reference) :]
         squares = np.einsum("rc,rc->c", block, block)
-        self.scale = column_scale(squares, len(block), column_orders(self.network, self.frames))
-        self._mean = float(np.sum(squares * self.scale**2)) / len(block)
+        orders = column_orders(self.network, self.frames)
+        self.scale = column_scale(squares, len(block), orders) * column_smoothness(self.network, self.frames)
+        self._mean = float(np.mean(squares * self.scale**2)) / len(block)
         self._unit = np.concatenate([_drawn(self.network, name) for name in self.names])
+        if self.regularisation is None:
+            b, z = self.scaled(self.network, self.held), self.labels(self.held)
+            system = self.system(self.network, self.reference, LAMBDAS[0])
+            scores = [self._error(system.at(self._mu(value, self.reference)), b, z) for value in LAMBDAS]
+            self.regularisation = LAMBDAS[int(np.argmin(scores))]
 
     def start(self) -> Array:
         """Covariant weights over their scales, then log lambda."""
         weights = np.concatenate([self.network.parameters[name].ravel() for name in self.names])
-        return np.append(weights / self._unit, np.log(self.regularisation))
+        return np.append(weights / self._unit, np.log(self.regularisation or LAMBDAS[0]))
 
     def weights(self, x: Array) -> dict[str, Array]:
         """The covariant weights of a vector."""
@@ -139,8 +146,10 @@ class CrossValidation:
         """Force error on the hold-out of the readout solved on the reference frames."""
         network = self.network.with_parameters(self.weights(x))
         system = self.system(network, self.reference, float(np.exp(x[-1])))
-        u = system.solve(system.a.T @ system.y)
-        s = self.scaled(network, self.held) @ u - self.labels(self.held)
+        return self._error(system, self.scaled(network, self.held), self.labels(self.held))
+
+    def _error(self, system: _System, b: Array, z: Array) -> float:
+        s = b @ system.solve(system.a.T @ system.y) - z
         return float(np.sqrt(np.mean(s[len(self.held) :] ** 2)))
 
     def design(self, network: Network, indices: Sequence[int]) -> Array:
@@ -156,7 +165,7 @@ class CrossValidation:
             return design
         constants = np.zeros((len(design), len(network.species)))
         constants[: len(indices)] = ENERGY_WEIGHT * counts(self.frames[list(indices)], network.species)
-        return np.concatenate([design, constants * np.sqrt(self._mean)], axis=1)
+        return np.concatenate([design, constants * np.sqrt(self._mean * len(self.scale))], axis=1)
 
     def labels(self, indices: Sequence[int]) -> Array:
         """Energies times omega, then forces."""
@@ -165,8 +174,11 @@ class CrossValidation:
 
     def system(self, network: Network, indices: Sequence[int], regularisation: float) -> _System:
         """The regularised equations of some frames."""
-        a = self.scaled(network, indices)
-        return _System(a, self.labels(indices), regularisation * self._mean * (len(a) - len(indices)))
+        return _System(self.scaled(network, indices), self.labels(indices), self._mu(regularisation, indices))
+
+    def _mu(self, regularisation: float, indices: Sequence[int]) -> float:
+        """lambda times the mean square norm that the scaled force columns of some frames had at the start."""
+        return regularisation * self._mean * 3 * int(self.frames[list(indices)].n_atoms.sum())
 
     def readout(self, u: Array) -> Array:
         """Readout weights of a vector of scaled ones."""
@@ -194,6 +206,10 @@ class _System:
     a: Array
     y: Array
     mu: float
+
+    def at(self, mu: float) -> _System:
+        """The same equations with another mu."""
+        return _System(self.a, self.y, mu)
 
     def __post_init__(self) -> None:
         self._dual = len(self.a) <= self.a.shape[1]

@@ -76,12 +76,15 @@ class Equations:
         Whether each species has a constant c.
     fixed_scale : (columns,) float64, optional
         D; None: by the rule above.
+    smoothness : (columns,) float64, optional
+        Further factors of D by that rule.
     """
 
     orders: Array
     solver: str
     constants: bool = True
     fixed_scale: Array | None = None
+    smoothness: Array | None = None
     _energy: list[tuple[Array, Array, Array]] = field(default_factory=list)  # rows, labels, counts
     _blocks: list[tuple[Array, Array]] = field(default_factory=list)  # force rows and labels: dual, qr
     _gram: Array | None = None  # lower triangle, Fortran order; or R with Q^T f as its last column
@@ -128,7 +131,8 @@ class Equations:
         if self.fixed_scale is not None:
             return self.fixed_scale
         squares = np.zeros(0) if self._squares is None else self._squares
-        return column_scale(squares, self.n_force_rows, self.orders)
+        scale = column_scale(squares, self.n_force_rows, self.orders)
+        return scale if self.smoothness is None else scale * self.smoothness
 
     def solve(self, regularisations: Sequence[float]) -> Iterator[Solution]:
         """Solutions for several lambda, largest work shared.

@@ -22,10 +22,11 @@ from nbody_ref.fit.frames import Frames
 from nbody_ref.graphs import replicate
 
 if TYPE_CHECKING:
+    from nbody_ref.gates.terms import Term
     from nbody_ref.graphs import Graph
     from nbody_ref.network import Network
 
-__all__ = ["Rows", "bytes_per_frame", "column_orders", "frame_chunks", "rows"]
+__all__ = ["Rows", "bytes_per_frame", "column_orders", "column_smoothness", "frame_chunks", "rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -136,14 +137,47 @@ def frame_chunks(network: Network, frames: Frames, budget: float) -> Iterator[Se
 
 def column_orders(network: Network, frames: Frames) -> Array:
     """Number of legs of the product behind each column, (n_kinds P,): 0 for the centre itself, 1 for pairs, ..."""
-    from nbody_ref.gates.terms import Bare, Product
+    from nbody_ref.gates.terms import Bare, Correlations, Product
 
+    def order(term: Term) -> int:
+        if isinstance(term, Correlations):
+            return term.order
+        return len(term.legs) if isinstance(term, Product) else int(not isinstance(term, Bare))
+
+    found = [[order(term)] * columns for term, columns in _columns(network, frames)]
+    orders = np.array([k for part in found for k in part], dtype=np.intp)
+    return np.tile(orders, network.parameters[network.readout].shape[0])
+
+
+def column_smoothness(network: Network, frames: Frames) -> Array:
+    """Product of (n + 1)^-smoothness over the radial numbers n of the factors behind each column, (n_kinds P,).
+
+    Of `Correlations`, whose factors are not mixed; 1 for other terms, whose legs are mixed by weights that fall so.
+    """
+    from nbody_ref.gates.correlations import factors
+    from nbody_ref.gates.terms import Correlations
+
+    found: list[float] = []
+    for i, (term, columns) in enumerate(_columns(network, frames)):
+        if isinstance(term, Correlations):
+            density = network.irreps[_density(network, i)]
+            numbers = factors(density, term)
+            found += [float(np.prod([n + 1.0 for n in label])) ** -term.leg.smoothness for label in numbers]
+        else:
+            found += [1.0] * columns
+    return np.tile(np.array(found), network.parameters[network.readout].shape[0])
+
+
+def _columns(network: Network, frames: Frames) -> list[tuple[Term, int]]:
+    """Terms of the gate below the root, with the number of their columns."""
     gate = network.spec.gates[-2]
     values, _ = network.forward(network.graph(frames[:1].geometries))
     step = next(s for s in network.chain.steps if s.output == network.readout_fragments)
     names = step.inputs if len(gate.terms) > 1 else (network.readout_fragments,)
-    orders: list[int] = []
-    for term, name in zip(gate.terms, names, strict=True):
-        order = len(term.legs) if isinstance(term, Product) else int(not isinstance(term, Bare))
-        orders += [order] * int(values[name].shape[1])
-    return np.tile(np.array(orders, dtype=np.intp), network.parameters[network.readout].shape[0])
+    return [(term, int(values[name].shape[1])) for term, name in zip(gate.terms, names, strict=True)]
+
+
+def _density(network: Network, term: int) -> str:
+    """Variable that the products of a term start from."""
+    pairs = next(s for s in network.chain.steps if s.output.endswith(f"/term{term + 1}/pairs"))
+    return pairs.inputs[0]

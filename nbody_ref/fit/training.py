@@ -27,6 +27,7 @@ from nbody_ref.fit.options import Options
 from nbody_ref.fit.potential import Potential, undetermined
 from nbody_ref.fit.reading import frames_from_atoms
 from nbody_ref.fit.splits import Split, in_file, split
+from nbody_ref.network import Network
 
 __all__ = ["check_test_frames", "fit"]
 
@@ -35,7 +36,9 @@ DEFAULT_MINUTES = 20.0  # of a fit that trains all weights
 THREADED_COLUMNS = 4000  # below, several BLAS threads spend more time waiting for each other than they save
 
 
-def fit(frames: Frames | Iterable[Any], log: Log | None = None, **options: Any) -> Potential:
+def fit(
+    frames: Frames | Iterable[Any], log: Log | None = None, network: Network | None = None, **options: Any
+) -> Potential:
     """Fit a potential to energies and forces.
 
     Parameters
@@ -44,6 +47,9 @@ def fit(frames: Frames | Iterable[Any], log: Log | None = None, **options: Any) 
         Labelled geometries, at least five different ones; see `nbody_ref.fit.read_frames`.
     log : function of str, optional
         Receives one line of progress at a time, `print` for instance.
+    network : Network, optional
+        What to fit: its readout must be linear and mix invariants alone (`Network.readout`), its own cutoff counts.
+        None: `nbody_ref.network.default` in the size and smoothness of the options.
     **options
         Fields of `nbody_ref.fit.Options`: cutoff, size, smoothness, regularisation, holdout, solver, memory, seed, ...
 
@@ -68,15 +74,18 @@ def fit(frames: Frames | Iterable[Any], log: Log | None = None, **options: Any) 
     Every number is float64. BLAS runs on one thread below 4000 weights, so that results repeat to the bit; above, on as
     many as it is given.
     """
+    if network is not None:
+        options = {**options, "cutoff": network.cutoff}
     choice, say = Options.build(options), log or (lambda line: None)
     if not isinstance(frames, Frames):
         frames = frames_from_atoms(frames)
     groups = copies(frames)
     _check_frames(frames, groups, choice)
     start = time.perf_counter()
-    job = Job(frames, choice, say, Baseline.build(frames), _holdout(frames, groups, choice))
-    _say_what_is_fitted(job, groups)
+    job = Job(frames, choice, say, Baseline.build(frames), _holdout(frames, groups, choice), given=network)
     first = job.network(choice.smoothness[0])
+    _check_network(first, frames, choice)
+    _say_what_is_fitted(job, groups)
     solver = job.solver(first)
     large = first.parameters[first.readout].size >= THREADED_COLUMNS
     with threadpool_limits(limits=1, user_api="blas"):
@@ -123,6 +132,16 @@ def _check_frames(frames: Frames, groups: Any, choice: Options) -> None:
         raise DataError(f"fit: needs at least {MIN_FRAMES} different frames to fit to and to choose from, got {came}")
     if not any(pdist(frame.positions).min() < choice.cutoff for frame in frames):
         raise DataError(f"fit: 'cutoff' must be larger than a distance of two atoms, got {choice.cutoff} Angstrom")
+
+
+def _check_network(network: Network, frames: Frames, choice: Options) -> None:
+    unknown = sorted(set(frames.species) - set(network.species))
+    if unknown:
+        names = ", ".join(symbols(network.species))
+        missing = symbols(unknown)[0]
+        raise DataError(f"fit: 'network' must know every element of the frames, it knows {names}, not {missing}")
+    if choice.train == "all" and set(network.parameters) == {network.readout}:
+        raise DataError("fit: 'train' is 'all', but this network has no covariant weights: its readout is all there is")
 
 
 def _say_what_is_fitted(job: Job, groups: Any) -> None:

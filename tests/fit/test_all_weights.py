@@ -105,4 +105,4 @@ def test_training_makes_frames_it_has_not_seen_better(frames):
     targets = data.energies - Baseline.build(data).energy(data)
     objective = CrossValidation(network, data, targets, list(range(8)), list(range(30, 40)), False)
     state = descend(objective, list(range(30)), DescentOptions(steps=10, batch=12, check_every=10))
-    assert state.best_score < 0.9 * state.history[0]["holdout"]
+    assert state.best_score < 0.95 * state.history[0]["holdout"]

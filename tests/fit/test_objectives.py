@@ -28,7 +28,7 @@ def targets(frames):
 @pytest.fixture(scope="module")
 def objective(frames, targets):
     network = default(frames.species, cutoff=4.0, size=(3, 3, 2), seed=1)
-    return CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], regularisation=1e-4)
+    return CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], regularisation=1e-2)
 
 
 def quotient(function, x, direction, h, roundings=1e6):
@@ -63,8 +63,8 @@ def test_a_gradient_without_the_answer_of_the_readout_is_caught(objective, monke
 def test_gradient_does_not_depend_on_the_form_that_is_solved(frames, targets):
     """Many frames are solved through A^T A, few through A A^T; here both, for the same frames and weights."""
     network = default(frames.species, cutoff=4.0, size=(1, 1, 1), seed=1)
-    found = CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], regularisation=1e-2)
-    system = found.system(network, list(range(8)), 1e-2)
+    found = CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], regularisation=1.0)
+    system = found.system(network, list(range(8)), 1.0)
     b = np.random.default_rng(1).standard_normal(system.a.shape[1])
     one = system.solve(b)
     system._dual = not system._dual
