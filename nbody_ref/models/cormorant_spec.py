@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from math import inf, isinf
 from typing import Any
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.gates.fusion_block import TYINGS
+from nbody_ref.models import checks
 
 __all__ = ["CormorantSpec"]
 
@@ -56,6 +57,11 @@ class CormorantSpec:
     scale : float
         Of the energies, eV; the published program learns (E - mean) / deviation.
     dtype : {"complex128", "complex64"}
+
+    Raises
+    ------
+    NBodyRefError, IrrepsError, GeometryError
+        If a field is not what it must be.
     """
 
     species: tuple[int, ...]
@@ -81,8 +87,7 @@ class CormorantSpec:
     dtype: str = "complex128"
 
     def __post_init__(self) -> None:
-        if not self.species or len(set(self.species)) != len(self.species):
-            raise NBodyRefError(f"CormorantSpec: 'species' must be distinct atomic numbers, got {self.species}")
+        checks.check_species(self)
         words = {
             "radial": ("sines", "even powers"),
             "mask": ("learned", "none"),
@@ -90,21 +95,23 @@ class CormorantSpec:
             "fusion_weights": TYINGS,
             "dtype": ("complex128", "complex64"),
         }
-        for name, allowed in words.items():
-            if getattr(self, name) not in allowed:
-                raise NBodyRefError(
-                    f"CormorantSpec: '{name}' must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
-                )
-        if not self.cutoff > 0:
-            raise GeometryError(f"CormorantSpec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
-        if min(self.n_levels, self.n_channels) < 1 or min(self.lmax, self.lmax_edge, self.charge_power) < 0:
-            raise IrrepsError("CormorantSpec: levels and channels must be positive, degrees and powers not negative")
-        if self.n_sines < 0 or self.n_powers < 1 or self.n_powers % 2 == 0:
-            came = f"{self.n_sines} and {self.n_powers}"
-            raise IrrepsError(f"CormorantSpec: 'n_powers' must be odd and 'n_sines' not negative, got {came}")
-        for legs in self.fusion:
-            if len(legs) < 2 or not set(legs) <= set(LEGS):
-                raise NBodyRefError(f"CormorantSpec: 'fusion' must list two or more of {LEGS} for a block, got {legs}")
+        checks.check_words(self, words)
+        checks.check_integers(self, dict.fromkeys(("n_levels", "n_channels", "n_powers"), 1))
+        checks.check_integers(self, dict.fromkeys(("lmax", "lmax_edge", "charge_power", "n_sines"), 0))
+        checks.check_numbers(
+            self, ("soft_cutoff", "soft_width", "scale"), positive=("cutoff", "level_gain"), infinite=("cutoff",)
+        )
+        checks.check_flags(self, ("self_edge",))
+        if self.fusion_bond is not None:
+            checks.check_integers(self, {"fusion_bond": 0})
+        if self.n_powers % 2 == 0:
+            raise IrrepsError(f"CormorantSpec: 'n_powers' must be odd, got {self.n_powers}")
+        blocks = self.fusion if isinstance(self.fusion, tuple | list) else (self.fusion,)
+        for legs in blocks:
+            if not isinstance(legs, tuple | list) or len(legs) < 2 or not all(leg in LEGS for leg in legs):
+                rule = f"must list two or more of {LEGS} for a block"
+                raise NBodyRefError(f"CormorantSpec: 'fusion' {rule}, got {legs!r}")
+        object.__setattr__(self, "fusion", tuple(tuple(legs) for legs in blocks))
 
     @property
     def n_radial(self) -> int:

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, fields
 from math import sqrt
 from typing import Any
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.models import layers
+from nbody_ref.models import checks, layers
 from nbody_ref.models.base import PublishedModel
 from nbody_ref.ops.activation import Activation
 from nbody_ref.ops.message import MessageTable
@@ -64,6 +64,11 @@ class NequIPSpec:
     scale : float
         Of the energies of atoms, eV; each species has a learned constant besides.
     dtype : {"float64", "float32"}
+
+    Raises
+    ------
+    NBodyRefError, IrrepsError, GeometryError
+        If a field is not what it must be.
     """
 
     species: tuple[int, ...]
@@ -85,21 +90,20 @@ class NequIPSpec:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        if not self.species or len(set(self.species)) != len(self.species):
-            raise NBodyRefError(f"NequIPSpec: 'species' must be distinct atomic numbers, got {self.species}")
-        if self.nonlinearity not in ("gate", "norm", "norm with bias"):
-            raise NBodyRefError(
-                f"NequIPSpec: 'nonlinearity' must be 'gate', 'norm' or 'norm with bias', got {self.nonlinearity!r}"
-            )
-        if self.dtype not in ("float64", "float32"):
-            raise NBodyRefError(f"NequIPSpec: 'dtype' must be 'float64' or 'float32', got {self.dtype!r}")
-        if self.n_layers < 1 or not self.mean_neighbours > 0:
-            came = f"{self.n_layers} and {self.mean_neighbours}"
-            raise NBodyRefError(f"NequIPSpec: 'n_layers' and 'mean_neighbours' must be positive, got {came}")
-        if not self.cutoff > 0:
-            raise GeometryError(f"NequIPSpec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
-        if not Irreps(self.hidden).count("0e"):
-            raise IrrepsError(f"NequIPSpec: 'hidden' must hold scalars 0e, got {self.hidden}")
+        checks.check_species(self)
+        least = {"lmax": 0, "n_layers": 1, "n_radial": 1, "cutoff_degree": 1, "radial_widths": 1}
+        checks.check_integers(self, least, lists=("radial_widths",))
+        checks.check_numbers(self, ("scale",), positive=("cutoff", "mean_neighbours"))
+        checks.check_flags(self, ("self_connection", "residual"))
+        words = {"nonlinearity": ("gate", "norm", "norm with bias"), "dtype": ("float64", "float32")}
+        checks.check_words(self, words)
+        for name in ("even", "odd", "radial_activation"):
+            if not isinstance(getattr(self, name), Activation):
+                raise NBodyRefError(f"NequIPSpec: '{name}' must be an Activation, got {getattr(self, name)!r}")
+        object.__setattr__(self, "hidden", str(Irreps(self.hidden)))
+        hidden = Irreps(self.hidden)
+        if not hidden.count("0e") or len(hidden.merged()) != len(hidden):
+            raise IrrepsError(f"NequIPSpec: 'hidden' must hold scalars 0e, and each irrep once, got {self.hidden}")
 
     @classmethod
     def tensor_field_network(cls, species: tuple[int, ...], cutoff: float, **others: Any) -> NequIPSpec:

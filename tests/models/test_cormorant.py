@@ -246,11 +246,11 @@ def test_wrong_descriptions_are_named():
         CormorantSpec((1,), group="SU(2)")
     with pytest.raises(NBodyRefError, match="'mask' must be one of learned, none, got 'hard'"):
         CormorantSpec((1,), mask="hard")
-    with pytest.raises(GeometryError, match="'cutoff' must be a positive length"):
+    with pytest.raises(GeometryError, match="'cutoff' must be a positive number"):
         CormorantSpec((1,), 0.0)
     with pytest.raises(IrrepsError, match="'n_powers' must be odd"):
         CormorantSpec((1,), n_powers=2)
-    with pytest.raises(IrrepsError, match="levels and channels must be positive"):
+    with pytest.raises(IrrepsError, match="'n_levels' must be a positive integer, got 0"):
         CormorantSpec((1,), n_levels=0)
     with pytest.raises(NBodyRefError, match="'fusion' must list two or more of"):
         CormorantSpec((1,), fusion=(("centre",),))
