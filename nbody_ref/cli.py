@@ -192,8 +192,8 @@ def _choices(options: argparse.Namespace) -> dict[str, Any]:
     from nbody_ref.fit import Options
 
     names = ("cutoff", "size", "solver", "smoothness", "regularisation", "holdout", "memory", "seed")
-    names += ("train", "max_minutes", "steps")
-    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    training = ("train", "max_minutes", "steps")
+    chosen = {name: getattr(options, name) for name in (*names, *training) if getattr(options, name) is not None}
     try:
         Options.build(chosen)
     except DataError as error:
