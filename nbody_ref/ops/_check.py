@@ -5,7 +5,7 @@ Each raises in the one style of `nbody_ref.errors`: function, argument in quotes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from types import EllipsisType
 from typing import Any
 
@@ -36,7 +36,7 @@ def check_array(
     name: str,
     array: Any,
     shape: tuple[int | EllipsisType | None, ...],
-    dtypes: Iterable[Any] = REAL,
+    dtypes: Collection[Any] = REAL,
 ) -> Array:
     """Return `array` C-contiguous and aligned, or raise if its shape or dtype is not the one required.
 
@@ -48,7 +48,7 @@ def check_array(
         Copied only if it is not C-contiguous or not aligned; never cast.
     shape : tuple of int, None or ...
         Required shape. None allows any length of that axis; a leading ... any number of axes before the rest.
-    dtypes : iterable of dtypes
+    dtypes : collection of dtypes
         Those allowed.
 
     Raises
@@ -61,7 +61,7 @@ def check_array(
     found = _as_array(function, name, array)
     if not _fits(found.shape, shape):
         raise ShapeError(f"{function}: '{name}' must have shape {_show(shape)}, got {found.shape}")
-    if not any(found.dtype == dtype for dtype in dtypes):
+    if found.dtype not in dtypes:
         wanted = " or ".join(str(np.dtype(dtype)) for dtype in dtypes)
         raise DTypeError(f"{function}: '{name}' must be {wanted}, got {found.dtype}")
     flags = found.flags
@@ -189,6 +189,8 @@ def _as_array(function: str, name: str, values: Any) -> Array:
 
 
 def _fits(found: tuple[int, ...], wanted: tuple[int | EllipsisType | None, ...]) -> bool:
+    if found == wanted:
+        return True
     if wanted and wanted[0] is ...:
         wanted = wanted[1:]
         if len(found) < len(wanted):
