@@ -281,12 +281,12 @@ class Loss:
                 raise DataError(f"training: {name!r} must be {wanted}, got shape {np.shape(labels)}")
 
     def start(self) -> Array:
-        """All weights."""
-        return self.model.parameters.flat()
+        """All weights, as real numbers."""
+        return self.model.parameters.as_real()
 
     def weights(self, x: Array) -> Parameters:
         """The weights of a vector."""
-        return self.model.parameters.from_flat(x)
+        return self.model.parameters.from_real(x)
 
     def gradient(self, x: Array, indices: Sequence[int]) -> tuple[float, Array]:
         """L on some frames and its gradient."""
@@ -301,7 +301,7 @@ class Loss:
             return value, bars
 
         value, gradient = model.outputs_gradient(model.graph(self.frames[chosen].geometries), errors)
-        return value, gradient.flat()
+        return value, gradient.conjugate().as_real()
 
     def score(self, x: Array) -> float:
         """Root mean square error on the hold-out, all terms of the loss together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -107,4 +108,6 @@ class PublishedModel(EnergyModel):
 
     def with_parameters(self, arrays: Mapping[str, Array]) -> Self:
         """The same model with some weights replaced."""
-        return type(self)(self.spec, self.parameters.replace(arrays))
+        other = copy(self)  # the program is the same; building it again would cost more than a step of training
+        other.parameters = self.parameters.replace(arrays)
+        return other

@@ -63,6 +63,39 @@ class Parameters(Mapping[str, Array]):
             start += array.size
         return Parameters(arrays)
 
+    def as_real(self) -> Array:
+        """All weights as real numbers in one vector, in order; a complex weight is two, its real and imaginary part.
+
+        Of a gradient take the conjugates first (`conjugate`): with the pairing Re sum W_bar W_dot, the derivatives of a
+        real function with respect to the parts of W are Re W_bar and -Im W_bar.
+        """
+        parts = [_real_view(array) for array in self.values()]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def from_real(self, vector: Array) -> Parameters:
+        """The inverse of `as_real`, with the names, shapes and dtypes of these parameters.
+
+        Raises
+        ------
+        ShapeError
+            If the vector has another length than `as_real` gives.
+        """
+        sizes = {name: array.size * (2 if array.dtype.kind == "c" else 1) for name, array in self.items()}
+        if np.shape(vector) != (sum(sizes.values()),):
+            wanted = sum(sizes.values())
+            raise ShapeError(f"Parameters.from_real: 'vector' must have shape ({wanted},), got {np.shape(vector)}")
+        arrays, start = {}, 0
+        for name, array in self.items():
+            block = np.asarray(vector[start : start + sizes[name]], array.real.dtype)
+            start += sizes[name]
+            block = np.ascontiguousarray(block).view(array.dtype) if array.dtype.kind == "c" else block
+            arrays[name] = block.reshape(array.shape)
+        return Parameters(arrays)
+
+    def conjugate(self) -> Parameters:
+        """The conjugate of every weight: of a gradient, the direction of steepest ascent."""
+        return Parameters({name: array.conj() for name, array in self.items()})
+
     def replace(self, arrays: Mapping[str, Array]) -> Parameters:
         """These parameters with some arrays replaced.
 
@@ -85,3 +118,8 @@ def draw(weights: Mapping[str, Weights], seed: int, dtype: Any = np.float64) -> 
     """Initial values of all weights, in order, from one seed."""
     rng = np.random.default_rng(seed)
     return Parameters({name: array.draw(rng, dtype) for name, array in weights.items()})
+
+
+def _real_view(array: Array) -> Array:
+    flat = np.ascontiguousarray(array).ravel()
+    return flat.view(flat.real.dtype).astype(np.float64) if flat.dtype.kind == "c" else flat.astype(np.float64)

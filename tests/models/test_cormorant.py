@@ -13,6 +13,7 @@ from nbody_ref.exact.gauges import MONOMIAL, Gauge
 from nbody_ref.exact.network import flatten, rational_points, rotate, transform, unflatten
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.wigner import monomial_D
+from nbody_ref.fit import DescentOptions, ethanol, train
 from nbody_ref.gates.over_ring import run
 from nbody_ref.models.cormorant import Cormorant, CormorantSpec
 
@@ -254,3 +255,13 @@ def test_wrong_descriptions_are_named():
         CormorantSpec((1,), n_levels=0)
     with pytest.raises(NBodyRefError, match="'fusion' must list two or more of"):
         CormorantSpec((1,), fusion=(("centre",),))
+
+
+def test_training_steps_follow_complex_and_real_weights_downhill():
+    frames = ethanol()
+    model = Cormorant(replace(SMALL, species=frames.species, cutoff=5.0, level_gain=1.0), seed=0)
+    options = DescentOptions(rate=0.01, batch=4, steps=8, ema=0.0, check_every=2)
+    trained, run_ = train(model, frames[:24], options, holdout=0.25)
+    errors = [entry["holdout"] for entry in run_.history]
+    assert errors[-1] < errors[0]
+    assert all(np.any(trained.parameters[k] != model.parameters[k]) for k in ("level0/atoms", "radial/phases", "input"))
