@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
+from nbody_ref.conformance.formats import from_storage, to_storage, unit
 from nbody_ref.conformance.operation import MODES, Coupling, Operation, Rotation, result_shape
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
@@ -40,7 +41,7 @@ class Capabilities:
         Of "coupling", "rotation", "solid", "spherical", "product", "convolution", "radial", "mixing", "contraction",
         "fusion", "gate", "model".
     dtypes : tuple of str
-        Of "float64", "float32".
+        Of "float64", "float32", "float16", "bfloat16"; bfloat16 arrays are uint16 bit patterns.
     lmax : int
         Largest degree.
     orders : tuple of int
@@ -51,6 +52,8 @@ class Capabilities:
         Products with and without weights.
     math : {"ieee", "tf32", "bf16"}
         Precision of multiplications; anything but "ieee" widens the gate accordingly, and the report says so.
+    accumulate : str
+        Format of sums and products where it is wider than the dtype, such as "float32" for "bfloat16".
     deterministic : bool
         The same call gives the same bits.
     flushes_denormals : bool
@@ -71,6 +74,7 @@ class Capabilities:
     weighted: bool = True
     unweighted: bool = True
     math: str = "ieee"
+    accumulate: str = ""
     deterministic: bool = True
     flushes_denormals: bool = False
     contiguous_only: bool = False
@@ -80,8 +84,13 @@ class Capabilities:
 
     def unit(self, dtype: str) -> float:
         """Unit roundoff of the declared arithmetic."""
-        own = float(np.finfo(dtype).eps) / 2
+        own = min(unit(dtype), unit(self.accumulate or dtype))
         return max(own, {"ieee": 0.0, "tf32": 2.0**-11, "bf16": 2.0**-8}[self.math])
+
+
+    def store(self, dtype: str) -> float:
+        """Unit roundoff of results, if the declared arithmetic has more bits; else zero."""
+        return unit(dtype) if unit(dtype) > self.unit(dtype) else 0.0
 
 
 class Backend:
@@ -180,7 +189,7 @@ def call(
     ----------
     backend : Backend
     op : Operation
-    dtype : {"float64", "float32"}
+    dtype : str
     inputs : mapping
         Inputs, and for gradients "cotangent" and f"{tangent}_dot".
     order : {0, 1, 2}
@@ -238,7 +247,7 @@ def to_foreign(gauge: Convention, op: Operation, name: str, array: Array, dtype:
         x = _quaternion(gauge, x)
     elif layout == "harmonics":
         x = _harmonics(gauge, x)
-    return np.array(x, dtype)
+    return to_storage(x, dtype)
 
 
 def to_native(gauge: Convention, op: Operation, name: str, x: Array) -> Array:
@@ -262,12 +271,11 @@ def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, 
     wanted = result_shape(op, inputs, name)
     if x.shape != wanted:
         raise ResultError(f"{name}: expected shape {wanted}, got {x.shape}")
-    if x.dtype != np.dtype(dtype) and not (op.mixed and x.dtype.kind == "f"):
-        raise ResultError(f"{name}: expected dtype {dtype}, got {x.dtype}")
     try:
-        return np.asarray(to_native(gauge, op, name, x.astype(np.float64)))
+        wide = op.mixed and x.dtype.kind == "f"
+        return np.asarray(to_native(gauge, op, name, x.astype(np.float64) if wide else from_storage(x, dtype)))
     except (ShapeError, DTypeError) as error:
-        raise ResultError(str(error)) from error
+        raise ResultError(f"{name}: {error}") from error
 
 
 def _harmonics(gauge: Convention, Y: Array) -> Array:
@@ -286,6 +294,8 @@ def _laid_out(array: Array, view: Callable[[Array], Array] | None) -> Array:
 
 
 def _to_numpy(array: Any) -> Array:
+    if str(getattr(array, "dtype", "")).endswith("bfloat16") and hasattr(array, "float"):
+        array = array.float()  # torch: NumPy has no such dtype
     for method in ("detach", "cpu", "numpy"):
         array = getattr(array, method)() if hasattr(array, method) else array
     if isinstance(array, np.ndarray) or hasattr(array, "__array__"):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.conformance.formats import unit
 from nbody_ref.conformance.lowering_models import lower
 from nbody_ref.conformance.program import Program
 from nbody_ref.conformance.program_truth import certify_program
@@ -124,7 +125,6 @@ def bisect(
     given["seed"] = np.ones(low.program.shapes[model.root]) if seed is None else np.asarray(seed, np.float64)
     operations = {step.output: step.op.name for step in model.chain.steps}
     wanted, known = _stages(low.program, program, (*operations, *wrt)), dict(given)
-    unit = float(np.finfo(dtype).eps) / 2
     found = []
     for name, variable in wanted.items():
         if name not in arrays:
@@ -132,7 +132,7 @@ def bisect(
         theirs = _checked(name, arrays[name], program.shapes[variable])
         part = _between(program, variable, known)
         truth = certify_program(part, {"out": variable}, known, least=2.0)["out"]
-        measured = measure(theirs, truth, dtype, unit, 2.0)
+        measured = measure(theirs, truth, dtype, unit(dtype), 2.0)
         inputs = tuple(dict.fromkeys(x for step in part.steps for x in step.inputs if x in known))
         plain = name.partition("/")[2]
         place = _place(model.irreps.get(plain), measured.worst)

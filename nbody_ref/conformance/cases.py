@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.composite import Multilinear, Programmed
+from nbody_ref.conformance.formats import HALVES, normal, rounded
 from nbody_ref.conformance.harmonic_truth import certify_harmonics
 from nbody_ref.conformance.operation import Coupling, Harmonics, Operation, Product, Rotation, result_shape
 from nbody_ref.conformance.program import program_derivatives
@@ -25,7 +26,7 @@ from nbody_ref.conformance.truth import Certified, certify
 from nbody_ref.exact.cg import cg_table_real
 from nbody_ref.exact.wigner import wigner_D_real
 
-__all__ = ["AIMS", "Case", "harmonic_cases", "product_cases", "table_cases"]
+__all__ = ["AIMS", "Case", "harmonic_cases", "million_cases", "product_cases", "table_cases"]
 
 Array = np.ndarray[Any, Any]
 AIMS = {
@@ -39,6 +40,7 @@ AIMS = {
     "integers": "sums of small integers, exact in any order: lost or doubled additions, half-precision sums",
     "graph": "sorted, reversed and random edges, self-loops, all edges at one node, isolated nodes",
     "large": "more than 65536 edges: indices that wrap",
+    "million": "10^6 edges, every entry certified; runs only if asked for by name",
     "denormals": "products below the normal range: values flushed to zero without saying so",
     "poles": "directions at and near the axes and the diagonals, lengths from 1e-12 to 1e12",
     "high degree": "the largest degree declared",
@@ -108,7 +110,7 @@ class Case:
 def random(shape: tuple[int, ...], dtype: str, *seeds: Any, scale: float = 1.0) -> Array:
     """Signed normal numbers of a dtype, as float64."""
     words = [seed if isinstance(seed, int) else zlib.crc32(str(seed).encode()) for seed in seeds]
-    return np.asarray((np.random.default_rng(words).standard_normal(shape) * scale).astype(dtype), np.float64)
+    return rounded(np.random.default_rng(words).standard_normal(shape) * scale, dtype)
 
 
 def product_inputs(
@@ -143,7 +145,7 @@ def product_cases(op: Product, dtype: str, orders: tuple[int, ...], seed: int = 
     """Cases of one product; gradients beside values where the backend has them."""
     low = tuple(order for order in orders if order < 2)
     yield _impulse(op)
-    for scale in (1.0, 2.0**-20, 2.0**20):
+    for scale in (1.0, 2.0**-3, 2.0**3) if dtype in HALVES else (1.0, 2.0**-20, 2.0**20):
         only = orders if scale == 1.0 else low
         yield from all_orders("random", op, dtype, only, seed, scale=scale, note=f"scale {scale:g}")
     for p in range(len(op.instructions)):
@@ -173,8 +175,8 @@ def _impulse(op: Product) -> Case:
 def _denormal(op: Product, dtype: str, seed: int) -> Case:
     """Inputs at the edge of the normal range; every product with a coefficient below one is denormal."""
     inputs = product_inputs(op, dtype, "denormals", seed, rows=6, nodes=4)
-    tiny = float(np.finfo(dtype).tiny)
-    inputs["x1"] = np.asarray((inputs["x1"] * (tiny / 8)).astype(dtype), np.float64)
+    tiny = normal(dtype)
+    inputs["x1"] = rounded(inputs["x1"] * (tiny / 8), dtype)
     for name in op.differentiable[1:]:
         inputs[name] = np.sign(inputs[name])
     return Case("denormals", op, inputs, note=f"x1 of size {tiny / 8:.0e}")
@@ -189,11 +191,19 @@ def _graph_cases(op: Product, dtype: str, orders: tuple[int, ...], seed: int) ->
     if op.weighted:
         yield _cancellation(op, dtype, seed)
     scalar = Product.convolution("3x0e", 0)
-    for rows in (1, 100, 5000):
+    for rows in () if dtype in HALVES else (1, 100, 5000):
         yield _integers(scalar, rows, seed)
     square = Product.convolution("3x0e", 2)
     yield from all_orders("coincidence", square, dtype, orders, seed, note="3 channels, 3 paths")
-    yield _integers(Product.convolution("1x0e", 0), 66_000, seed, "large")
+    if dtype not in HALVES:
+        yield _integers(Product.convolution("1x0e", 0), 66_000, seed, "large")
+
+
+def million_cases(dtype: str, orders: tuple[int, ...], seed: int, rows: int = 1_000_000) -> Iterator[Case]:
+    """A million edges between a hundred nodes, 10^4 terms to a sum, values and gradients."""
+    op = Product.convolution("2x0e + 1x1o", 1, out=("0e", "1o"))
+    low = tuple(order for order in orders if order < 2)
+    yield from all_orders("million", op, dtype, low, seed, rows=rows, nodes=100, note=f"{rows} edges")
 
 
 def _cancellation(op: Product, dtype: str, seed: int) -> Case:
@@ -201,7 +211,7 @@ def _cancellation(op: Product, dtype: str, seed: int) -> Case:
     for name in ("senders", "receivers"):
         inputs[name] = np.repeat(inputs[name][::2], 2)
     inputs["x2"] = np.repeat(inputs["x2"][::2], 2, axis=0)
-    inputs["w"][1::2] = -np.asarray((inputs["w"][::2] * (1 + 2.0**-10)).astype(dtype), np.float64)
+    inputs["w"][1::2] = -rounded(inputs["w"][::2] * (1 + 2.0**-10), dtype)
     return Case("cancellation", op, inputs, note="edges in pairs, a part in 1024 survives")
 
 
@@ -239,8 +249,9 @@ def _special(dtype: str, solid: bool) -> Array:
     axes = np.concatenate([np.eye(3), -np.eye(3)])
     near = np.array([[2.0**-k, -(2.0**-k) * 0.75, s] for k in (5, 11, 20) for s in (1.0, -1.0)])
     rows = [axes, near, np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [3.0, 4.0, 0.0]])]
-    rows += [np.zeros((1, 3))] if solid else [np.array([[1e-12, -2e-12, 1e-12], [1e12, 3e11, -2e12]])]
-    return np.asarray(np.concatenate(rows).astype(dtype), np.float64)
+    far = 2.0**4 if dtype in HALVES else 1e12
+    rows += [np.zeros((1, 3))] if solid else [np.array([[1, -2, 1]]) / far, np.array([[1, 0.3, -2]]) * far]
+    return rounded(np.concatenate(rows), dtype)
 
 
 def table_cases(operation: str, lmax: int) -> Iterator[Case]:

@@ -18,6 +18,7 @@ from typing import Any
 from nbody_ref.conformance.actions import add_actions
 from nbody_ref.errors import DataError
 
+DTYPES = ("float64", "float32", "float16", "bfloat16")
 __all__ = ["add_parser", "load_backend", "load_object", "show"]
 
 
@@ -59,7 +60,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--backend", metavar="MODULE:NAME", help="a Backend, its class, or a function that makes one")
     what.add_argument("--call", metavar="MODULE:FUNCTION", help="one function (op, inputs) -> array; needs one --op")
     parser.add_argument("--op", action="append", metavar="OP", help="only this operation (may be repeated)")
-    parser.add_argument("--dtype", action="append", choices=["float64", "float32"], help="only this dtype")
+    parser.add_argument("--dtype", action="append", choices=list(DTYPES), help="only this dtype")
     parser.add_argument("--check", action="append", metavar="NAME", help="only this check")
     parser.add_argument("--convention", default="nbody_ref", metavar="NAME", help="gauge of the function of --call")
     parser.add_argument("--lmax", type=int, metavar="L", help="largest degree of the function of --call")

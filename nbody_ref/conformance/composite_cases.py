@@ -11,6 +11,7 @@ import numpy as np
 
 from nbody_ref.conformance.cases import Case, random
 from nbody_ref.conformance.composite import Contraction, Fusion, Mixing, Multilinear, RadialBasis
+from nbody_ref.conformance.formats import rounded, spacing
 from nbody_ref.conformance.networks import GateOperation, ModelOperation
 from nbody_ref.conformance.operation import Operation
 from nbody_ref.fusion import all_terms
@@ -130,7 +131,7 @@ def _orders(
 
 
 def _round(x: Any, dtype: str) -> Array:
-    return np.asarray(np.asarray(x).astype(dtype), np.float64)
+    return rounded(x, dtype)
 
 
 def _distances(op: RadialBasis, dtype: str, seed: int) -> dict[str, Array]:
@@ -139,8 +140,8 @@ def _distances(op: RadialBasis, dtype: str, seed: int) -> dict[str, Array]:
 
 def _edges(op: RadialBasis, dtype: str) -> dict[str, Array]:
     """Short distances, the cutoff and its neighbours, beyond it, and zeros of the waves."""
-    rc = np.asarray(CUTOFF, dtype)
-    near = [float(np.nextafter(rc, rc.dtype.type(side))) for side in (0, 100)]
+    step = float(spacing(np.asarray(CUTOFF), dtype))
+    near = [CUTOFF - step, CUTOFF + step]
     inside = [2.0**-6, 0.01, 1.25, 2.5 + 2.0**-20, CUTOFF * (1 - 2.0**-12)]
     return {"dist": _round([*inside, *near, CUTOFF, 6.0, 100.0], dtype)}
 

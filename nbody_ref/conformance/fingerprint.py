@@ -26,7 +26,7 @@ from nbody_ref.tables import clebsch_gordan
 __all__ = ["fingerprint"]
 
 Array = np.ndarray[Any, Any]
-COARSE = 2.0**-7  # gauges differ by factors; rounding and low precision belong to later checks
+COARSE = 2.0**-5  # gauges differ by factors; rounding and low precision belong to later checks
 POINTS = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.5], [-1.0, 0.25, 0.375], [-0.75, -1.5, -1.0], [2.0, 1.0, 0.25]])
 TURNS = np.array([[1.0, 2.0, 3.0, 4.0], [-2.0, 1.0, 0.0, 3.0], [3.0, -1.0, 2.0, 1.0]])
 NORMS = ("integral", "component", "norm")

@@ -12,11 +12,12 @@ import numpy as np
 
 from nbody_ref.conformance import hygiene
 from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
-from nbody_ref.conformance.cases import Case, harmonic_cases, product_cases, table_cases
+from nbody_ref.conformance.cases import Case, harmonic_cases, million_cases, product_cases, table_cases
 from nbody_ref.conformance.composite import Multilinear, Programmed
 from nbody_ref.conformance.composite_cases import COMPOSITE, composite_cases, composite_operations
 from nbody_ref.conformance.diagnosis import likely_cause
 from nbody_ref.conformance.fingerprint import fingerprint
+from nbody_ref.conformance.formats import HALVES
 from nbody_ref.conformance.operation import Harmonics, Operation, Product
 from nbody_ref.conformance.outcome import Outcome, Report
 from nbody_ref.conformance.path_sets import PathSet, default_sets, named_sets, path_set_cases
@@ -146,11 +147,14 @@ def _operation(
             if checks is not None and case.check not in checks:
                 continue
             for outcome in _judge(backend, case, dtype):
-                if outcome.status == "fail" and suspects and not outcome.cause:
+                if outcome.status == "fail" and suspects and not outcome.cause and dtype not in HALVES:
                     outcome.cause, suspects = likely_cause(backend, case, outcome, dtype), suspects - 1
                 yield outcome
         if op is not None and not isinstance(op, PathSet):
             yield from _hygiene(backend, op, dtype, seed, checks)
+    if name == "convolution" and "million" in (checks or ()):
+        for case in million_cases(dtype, caps.orders, seed):
+            yield from _judge(backend, case, dtype)
 
 
 def _path_sets(name: str, caps: Capabilities, products: int | tuple[str, ...] | None) -> list[PathSet]:
@@ -209,7 +213,7 @@ def judge(
         if name not in found:
             yield replace(base, result=name, status="fail", text=f"no gradient in {name} was returned")
             continue
-        result = measure(found[name], truth, dtype, caps.unit(dtype), case.slack, case.exact)
+        result = measure(found[name], truth, dtype, caps.unit(dtype), case.slack, case.exact, caps.store(dtype))
         outcome = replace(base, result=name, measured=result)
         if not result.ok:
             outcome.status, outcome.text = "fail", _words(case.op, name, result)
@@ -252,7 +256,7 @@ def _words(op: Operation, name: str, result: Measure) -> str:
 def _hygiene(
     backend: Backend, op: Operation, dtype: str, seed: int, checks: tuple[str, ...] | None
 ) -> Iterator[Outcome]:
-    for name, order in hygiene.applicable(backend, op):
+    for name, order in hygiene.applicable(backend, op, dtype):
         if checks is not None and name not in checks:
             continue
         case = hygiene.base_case(op, dtype, order, seed)

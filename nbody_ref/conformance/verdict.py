@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.conformance.formats import smallest, spacing
+from nbody_ref.conformance.formats import unit as format_unit
 from nbody_ref.conformance.operation import Operation, Product
 from nbody_ref.conformance.truth import Certified
 from nbody_ref.irreps import Irreps
@@ -68,7 +70,9 @@ class Measure:
         return self.ok and self.rho > 4 + np.sqrt(max(self.gate, 0)) / 2
 
 
-def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float, exact: bool = False) -> Measure:
+def measure(
+    got: Array, truth: Certified, dtype: str, unit: float, slack: float, exact: bool = False, store: float = 0.0
+) -> Measure:
     """Compare a result with certified truth.
 
     Parameters
@@ -76,27 +80,31 @@ def measure(got: Array, truth: Certified, dtype: str, unit: float, slack: float,
     got : float64
         Result in our gauge.
     truth : Certified
-    dtype : {"float64", "float32"}
+    dtype : str
     unit : float
         Unit roundoff of the declared arithmetic.
     slack : float
         Roundings of a term beside the n of the sum.
     exact : bool
         Allow no error at all.
+    store : float
+        Unit roundoff of the format in which results are stored, if it is shorter than that of the arithmetic.
     """
     shape = got.shape
     got, value, low, S, n = (np.asarray(x).reshape(-1) for x in (got, truth.value, truth.low, truth.S, truth.n))
-    tiny = float(np.finfo(dtype).smallest_subnormal)
+    tiny = smallest(dtype)
     with np.errstate(all="ignore"):
         error = np.abs((got - value) - low)
         error[~np.isfinite(got)] = inf
-        limit = np.zeros_like(S) if exact else (n + slack) * (unit * S) + np.where(S > 0, (8 * n + 8) * tiny, 0)
+        size = unit * S + store * np.abs(value)
+        own = (n + slack) * (unit * S) * (1 + store) + store * np.abs(value)
+        limit = np.zeros_like(S) if exact else own + np.where(S > 0, (8 * n + 8) * tiny, 0)
         limit = limit + (0.0 if truth.radius is None else np.asarray(truth.radius).reshape(-1))
         bad = error > limit
         noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
         bad &= ~noise
         below = ~bad & (unit * S < (8 * n + 8) * tiny)  # below the normal range errors are absolute
-        rho = _largest_rho(error, unit * S, noise | below)
+        rho = _largest_rho(error, size, noise | below)
         excess = np.where((error > 0) & ~noise, error / np.maximum(limit, tiny), 0.0)
         ulps = _ulps(error, value, dtype)
     at = int(np.argmax(excess)) if len(excess) else -1
@@ -123,9 +131,7 @@ def _largest_rho(error: Array, size: Array, excused: Array) -> float:
 
 def _ulps(error: Array, value: Array, dtype: str) -> Array:
     """Errors in units in the last place of the exact value."""
-    ulp = np.abs(np.spacing(np.abs(value).astype(dtype))).astype(np.float64)
-    tiny = float(np.finfo(dtype).smallest_subnormal)
-    return np.asarray(np.where(value != 0, error / np.maximum(ulp, tiny), 0.0))
+    return np.asarray(np.where(value != 0, error / spacing(value, dtype), 0.0))
 
 
 def _bits(relative: float) -> float:
@@ -137,7 +143,7 @@ def _bits(relative: float) -> float:
 
 def precision_name(bits: float, dtype: str) -> str:
     """What arithmetic an observed precision belongs to, if it is less than that of `dtype`."""
-    own = np.finfo(dtype).nmant + 1
+    own = -log2(format_unit(dtype))
     if bits >= own - 6 or bits < 5:
         return ""
     names = ((20.0, "float32"), (13.5, "between TF32 and float32"), (9.0, "TF32 or float16"), (5.0, "bfloat16"))

@@ -39,7 +39,8 @@ def test_correct_kernels_pass_the_core_set(backend):
 
 
 def test_planted_errors_fail_on_the_core_set():
-    for name in ("weight gradient sign", "coefficient typo", "second: x1 constant", "edge tail", "m reversed", "denormals flushed"):
+    values = ("coefficient typo", "edge tail", "m reversed", "denormals flushed")
+    for name in (*values, "weight gradient sign", "second: x1 constant"):
         assert judge_vectors(mutant(name).kernel(), core_folder()).failures, name
 
 
