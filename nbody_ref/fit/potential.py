@@ -248,7 +248,7 @@ def _network(config: Mapping[str, Any], arrays: Mapping[str, Array]) -> Network 
 def _weights(network: Network | PublishedModel) -> str:
     if isinstance(network, Network):
         return f"{network.parameters[network.readout].size} fitted weights of {network.parameters.n}"
-    return f"{network.parameters.n} weights of {type(network).__name__}"
+    return f"{network.parameters.n} weights of {network.spec.to_dict()['model']}"
 
 
 def _baseline(given: Mapping[str, Any], species: tuple[int, ...]) -> Baseline:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.conventions import names
+from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.models import checks
 from nbody_ref.models.mace_paths import MACE, TREES
 from nbody_ref.ops.activation import Activation
 
@@ -60,6 +63,11 @@ class MaceSpec:
         Library whose signs of couplings the weights belong to.
     dtype : {"float64", "float32"}
         Of states and weights; positions and energies are float64 always.
+
+    Raises
+    ------
+    NBodyRefError, IrrepsError, GeometryError
+        If a field is not what it must be.
     """
 
     species: tuple[int, ...]
@@ -85,25 +93,23 @@ class MaceSpec:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        if not self.species or len(set(self.species)) != len(self.species) or min(self.species) < 1:
-            raise NBodyRefError(f"MaceSpec: 'species' must be distinct atomic numbers, got {self.species}")
-        object.__setattr__(self, "energies", self.energies or (0.0,) * len(self.species))
+        checks.check_species(self)
+        object.__setattr__(self, "energies", tuple(self.energies) or (0.0,) * len(self.species))
+        least = {"lmax": 0, "correlation": 1, "n_radial": 1, "p": 1, "radial_mlp": 1, "readout": 1}
+        checks.check_integers(self, least, lists=("correlation", "radial_mlp"))
+        checks.check_numbers(self, ("scale", "shift"), positive=("cutoff", "neighbours"))
+        words = {"product": PRODUCTS, "tree": tuple(TREES), "convention": names(), "dtype": ("float64", "float32")}
+        checks.check_words(self, words)
+        for name, wanted in (("energies", len(self.species)), ("residual", len(self.correlation))):
+            if len(getattr(self, name)) != wanted:
+                raise NBodyRefError(f"MaceSpec: {name!r} must have {wanted} entries, got {len(getattr(self, name))}")
+        if not self.correlation or not all(isinstance(flag, bool) for flag in self.residual):
+            raise NBodyRefError(f"MaceSpec: 'residual' must be True or False for each layer, got {self.residual}")
+        if not all(isfinite(e) for e in self.energies):
+            raise NBodyRefError(f"MaceSpec: 'energies' must be finite, got {self.energies}")
+        if self.bond_cutoff is not None:
+            checks.check_integers(self, {"bond_cutoff": 0})
         object.__setattr__(self, "hidden", str(Irreps(self.hidden)))
-        if not self.cutoff > 0:
-            raise GeometryError(f"MaceSpec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff}")
-        sizes = {
-            "energies": (len(self.energies), len(self.species)),
-            "residual": (len(self.residual), len(self.correlation)),
-        }
-        for name, (came, wanted) in sizes.items():
-            if came != wanted:
-                raise NBodyRefError(f"MaceSpec: {name!r} must have {wanted} entries, got {came}")
-        if not self.correlation or min(self.correlation) < 1:
-            raise NBodyRefError(f"MaceSpec: 'correlation' must be positive for each layer, got {self.correlation}")
-        allowed = {"product": PRODUCTS, "tree": tuple(TREES), "dtype": ("float64", "float32")}
-        for name, words in allowed.items():
-            if getattr(self, name) not in words:
-                raise NBodyRefError(f"MaceSpec: {name!r} must be one of {words}, got {getattr(self, name)!r}")
         self._check_hidden()
 
     def _check_hidden(self) -> None:

@@ -180,13 +180,18 @@ def test_single_precision_follows_double():
 
 BAD = {
     "'species' must be distinct": (NBodyRefError, {"species": (1, 1)}),
-    "'cutoff' must be a positive length": (GeometryError, {"cutoff": 0.0}),
+    "'cutoff' must be a positive number": (GeometryError, {"cutoff": 0.0}),
+    "'scale' must be a finite number": (GeometryError, {"scale": float("nan")}),
     "'residual' must have 2 entries, got 1": (NBodyRefError, {"residual": (True,)}),
-    "'correlation' must be positive": (NBodyRefError, {"correlation": (0, 1)}),
+    "'residual' must be True or False": (NBodyRefError, {"residual": (0, 1)}),
+    "'correlation' must be": (IrrepsError, {"correlation": (0, 1)}),
     "'product' must be one of": (NBodyRefError, {"product": "comb"}),
     "'tree' must be one of": (NBodyRefError, {"tree": "bush"}),
+    "'convention' must be one of": (NBodyRefError, {"convention": "e3nn 7"}),
+    "'bond_cutoff' must be": (IrrepsError, {"bond_cutoff": -1}),
     "'hidden' must be irreps of O": (IrrepsError, {"hidden": "4x0e + 3x1o"}),
     "'energies' must have 2 entries, got 1": (NBodyRefError, {"energies": (1.0,)}),
+    "'energies' must be finite": (NBodyRefError, {"energies": (1.0, float("inf"))}),
 }
 
 
