@@ -99,6 +99,23 @@ def test_gradient_of_the_loss_is_its_difference_quotient(frames, targets, dipole
     assert abs(without.gradient(x, [0, 1, 2])[1] @ direction - slope) > bound
 
 
+def test_gradient_by_complex_weights_is_its_difference_quotient(frames, targets):
+    """Real and imaginary parts alike; without the conjugation the imaginary parts would have the wrong sign."""
+    gate = Gate((Directed(Bessel(3, 4.0), 1, mul=2), Bare("centre")), Irreps("1x0e"))
+    spec = Spec(frames.species, 4.0, (gate, Gate((Bare(),))), dtype="complex128", basis="complex")
+    loss = Loss(Network(spec, seed=4), frames, targets, [10, 11])
+    x = loss.start()
+    assert len(x) == 2 * loss.model.parameters.n
+    for part in (0, 1):
+        direction = np.zeros(len(x))
+        direction[part::2] = np.random.default_rng(5).standard_normal(len(x) // 2)
+        _, gradient = loss.gradient(x, [0, 1, 2])
+        slope, bound = quotient(lambda y: loss.gradient(y, [0, 1, 2])[0], x, direction, 1e-4, 200)
+        assert abs(gradient @ direction - slope) <= bound
+        sign = np.where(np.arange(len(x)) % 2, -1.0, 1.0)
+        assert part == 0 or abs((gradient * sign) @ direction - slope) > bound
+
+
 def test_score_of_the_loss_is_the_root_of_its_value(frames, targets, dipoles):
     network, labels = dipoles
     loss = Loss(network, frames, targets, [10, 11], {"dipole": labels})
