@@ -36,6 +36,7 @@ Array = np.ndarray[Any, Any]
 
 ROUNDED = 1e-6  # relative: constants of a model made in single precision
 ROUNDED_DOUBLE = 1e-12  # relative: constants of a model made in double precision
+CONVENTIONS = ("e3nn==0.4.4", "e3nn>=0.5")  # the first if both agree
 SCRIPT = Path(__file__).with_name("mace_export.py")
 
 
@@ -146,17 +147,15 @@ def convert(
     if not dtypes <= {"float64", "float32"} or len(dtypes) != 1:
         raise FileError(f"convert: 'parameters' must be all float64 or all float32, got {sorted(dtypes)}")
     try:
-        spec = MaceSpec.from_dict({**config, "dtype": dtypes.pop()})
-        arrays, deviations = dict(parameters), [_radial_deviation(spec, constants), _coupling_deviation(constants)]
-        for convention in ("e3nn==0.4.4", "e3nn>=0.5"):
-            found = [_expand(spec, convention, name, U)[0] for name, U in _tensors(constants)]
-            if max(found) <= ROUNDED:
-                spec = replace(spec, convention=convention)
-                break
-        else:
-            found = _fold(spec, arrays, constants)
+        spec, arrays = MaceSpec.from_dict({**config, "dtype": dtypes.pop()}), dict(parameters)
+        of_couplings = {name: _coupling_deviation(constants, name) for name in CONVENTIONS}
+        of_products = {name: _product_deviation(spec, constants, name) for name in CONVENTIONS}
+        spec = replace(spec, convention=min(CONVENTIONS, key=lambda name: (of_couplings[name], of_products[name])))
+        deviation = of_products[spec.convention]
+        if deviation > ROUNDED:
+            deviation = _fold(spec, arrays, constants)
             spec = replace(spec, product="reduced")
-        deviation = max(*deviations, *found)
+        deviation = max(deviation, of_couplings[spec.convention], _radial_deviation(spec, constants))
         if deviation > ROUNDED:
             raise FileError(f"convert: 'constants' differ from the exact ones by {deviation:.1e}, more than rounding")
         return Converted(Mace(spec, arrays), deviation, dict(versions))
@@ -177,6 +176,11 @@ def _place(name: str) -> tuple[int, int, int]:
     return numbers[0], numbers[1], numbers[2]
 
 
+def _product_deviation(spec: MaceSpec, constants: Mapping[str, Array], convention: str) -> float:
+    """Largest relative difference between the stored tensors U and the published paths with the signs of a library."""
+    return max(_expand(spec, convention, name, U)[0] for name, U in _tensors(constants))
+
+
 def _expand(spec: MaceSpec, convention: str, name: str, U: Array) -> tuple[float, Array]:
     """Relative difference between U and the published paths, and U's values at random states and ours, stacked."""
     t, i, nu = _place(name)
@@ -193,8 +197,8 @@ def _expand(spec: MaceSpec, convention: str, name: str, U: Array) -> tuple[float
     return _relative(theirs, published), np.concatenate([ours, theirs], axis=1)
 
 
-def _fold(spec: MaceSpec, arrays: dict[str, Array], constants: Mapping[str, Array]) -> list[float]:
-    """Replace weights of any basis of the symmetric functions by those of ours; returns what the basis cannot say."""
+def _fold(spec: MaceSpec, arrays: dict[str, Array], constants: Mapping[str, Array]) -> float:
+    """Replace weights of any basis of the symmetric functions by those of ours; returns what ours cannot say."""
     found = []
     for name, U in _tensors(constants):
         t, i, nu = _place(name)
@@ -208,7 +212,7 @@ def _fold(spec: MaceSpec, arrays: dict[str, Array], constants: Mapping[str, Arra
         if weight in arrays:
             folded = np.einsum("ik,zkc->zic", M, arrays[weight].astype(np.float64))
             arrays[weight] = folded.astype(arrays[weight].dtype)
-    return found
+    return max(found)
 
 
 def _tensor_values(U: Array, x: Array, nu: int) -> Array:
@@ -225,7 +229,10 @@ def _our_values(x: Array, irreps: Irreps, nu: int, root: Irrep, convention: str)
     if nu == 1:
         part = [p.irrep for p in irreps].index(root)
         return x[:, irreps.offsets[part] : irreps.offsets[part] + root.dim].reshape(-1, 1)
-    table = FusionTable.build([irreps], symmetric(irreps, nu, root, convention).terms)
+    terms = symmetric(irreps, nu, root, convention).terms
+    if not terms:  # paths that vanish on equal legs, such as the cross product of a vector with itself
+        return np.zeros((len(x) * root.dim, 0))
+    table = FusionTable.build([irreps], terms)
     return fuse(x, table).reshape(len(x), -1, root.dim).transpose(0, 2, 1).reshape(len(x) * root.dim, -1)
 
 
@@ -235,17 +242,17 @@ def _radial_deviation(spec: MaceSpec, constants: Mapping[str, Array]) -> float:
     return max(float(np.max(abs(found / value - 1))) for found, value in pairs)
 
 
-def _coupling_deviation(constants: Mapping[str, Array]) -> float:
-    """Of the tensors w3j of the convolutions, up to the sign that their version of e3nn gives them."""
+def _coupling_deviation(constants: Mapping[str, Array], convention: str) -> float:
+    """Of the tensors w3j of the convolutions, with the signs of a library."""
     worst = 0.0
     for name, found in constants.items():
         match = re.search(r"_w3j_(\d+)_(\d+)_(\d+)$", name)
         if match:
             l1, l2, l = map(int, match.groups())
-            sign = get("e3nn==0.4.4").coupling_sign(l1, l2, l)
+            sign = get(convention).coupling_sign(l1, l2, l)
             worst = max(worst, _relative(found, sign * clebsch_gordan(l1, l2, l) / sqrt(2 * l + 1)))
     return worst
 
 
 def _relative(found: Array, wanted: Array) -> float:
-    return float(abs(found - wanted).max() / abs(wanted).max())
+    return float(abs(found - wanted).max() / (abs(wanted).max() or 1.0))

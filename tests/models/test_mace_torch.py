@@ -31,7 +31,7 @@ def _generator():
 
 
 MAKE = _generator()
-HIDDEN = {0: "4x0e", 1: "4x0e + 4x1o", 2: "4x0e + 4x1o + 4x2e"}
+HIDDEN = {0: "4x0e", 1: "4x0e + 4x1o", 2: "4x0e + 4x1o + 4x2e", "both parities": "4x0e + 4x1o + 4x1e + 4x2e"}
 
 
 def config_of(L, lmax, correlation, residual, scaled=True, species=(1, 6, 8)):
@@ -54,6 +54,7 @@ CONFIGURATIONS = {
     "3 layers, nu 3, 1, 2, L 1": config_of(1, 3, (3, 1, 2), (True, True, True)),
     "2 layers, nu 3, L 1, one species": config_of(1, 2, (3, 3), (False, True), species=(6,)),
     "2 layers, nu 3, L 1, five species": config_of(1, 2, (3, 3), (False, True), species=(1, 6, 7, 8, 9)),
+    "axial vectors, couplings of odd sum": config_of("both parities", 2, (3, 2), (False, True)),
     "degree 2 from nu 2 only": config_of(2, 1, (2, 2), (False, True)),
 }
 
@@ -107,6 +108,15 @@ def test_energies_forces_and_weight_gradients_are_those_of_mace_torch(name):
     assert ours.deviation < 1e-13
     energy, forces, gradient = differences(ours.model, theirs, config)
     assert energy <= PROMISED and forces <= PROMISED and gradient <= PROMISED_GRADIENT
+
+
+def test_another_activation_of_the_last_readout(monkeypatch):
+    monkeypatch.setattr(MAKE, "MORE", {"gate": torch.tanh})
+    config = CONFIGURATIONS["2 layers, nu 1, L 1"]
+    theirs = torch_model(config)
+    ours = converted(theirs).model
+    assert ours.spec.readout_activation.name == "tanh"
+    assert max(differences(ours, theirs, config)) <= PROMISED
 
 
 def test_a_planted_error_is_caught():
