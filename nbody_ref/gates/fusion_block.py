@@ -22,7 +22,7 @@ from nbody_ref.fusion.tree import check_tree, leaves, left_comb
 from nbody_ref.gates import steps
 from nbody_ref.gates.chain import Entry, Op, op_of
 from nbody_ref.gates.weights import Paths
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 from nbody_ref.ops import channel_mixing
 from nbody_ref.ops.cg_product import ProductTable
 
@@ -62,7 +62,7 @@ class FusionBlock:
     SchemeError
         If `tree` is no binary tree, or `reduced` stands with another tree, a bond or "vertices".
     IrrepsError
-        If an irrep is malformed, none is kept, or `weights` is unknown.
+        If an irrep is malformed, none is kept or one twice, or another field is not what it must be.
     """
 
     keep: tuple[str, ...]
@@ -72,16 +72,20 @@ class FusionBlock:
     reduced: bool = False
 
     def __post_init__(self) -> None:
-        if self.weights not in TYINGS:
+        if not isinstance(self.weights, str) or self.weights not in TYINGS:
             raise IrrepsError(f"FusionBlock: 'weights' must be one of {', '.join(TYINGS)}, got {self.weights!r}")
-        if not self.keep:
-            raise IrrepsError("FusionBlock: 'keep' must name the irreps of the result, at least one")
-        for irrep in self.keep:
-            Irrep.parse(irrep)
-        if self.bond is not None and self.bond < 0:
-            raise IrrepsError(f"FusionBlock: 'bond' must be a degree or None, got {self.bond}")
+        if not isinstance(self.keep, tuple | list) or not self.keep:
+            raise IrrepsError(f"FusionBlock: 'keep' must name the irreps of the result, got {self.keep!r}")
+        keep = tuple(str(Irrep.parse(irrep)) for irrep in self.keep)
+        if len(set(keep)) != len(keep):
+            raise IrrepsError(f"FusionBlock: 'keep' must name each irrep once, got {self.keep!r}")
+        object.__setattr__(self, "keep", keep)
+        if self.bond is not None:
+            object.__setattr__(self, "bond", check_integer("FusionBlock", "bond", self.bond))
         if self.tree is not None:
             object.__setattr__(self, "tree", check_tree("FusionBlock", self.tree))
+        if not isinstance(self.reduced, bool):
+            raise IrrepsError(f"FusionBlock: 'reduced' must be True or False, got {self.reduced!r}")
         comb = self.tree is None or self.tree == left_comb(len(leaves(self.tree)))
         if self.reduced and not (comb and self.bond is None and self.weights != "vertices"):
             raise SchemeError("FusionBlock: 'reduced' needs the left comb, no 'bond' and weights of labellings")

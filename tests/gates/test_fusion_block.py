@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nbody_ref import clebsch_gordan
-from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.errors import IrrepsError, NBodyRefError, SchemeError
 from nbody_ref.exact.gauges import MONOMIAL, Gauge, real_gauge
 from nbody_ref.exact.network import flatten, rational_points, rotate, transform, unflatten
 from nbody_ref.exact.ring import Gauss
@@ -293,7 +293,7 @@ def test_bad_trees_labels_and_sizes_are_named():
         FusionBlock(("zero",))
     with pytest.raises(IrrepsError, match="'keep' must name the irreps"):
         FusionBlock(())
-    with pytest.raises(IrrepsError, match="'bond' must be a degree or None, got -1"):
+    with pytest.raises(IrrepsError, match="'bond' must be a non-negative integer, got -1"):
         FusionBlock(("0e",), bond=-1)
     with pytest.raises(SchemeError, match="'reduced' needs the left comb"):
         FusionBlock(("0e",), right_comb(3), reduced=True)
@@ -309,3 +309,18 @@ def test_bad_trees_labels_and_sizes_are_named():
         Network(Spec((1, 8), 4.0, (gate, Gate((Bare(),)))))
     with pytest.raises(SchemeError, match=r"'limit' is .* terms, but there are"):
         block_on(["a"] * 12, FusionBlock(("0e",), left_comb(12)))
+
+
+HOSTILE = (None, "x", 5, -1, 2.5, True, [], (), {}, ("0e", 1), ["0e", "0e"], np.nan, object(), np.int8(2), ((0, 1), 2),
+           [[0, 1], [2]], ("1o",), "diagonal", 10**30)  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["keep", "tree", "bond", "weights", "reduced"])
+def test_whatever_is_passed_the_answer_is_a_block_or_an_error_of_the_package(field):
+    for wrong in HOSTILE:
+        try:
+            block = FusionBlock(**{"keep": ("0e",), field: wrong})
+        except NBodyRefError as error:
+            assert ": " in str(error)
+        else:
+            assert FusionBlock.from_dict(json.loads(json.dumps(block.to_dict()))) == block
