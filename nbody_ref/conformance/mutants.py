@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.conformance.backend import Backend
 from nbody_ref.conformance.model import Model
+from nbody_ref.conformance.mutant_blocks import BLOCKS
 from nbody_ref.conformance.mutant_harmonics import HARMONICS
 from nbody_ref.conformance.mutant_plans import PLANS
 from nbody_ref.conformance.mutant_products import PRODUCTS, TABLES
@@ -33,23 +35,32 @@ class Mutant:
     operations : tuple of str
         Where it can show.
     method : str
-        Method of `Model` that is changed.
+        Method that is changed.
     change : callable
-        Takes the original bound method and the model, returns the wrong one.
+        Takes the original bound method and the kernel, returns the wrong one.
+    base : {"model", "blocks"}
+        The correct kernel: `Model`, or this package's own `Blocks`.
     """
 
     name: str
     text: str
     operations: tuple[str, ...]
     method: str
-    change: Callable[[Any, Model], Any]
+    change: Callable[[Any, Any], Any]
+    base: str = "model"
 
-    def kernel(self) -> Model:
-        """A model kernel with this error."""
-        model = Model()
-        model.name = f"mutant: {self.name}"
-        setattr(model, self.method, self.change(getattr(model, self.method), model))
-        return model
+    def correct(self) -> Backend:
+        """The kernel without this error."""
+        from nbody_ref.conformance.reference_blocks import Blocks
+
+        return Model() if self.base == "model" else Blocks()
+
+    def kernel(self) -> Backend:
+        """The kernel with this error."""
+        kernel = self.correct()
+        kernel.name = f"mutant: {self.name}"
+        setattr(kernel, self.method, self.change(getattr(kernel, self.method), kernel))
+        return kernel
 
 
 MUTANTS = tuple(
@@ -60,6 +71,9 @@ MUTANTS = tuple(
         (("solid", "spherical", "rotation"), HARMONICS),
     )
     for name, (text, method, change) in rows.items()
+) + tuple(
+    Mutant(name, text, operations, method, change, "blocks")
+    for name, (text, operations, method, change) in BLOCKS.items()
 )
 
 

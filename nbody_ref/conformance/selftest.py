@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.backend import Capabilities
-from nbody_ref.conformance.model import Model
+from nbody_ref.conformance.backend import Backend, Capabilities
+from nbody_ref.conformance.composite_cases import composite_cases, composite_operations
 from nbody_ref.conformance.mutants import MUTANTS, Mutant, mutant
 from nbody_ref.conformance.operation import Coupling, Harmonics, Operation, Product, Rotation
 from nbody_ref.conformance.suite import run
@@ -27,6 +27,9 @@ def hunt(names: tuple[str, ...] = ()) -> Iterator[tuple[Mutant, tuple[str, ...]]
 def catchers(planted: Mutant) -> tuple[str, ...]:
     """Names of the checks that fail on a planted error, in float32."""
     kernel = planted.kernel()
+    if planted.base == "blocks":
+        report = run(kernel, planted.operations, ("float32",), causes=False)
+        return tuple(dict.fromkeys(outcome.check for outcome in report.failures))
     kernel.capabilities = SMALL
     where = tuple(name for name in planted.operations if name != "product")
     report = run(kernel, where, ("float32",), causes=False, products=1)
@@ -44,7 +47,9 @@ def customary(planted: Mutant) -> bool:
 
     Values to 1e-4, gradients and second gradients to 1e-3, as in the suites that reference libraries ship.
     """
-    wrong, right = planted.kernel(), Model()
+    wrong, right = planted.kernel(), planted.correct()
+    if planted.base == "blocks":
+        return any(_differ(wrong, right, op) for name in planted.operations for op in composite_operations(name, 2))
     graph, chosen = np.random.default_rng(0), planted.operations[0]
     operations: tuple[Operation, ...] = (Product.convolution("8x0e + 8x1o + 8x2e", 2),)
     if chosen != "product" and planted.method != "table":
@@ -57,6 +62,31 @@ def customary(planted: Mutant) -> bool:
             for order in range(3 if op.differentiable else 1):
                 if not _agree(_outputs(wrong, op, inputs, order), _outputs(right, op, inputs, order), order):
                     return True
+    return False
+
+
+def _differ(wrong: Backend, right: Backend, op: Operation) -> bool:
+    """Whether allclose sees it on the first inputs of an operation, with positive cotangents and tangents."""
+    for case in composite_cases(op, "float32", (0, 1, 2), 0):
+        plain: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        for name, x in case.inputs.items():
+            if name == "cotangent" or name.endswith("_dot"):
+                extra[name.removesuffix("_dot")] = abs(x).astype(np.float32)
+            else:
+                plain[name] = x if x.dtype.kind == "i" else x.astype(np.float32)
+        g = extra.pop("cotangent", None)
+        outputs = []
+        for kernel in (wrong, right):
+            if case.order == 0:
+                outputs.append({"out": kernel.forward(op, plain)})
+            else:
+                found = kernel.vjp(op, plain, g) if case.order == 1 else kernel.double_vjp(op, plain, g, extra)
+                outputs.append({name: x for name, x in found.items() if x is not None})
+        if not _agree(outputs[0], outputs[1], case.order):
+            return True
+        if case.order == 2:
+            break
     return False
 
 
@@ -74,7 +104,7 @@ def _uniform(op: Operation, draw: np.random.Generator) -> dict[str, Any]:
     return inputs
 
 
-def _outputs(kernel: Model, op: Operation, inputs: Mapping[str, Any], order: int) -> dict[str, Any]:
+def _outputs(kernel: Backend, op: Operation, inputs: Mapping[str, Any], order: int) -> dict[str, Any]:
     plain = {name: x.copy() for name, x in inputs.items() if name != "cotangent"}
     if order == 0:
         return {"out": kernel.forward(op, plain)}
