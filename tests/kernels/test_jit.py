@@ -173,3 +173,26 @@ def test_inspection_sees_signed_indices(tmp_path):
     head = "import planted\nplanted.read(np.ones(3), np.ones(1, "
     assert inspect(tmp_path, head + "np.uintp))")["planted.read"] == ["index in line 5"]  # uintp + 1 is int64
     assert inspect(tmp_path, head + "np.int64))")["planted.read"] == ["index in line 5", "signed array"]
+
+
+OVERLAP = """{head}
+@kernel(distinct={distinct})
+def add(out, x, w, n):
+    for c in range(n):
+        out[c] += x[c] * w[c]
+"""
+COUNT = "a, b = np.zeros(8), np.ones(8); planted.add(a, b, b, np.uintp(8)); print(sum(a), 'memcheck' in "
+COUNT += "''.join(planted.add.inspect_llvm().values()))"
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_distinct_arrays_are_not_tested_for_overlap(tmp_path, distinct):
+    """If this fails, Numba ignores what it is told, and short loops are slower; results do not depend on it."""
+    (tmp_path / "planted.py").write_text(OVERLAP.format(head=HEAD, distinct=distinct))
+    settings = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": "0"}
+    settings["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(PACKAGE.parent)])
+    script = f"import numpy as np, planted\n{COUNT}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **settings}, check=True
+    )
+    assert done.stdout.split() == ["8.0", str(not distinct)]
