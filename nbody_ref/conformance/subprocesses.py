@@ -176,7 +176,8 @@ class _Announcing(Backend):
     def __init__(self, backend: Backend, tell: Callable[[tuple[str, Any]], None]) -> None:
         self.backend, self.tell = backend, tell
         self.name, self.convention, self.capabilities = backend.name, backend.convention, backend.capabilities
-        self.asarray, self.to_numpy = backend.asarray, backend.to_numpy  # type: ignore[method-assign]
+        for name in ("asarray", "to_numpy", "operations"):
+            setattr(self, name, getattr(backend, name))
 
     def _call(self, what: str, op: Operation, inputs: dict[str, Any], *more: Any) -> Any:
         sizes = ", ".join(f"{name} {tuple(np.shape(x))}" for name, x in inputs.items())
