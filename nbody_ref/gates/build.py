@@ -36,14 +36,15 @@ class Source:
     psi, r : str
         Variables: the children's states and positions.
     all, directed, centre : Entry
-        Edges from all children, from those at another position than the parent, from the one at the parent's own.
+        Edges from all children, from those at another position than the parent, from the one at the parent's own; None
+        where the parent has no position: a molecule above neighbourhoods.
     """
 
     psi: str
     r: str
     all: Entry
-    directed: Entry
-    centre: Entry
+    directed: Entry | None
+    centre: Entry | None
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Builder:
     def bare(self, term: Bare, place: Place) -> str:
         """The sum over children of psi."""
         source = place.source(term.level)
-        edges = source.all if term.children == "all" else source.centre
+        edges = source.all if term.children == "all" else _placed(source.centre, place, 'Bare("centre")')
         total = self.emit(steps.SUM, (source.psi,), f"{place.name}/sum/{term.children}", edges)
         self.irreps[total] = self.irreps[source.psi]
         return total
@@ -171,7 +172,8 @@ class Builder:
         paths = tuple(path for path in every if path[1] in degrees for _ in range(n))
         index = tuple(range(n)) * (len(paths) // n)
         table = message.MessageTable.build(psi, term.lmax, paths=paths, basis=self.basis)
-        edges, where = source.directed, f"{source.r}-{place.r}[{source.directed.name}]"
+        edges = _placed(source.directed, place, "Directed")
+        where = f"{source.r}-{place.r}[{edges.name}]"
         r = self.emit(steps.RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
         dist = self.emit(steps.DISTANCE, (r,), f"{where}/dist")
         y, g = self.functions(r, dist, where, term)
@@ -242,6 +244,16 @@ class Builder:
         mixed = self.emit(steps.MIXING, (fragments, name), f"{name}/mixed", kind, table)
         self.irreps[mixed] = out
         return mixed
+
+
+def _placed(edges: Entry | None, place: Place, term: str) -> Entry:
+    """The edges, if the parents have positions."""
+    if edges is None:
+        raise SchemeError(
+            f"{place.name}: a term {term} needs parents with a position; a molecule above neighbourhoods has none, "
+            f"its gate sums states: Bare(), Pairs or products of them"
+        )
+    return edges
 
 
 def _irrep(like: Irreps, code: tuple[int, int]) -> Irrep:

@@ -69,8 +69,7 @@ class Neighbourhoods:
             names = (Entry("neighbours and centre"), Entry("neighbours"), Entry("centre"))
             sources = {level - 1: Source(below, "r", *names)}
             return Place(f"level{level}", "r", sources, level - 1, Entry("kind"), Entry("shared"), self.n_species)
-        nothing = Entry("nothing")
-        sources = {level - 1: Source(below, "r", Entry("molecule"), nothing, nothing)}
+        sources = {level - 1: Source(below, "r", Entry("molecule"), None, None)}
         return Place("root", "r", sources, level - 1, Entry("root kind"), Entry("root kind"), 1)
 
     def batch(self, graph: Graph, kinds: Array) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError, ShapeError
+from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError, SchemeError, ShapeError
 from nbody_ref.gates import Bare, Directed, Gate, Product
 from nbody_ref.irreps import Irreps
 from nbody_ref.network import Network, Spec
@@ -266,3 +266,10 @@ def test_species_of_numpy_integers_are_written_as_json():
 def test_species_that_are_no_atomic_numbers_are_refused(species):
     with pytest.raises(NBodyRefError, match="'species' must be distinct atomic numbers"):
         Spec(species, 4.0, two_levels().spec.gates)
+
+
+@pytest.mark.parametrize("term", [Directed(Bessel(2, 4.0), 1), Bare("centre")])
+def test_a_root_without_position_refuses_terms_that_need_one(term):
+    gate = Gate((Directed(Bessel(2, 4.0), 1),), Irreps("1x0e"))
+    with pytest.raises(SchemeError, match=r"root: a term (Directed|Bare\(\"centre\"\)) needs parents with a position"):
+        Network(Spec((1, 6), 4.0, (gate, Gate((term,), Irreps("1x0e")))))
