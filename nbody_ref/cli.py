@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import nbody_ref
 from nbody_ref.conformance import command as conformance
 from nbody_ref.errors import DataError, NBodyRefError
+from nbody_ref.models import command as imports
 
 if TYPE_CHECKING:
     from nbody_ref.fit.output import OutputFolder
@@ -107,6 +108,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
     check.add_argument("--lmax", type=_whole, default=8, help="largest degree (default: 8)")
     made["conform"] = cast(Parser, conformance.add_parser(commands))
+    made["import"] = cast(Parser, imports.add_parser(commands))
     about = command("info", _info, "Versions, or what is in a model file.")
     about.add_argument("model", type=Path, nargs="?", metavar="MODEL")
     about.add_argument("--record", action="store_true", help="all that the file says about its fit, as JSON")
