@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
+from nbody_ref.conformance.complex_gauge import complex_from_native, complex_to_native
 from nbody_ref.conformance.formats import from_storage, to_storage, unit
 from nbody_ref.conformance.operation import MODES, Coupling, Operation, Rotation, result_shape
 from nbody_ref.conventions import Convention
@@ -100,7 +101,8 @@ class Backend:
     ----------
     name : str
     convention : str
-        One of `nbody_ref.conventions.names()`, real gauges: positions, components, layouts and signs are translated.
+        One of `nbody_ref.conventions.names()`: positions, components, layouts and signs are translated. In a complex
+        gauge, states, weights and cotangents are complex128 or complex64, and coupling tensors complex ones.
     capabilities : Capabilities
     """
 
@@ -203,7 +205,7 @@ def call(
     ResultError
         If the backend raises, or returns wrong names, shapes or dtypes.
     """
-    gauge = _gauge(backend)
+    gauge = _gauge(backend, op)
     foreign = {name: to_foreign(gauge, op, name, array, dtype) for name, array in inputs.items()}
     given = {name: backend.asarray(_laid_out(array, view)) for name, array in foreign.items()}
     own = op.in_gauge(gauge)
@@ -216,10 +218,10 @@ def call(
     return {name: _checked(gauge, op, name, x, dtype, inputs) for name, x in arrays.items()}
 
 
-def _gauge(backend: Backend) -> Convention:
+def _gauge(backend: Backend, op: Operation) -> Convention:
     gauge = conventions.get(backend.convention)
-    if gauge.basis != "real" or gauge.storage != "complex":
-        raise IrrepsError(f"conformance: real gauges only, {backend.name} declares {backend.convention!r}")
+    if gauge.basis != op.basis:
+        raise IrrepsError(f"conformance: {op.name} is of the {op.basis} gauge, {backend.name} declares {gauge.name!r}")
     return gauge
 
 
@@ -239,6 +241,8 @@ def to_foreign(gauge: Convention, op: Operation, name: str, array: Array, dtype:
     if x.dtype.kind in "iu":
         return x.copy()
     layout = op.layout("out" if name == "cotangent" else name.removesuffix("_dot"))
+    if op.basis == "complex" and layout != "quaternion":
+        return complex_from_native(gauge, op, name, x, dtype)
     if isinstance(layout, Irreps):
         x = gauge.state_from_native(layout, x)
     elif layout == "positions":
@@ -269,9 +273,13 @@ def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, 
     if name not in allowed:
         raise ResultError(f"there is no input {name!r} to have a gradient; inputs are {', '.join(op.differentiable)}")
     wanted = result_shape(op, inputs, name)
+    if op.basis == "complex" and not isinstance(op, Coupling):
+        wanted = (*wanted[:-1], wanted[-1] // 2, *((2,) if gauge.storage == "re_im" else ()))
     if x.shape != wanted:
         raise ResultError(f"{name}: expected shape {wanted}, got {x.shape}")
     try:
+        if op.basis == "complex":
+            return complex_to_native(gauge, op, name, x, dtype)
         wide = op.mixed and x.dtype.kind == "f"
         return np.asarray(to_native(gauge, op, name, x.astype(np.float64) if wide else from_storage(x, dtype)))
     except (ShapeError, DTypeError) as error:

@@ -21,10 +21,10 @@ from nbody_ref.conformance.harmonic_truth import certify_harmonics
 from nbody_ref.conformance.operation import Coupling, Harmonics, Operation, Product, Rotation, result_shape
 from nbody_ref.conformance.program import program_derivatives
 from nbody_ref.conformance.program_truth import certify_program
-from nbody_ref.conformance.terms import derivatives, product_terms
+from nbody_ref.conformance.terms import derivatives, product_derivatives
 from nbody_ref.conformance.truth import Certified, certify
-from nbody_ref.exact.cg import cg_table_real
-from nbody_ref.exact.wigner import wigner_D_real
+from nbody_ref.exact.cg import cg_table, cg_table_real
+from nbody_ref.exact.wigner import wigner_D, wigner_D_real
 
 __all__ = ["AIMS", "Case", "harmonic_cases", "million_cases", "product_cases", "table_cases"]
 
@@ -91,7 +91,7 @@ class Case:
         """Certified results by name."""
         op = self.op
         if isinstance(op, Product):
-            terms = derivatives(product_terms(op, self.inputs), self.order, self.tangent)
+            terms = product_derivatives(op, self.inputs, self.order, self.tangent)
             return {name: certify(t, self.inputs) for name, t in terms.items()}
         if isinstance(op, Multilinear):
             every = derivatives(op.terms(self.inputs), self.order, self.tangent, op.differentiable)
@@ -159,14 +159,15 @@ def product_cases(op: Product, dtype: str, orders: tuple[int, ...], seed: int = 
 
 def _impulse(op: Product) -> Case:
     """All pairs of unit vectors at once, weights distinct powers of two: every structure constant stands alone."""
-    d1, d2 = op.irreps_1.dim, op.irreps_2.dim
+    shapes = op.shapes(1)
+    d1, d2 = shapes["x1"][1], shapes["x2"][1]
     i, j = (index.reshape(-1) for index in np.indices((d1, d2)))
     rows = len(i)
     inputs: dict[str, Array] = {"x1": np.zeros((rows, d1)), "x2": np.zeros((rows, d2))}
     inputs["x1"][np.arange(rows), i] = 2.0 ** (i % 3)
     inputs["x2"][np.arange(rows), j] = 2.0 ** -(j % 5)
     if op.weighted:
-        inputs["w"] = np.broadcast_to(2.0 ** (np.arange(op.n_weights) % 13 - 6.0), (rows, op.n_weights)).copy()
+        inputs["w"] = np.broadcast_to(2.0 ** (np.arange(shapes["w"][1]) % 13 - 6.0), (rows, shapes["w"][1])).copy()
     if op.graph:
         inputs |= {"senders": np.arange(rows), "receivers": np.arange(rows)[::-1].copy()}
     return Case("impulse", op, inputs, note=f"{rows} pairs of unit vectors")
@@ -190,13 +191,13 @@ def _graph_cases(op: Product, dtype: str, orders: tuple[int, ...], seed: int) ->
             yield case
     if op.weighted:
         yield _cancellation(op, dtype, seed)
-    scalar = Product.convolution("3x0e", 0)
+    scalar = Product.convolution("3x0e", 0, basis=op.basis)
     for rows in () if dtype in HALVES else (1, 100, 5000):
         yield _integers(scalar, rows, seed)
-    square = Product.convolution("3x0e", 2)
+    square = Product.convolution("3x0e", 2, basis=op.basis)
     yield from all_orders("coincidence", square, dtype, orders, seed, note="3 channels, 3 paths")
     if dtype not in HALVES:
-        yield _integers(Product.convolution("1x0e", 0), 66_000, seed, "large")
+        yield _integers(Product.convolution("1x0e", 0, basis=op.basis), 66_000, seed, "large")
 
 
 def million_cases(dtype: str, orders: tuple[int, ...], seed: int, rows: int = 1_000_000) -> Iterator[Case]:
@@ -254,28 +255,31 @@ def _special(dtype: str, solid: bool) -> Array:
     return rounded(np.concatenate(rows), dtype)
 
 
-def table_cases(operation: str, lmax: int) -> Iterator[Case]:
+def table_cases(operation: str, lmax: int, basis: str = "real") -> Iterator[Case]:
     """All coupling tables, or all rotation matrices, up to a degree."""
     if operation == "coupling":
         for l1 in range(lmax + 1):
             for l2 in range(lmax + 1):
                 for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1):
-                    yield Case("table", Coupling(l1, l2, l), {}, note=f"({l1}, {l2}, {l})")
+                    yield Case("table", Coupling(l1, l2, l, basis), {}, note=f"({l1}, {l2}, {l})")
     else:
         turns = [(0, 0, 0, 1), (1, 2, 3, 4), (-2, 1, 0, 3), (0, 0, 1, 1), (1, 0, 0, 0), (3, -1, 2, 0), (5, 7, -1, 2)]
         for l in range(lmax + 1):
-            yield Case("table", Rotation(l), {"quaternion": np.array(turns, np.float64)}, note=f"l={l}")
+            yield Case("table", Rotation(l, basis), {"quaternion": np.array(turns, np.float64)}, note=f"l={l}")
 
 
 def _table_truth(op: Operation, inputs: dict[str, Array]) -> Certified:
     if isinstance(op, Coupling):
         exact = np.zeros((2 * op.l1 + 1, 2 * op.l2 + 1, 2 * op.l + 1))
-        for m1, m2, m, entry in cg_table_real(op.l1, op.l2, op.l):
+        for m1, m2, m, entry in (cg_table_real if op.basis == "real" else cg_table)(op.l1, op.l2, op.l):
             exact[op.l1 + m1, op.l2 + m2, op.l + m] = entry.round("float64")
         n = 4 * (op.l1 + op.l2 + op.l)
     elif isinstance(op, Rotation):
         turns = [(int(w), int(x), int(y), int(z)) for x, y, z, w in inputs["quaternion"]]
-        D = [[[entry.round("float64") for entry in row] for row in wigner_D_real(op.l, turn)] for turn in turns]
+        if op.basis == "real":
+            D = [[[x.round() for x in row] for row in wigner_D_real(op.l, turn)] for turn in turns]
+        else:
+            D = [[[x.round() for entry in row for x in entry] for row in wigner_D(op.l, turn)] for turn in turns]
         exact = np.array(D)
         n = ceil(12 * sum(sqrt(j) for j in range(2 * op.l + 1))) + 12 * op.l
     else:

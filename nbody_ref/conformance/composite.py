@@ -61,24 +61,24 @@ class Programmed(Operation):
 class RadialBasis(Programmed):
     """Radial functions of ``dist`` (rows,), g_n(d) d^-l, result (rows, lmax + 1, n)."""
 
-    basis: Radial
+    family: Radial
     lmax: int
     name = "radial"
     differentiable = ("dist",)
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
         """Shape of the result."""
-        return (len(inputs["dist"]), self.lmax + 1, self.basis.n)
+        return (len(inputs["dist"]), self.lmax + 1, self.family.n)
 
     def lowered(self, inputs: Mapping[str, Array]) -> tuple[Program, str, dict[str, Array]]:
         """One function of many columns."""
         rows = len(inputs["dist"])
         program = Program({"dist": (rows,)})
-        return program, program.add(Apply("out", "dist", RadialFunction(self.basis, self.lmax), 0, rows)), {}
+        return program, program.add(Apply("out", "dist", RadialFunction(self.family, self.lmax), 0, rows)), {}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
-        return {"operation": self.name, "basis": self.basis.to_dict(), "lmax": self.lmax}
+        return {"operation": self.name, "basis": self.family.to_dict(), "lmax": self.lmax}
 
 
 @dataclass(frozen=True)

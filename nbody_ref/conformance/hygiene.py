@@ -172,6 +172,7 @@ CHECKS: dict[str, tuple[Callable[[Backend, Case, str], Finding], tuple[int, ...]
 }
 
 
+COMPLEX_CHECKS = ("determinism", "untouched", "strides", "homogeneity")
 COMPOSITE_CHECKS = ("determinism", "untouched", "strides", "symmetry")
 
 
@@ -182,6 +183,8 @@ def applicable(backend: Backend, op: Operation, dtype: str = "float64") -> Itera
         same = caps.deterministic
         wanted = {"determinism": same, "homogeneity": same and dtype not in HALVES, "strides": not caps.contiguous_only}
         if isinstance(op, Multilinear | Programmed) and name not in COMPOSITE_CHECKS:
+            continue
+        if op.basis == "complex" and name not in COMPLEX_CHECKS:
             continue
         product_only = name == "adjoint" and not isinstance(op, Product)
         nan = name == "not a number" and not caps.propagates_nan

@@ -51,6 +51,7 @@ class Operation:
 
     lmax: int
     mixed = False  # results may come in another precision than asked for: tables, energies
+    basis: str = "real"  # in the complex gauge, arrays hold (re, im) side by side; a backend gets complex numbers
 
     @property
     def name(self) -> str:
@@ -111,6 +112,8 @@ class Product(Operation):
     instructions : tuple of Instruction
     weighted : bool
         Whether there is an input ``w`` (rows, n_weights): instructions in order, letters of `MODES` in C order.
+    basis : {"real", "complex"}
+        Gauge of the coupling tensors. In the complex one everything is complex: widths of arrays count (re, im).
     graph : bool
         False: row b of x1, x2, w gives row b of the result. True: rows of x2 and w are edges; edge e takes row
         ``senders[e]`` of x1 and is added to row ``receivers[e]`` of the result, which has as many rows as x1.
@@ -122,6 +125,7 @@ class Product(Operation):
     instructions: tuple[Instruction, ...]
     weighted: bool = True
     graph: bool = False
+    basis: str = "real"
 
     def __post_init__(self) -> None:
         for i in self.instructions:
@@ -189,12 +193,13 @@ class Product(Operation):
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
         """Shape of the result."""
-        return (len(inputs["x1"]), self.irreps_out.dim)
+        return (len(inputs["x1"]), self.irreps_out.dim * (1 + (self.basis == "complex")))
 
     def shapes(self, rows: int, nodes: int | None = None) -> dict[str, tuple[int, ...]]:
         """Shapes of inputs and result (``out``) for so many rows (edges) and nodes."""
         n = nodes if self.graph and nodes is not None else rows
         widths = {"x1": self.irreps_1.dim, "x2": self.irreps_2.dim, "out": self.irreps_out.dim, "w": self.n_weights}
+        widths = {name: width * (1 + (self.basis == "complex")) for name, width in widths.items()}
         kept = widths if self.weighted else [name for name in widths if name != "w"]
         return {name: (rows if name in ("x2", "w") else n, widths[name]) for name in kept}
 
@@ -246,7 +251,8 @@ class Product(Operation):
         rows = [[i.i1, i.i2, i.out, i.mode, [i.coefficient.sign, str(i.coefficient.square())]]
                 for i in self.instructions]
         types = {key: str(getattr(self, key)) for key in ("irreps_1", "irreps_2", "irreps_out")}
-        return {"operation": self.name, **types, "weighted": self.weighted, "instructions": rows}
+        gauge = {} if self.basis == "real" else {"basis": self.basis}
+        return {"operation": self.name, **types, "weighted": self.weighted, "instructions": rows, **gauge}
 
     @classmethod
     def from_dict(cls, text: Mapping[str, Any]) -> Product:
@@ -256,7 +262,8 @@ class Product(Operation):
             ratio = Fraction(square)
             instructions.append(Instruction(i1, i2, out, mode, Surd(sign, ratio.numerator, ratio.denominator)))
         a, b, c = (Irreps(text[key]) for key in ("irreps_1", "irreps_2", "irreps_out"))
-        return cls(a, b, c, tuple(instructions), bool(text["weighted"]), text["operation"] == "convolution")
+        graph, basis = text["operation"] == "convolution", text.get("basis", "real")
+        return cls(a, b, c, tuple(instructions), bool(text["weighted"]), graph, basis)
 
 
 @dataclass(frozen=True)
@@ -295,6 +302,7 @@ class Rotation(Operation):
     """Matrices D^l (rows, 2l + 1, 2l + 1) of the rotations of ``quaternion`` (rows, 4), of any length but 0."""
 
     l: int
+    basis: str = "real"
     name = "rotation"
     differentiable = ()
 
@@ -309,11 +317,11 @@ class Rotation(Operation):
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
         """Shape of the result."""
-        return (len(inputs["quaternion"]), 2 * self.l + 1, 2 * self.l + 1)
+        return (len(inputs["quaternion"]), 2 * self.l + 1, (2 * self.l + 1) * (1 + (self.basis == "complex")))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
-        return {"operation": self.name, "l": self.l}
+        return {"operation": self.name, "l": self.l} | ({} if self.basis == "real" else {"basis": self.basis})
 
 
 @dataclass(frozen=True)
@@ -323,6 +331,7 @@ class Coupling(Operation):
     l1: int
     l2: int
     l: int
+    basis: str = "real"
     name = "coupling"
     differentiable = ()
     mixed = True
@@ -342,7 +351,8 @@ class Coupling(Operation):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
-        return {"operation": self.name, "l1": self.l1, "l2": self.l2, "l": self.l}
+        gauge = {} if self.basis == "real" else {"basis": self.basis}
+        return {"operation": self.name, "l1": self.l1, "l2": self.l2, "l": self.l, **gauge}
 
 
 def result_shape(op: Operation, inputs: Mapping[str, Array], name: str) -> tuple[int, ...]:

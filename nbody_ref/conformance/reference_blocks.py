@@ -59,7 +59,7 @@ def _run(op: Operation, inputs: Inputs) -> Callable[[tuple[Any, ...]], dict[str,
     statics: tuple[Any, ...]
     if isinstance(op, RadialBasis):
         functions = radial.radial, radial.radial_jvp, radial.radial_vjp, radial.radial_vjp_jvp
-        statics = (op.basis, op.lmax)
+        statics = (op.family, op.lmax)
     elif isinstance(op, Mixing):
         functions = mixing.mixing, mixing.mixing_jvp, mixing.mixing_vjp, mixing.mixing_vjp_jvp
         statics = (inputs["kind"], mixing.MixingTable.build(op.irreps_in, op.irreps_out))

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref import conventions
 from nbody_ref.conformance import hygiene
 from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
 from nbody_ref.conformance.cases import Case, harmonic_cases, million_cases, product_cases, table_cases
+from nbody_ref.conformance.complex_gauge import COVERED
 from nbody_ref.conformance.composite import Multilinear, Programmed
 from nbody_ref.conformance.composite_cases import COMPOSITE, composite_cases, composite_operations
 from nbody_ref.conformance.diagnosis import likely_cause
@@ -32,7 +34,8 @@ SUSPECTS = 3  # failing results of one operation that are compared with the plan
 def operations(name: str, backend: Backend) -> list[Operation | None]:
     """What stands for an operation in the default suite; None for tables."""
     own = backend.operations(name)
-    return suite_operations(name, backend.capabilities) if own is None else list(own)
+    basis = conventions.get(backend.convention).basis
+    return suite_operations(name, backend.capabilities, basis) if own is None else list(own)
 
 
 def suite_cases(name: str, caps: Capabilities, dtype: str, seed: int) -> Iterator[Case]:
@@ -41,7 +44,7 @@ def suite_cases(name: str, caps: Capabilities, dtype: str, seed: int) -> Iterato
         yield from _cases(name, op, caps.lmax, dtype, caps.orders, seed, number)
 
 
-def suite_operations(name: str, caps: Capabilities) -> list[Operation | None]:
+def suite_operations(name: str, caps: Capabilities, basis: str = "real") -> list[Operation | None]:
     """What stands for an operation, as far as it is declared."""
     if name in ("coupling", "rotation"):
         return [None]
@@ -53,12 +56,12 @@ def suite_operations(name: str, caps: Capabilities) -> list[Operation | None]:
     lmax = min(caps.lmax, 2)
     x = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((4, 3, 2)[: lmax + 1]))
     y = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((2, 1, 1)[: lmax + 1]))
-    graph = name == "convolution"
+    more: Any = {"graph": name == "convolution", "basis": basis}
     found = [
-        Product.convolution(x, lmax, graph=graph),
-        Product.full(x, y, "uvuv", graph=graph),
-        Product.full(x, x, "uuu", graph=graph),
-        Product.connected(x, y, x, graph=graph),
+        Product.convolution(x, lmax, **more),
+        Product.full(x, y, "uvuv", **more),
+        Product.full(x, x, "uuu", **more),
+        Product.connected(x, y, x, **more),
     ]
     found += [replace(found[1], weighted=True), replace(found[2], weighted=True)]
     return [op for op in found if op.modes <= set(caps.modes) and (caps.weighted if op.weighted else caps.unweighted)]
@@ -121,11 +124,15 @@ def _operation(
     products: int | tuple[str, ...] | None,
 ) -> Iterator[Outcome]:
     caps = backend.capabilities
+    basis = conventions.get(backend.convention).basis
     if dtype not in caps.dtypes or name not in caps.operations:
         yield Outcome("declared", name, dtype, status="skip", text="not declared by the backend")
         return
+    if basis == "complex" and name not in COVERED:
+        yield Outcome("declared", name, dtype, status="skip", text="the declared gauge is complex: not covered")
+        return
     try:
-        mismatch = fingerprint(backend, name, dtype, caps.lmax)
+        mismatch = "" if basis == "complex" else fingerprint(backend, name, dtype, caps.lmax)
     except ResultError as error:
         yield Outcome("fingerprint", name, dtype, status="error", text=str(error))
         return
@@ -134,7 +141,7 @@ def _operation(
         return
     yield Outcome("fingerprint", name, dtype)
     found = [] if isinstance(products, tuple) else operations(name, backend)[:products]
-    sets = _path_sets(name, caps, products)
+    sets = _path_sets(name, caps, products) if basis == "real" else []
     if not found and not sets:
         yield Outcome("declared", name, dtype, status="skip", text="no product of the suite has the declared modes")
     suspects = SUSPECTS if causes else 0
@@ -142,17 +149,18 @@ def _operation(
         if isinstance(op, PathSet):
             cases = _published(op, dtype, caps.orders, seed, isinstance(products, tuple))
         else:
-            cases = _cases(name, op, caps.lmax, dtype, caps.orders, seed, number)
+            cases = _cases(name, op, caps.lmax, dtype, caps.orders, seed, number, basis)
         for case in cases:
             if checks is not None and case.check not in checks:
                 continue
             for outcome in _judge(backend, case, dtype):
-                if outcome.status == "fail" and suspects and not outcome.cause and dtype not in HALVES:
+                known = not outcome.cause and basis == "real" and dtype not in HALVES
+                if outcome.status == "fail" and suspects and known:
                     outcome.cause, suspects = likely_cause(backend, case, outcome, dtype), suspects - 1
                 yield outcome
         if op is not None and not isinstance(op, PathSet):
             yield from _hygiene(backend, op, dtype, seed, checks)
-    if name == "convolution" and "million" in (checks or ()):
+    if name == "convolution" and basis == "real" and "million" in (checks or ()):
         for case in million_cases(dtype, caps.orders, seed):
             yield from _judge(backend, case, dtype)
 
@@ -172,7 +180,8 @@ def _published(chosen: PathSet, dtype: str, orders: tuple[int, ...], seed: int, 
 
 @lru_cache(maxsize=128)
 def _cases(
-    name: str, op: Operation | None, lmax: int, dtype: str, orders: tuple[int, ...], seed: int, number: int
+    name: str, op: Operation | None, lmax: int, dtype: str, orders: tuple[int, ...], seed: int, number: int,
+    basis: str = "real",
 ) -> tuple[Case, ...]:
     """Cases of one operation, kept with their truth for the next backend."""
     if isinstance(op, Harmonics):
@@ -183,7 +192,7 @@ def _cases(
         return tuple(case for case in found if not kept or case.check in kept)
     if isinstance(op, Multilinear | Programmed):
         return tuple(composite_cases(op, dtype, orders, seed))
-    return tuple(table_cases(name, lmax))
+    return tuple(table_cases(name, lmax, basis))
 
 
 def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product as choices
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nbody_ref.conformance.operation import MODES, Product
-from nbody_ref.exact.cg import cg_table_real
+from nbody_ref.exact.cg import cg_table, cg_table_real
 from nbody_ref.exact.surd import Surd
 
-__all__ = ["Leg", "Terms", "derivatives", "product_terms", "renamed_inputs"]
+__all__ = ["Leg", "Terms", "complexified", "derivatives", "product_derivatives",
+           "product_terms", "renamed_inputs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -144,11 +146,38 @@ def renamed_inputs(terms: Terms, names: dict[str, str], slack: float) -> Terms:
     return replace(terms, legs=legs, shapes=shapes, slack=slack)
 
 
+def complexified(terms: Terms) -> tuple[Terms, ...]:
+    """Terms of complex numbers as terms of their real and imaginary parts, which stand side by side.
+
+    A product of K factors has one term for each choice of parts; every pair of imaginary parts brings a sign.
+    """
+    doubled = {name: (*shape[:-1], 2 * shape[-1]) for name, shape in terms.shapes.items()}
+    found = []
+    for parts in choices((0, 1), repeat=len(terms.legs)):
+        imaginary = sum(parts)
+        table = tuple(-c for c in terms.table) if imaginary % 4 in (2, 3) else terms.table
+        legs = tuple(leg._replace(columns=2 * leg.columns + part) for leg, part in zip(terms.legs, parts))
+        shape = (*terms.shape[:-1], 2 * terms.shape[-1])
+        found.append(replace(terms, columns=2 * terms.columns + imaginary % 2, shape=shape, legs=legs, table=table,
+                             shapes=doubled, slack=terms.slack + 4))  # fmt: skip
+    return tuple(found)
+
+
+def product_derivatives(
+    op: Product, inputs: dict[str, Array], order: int, tangent: str
+) -> dict[str, tuple[Terms, ...]]:
+    """Results of one order of a product, in the complex gauge over complex numbers without conjugation."""
+    found = derivatives(product_terms(op, inputs), order, tangent)
+    if op.basis == "real":
+        return found
+    return {name: tuple(part for terms in every for part in complexified(terms)) for name, every in found.items()}
+
+
 def product_terms(product: Product, inputs: dict[str, Array]) -> Terms:
-    """Terms of a product for the rows (and the graph) of `inputs`."""
+    """Terms of a product for the rows (and the graph) of `inputs`; in the complex gauge, terms of complex numbers."""
     out, x1, x2, w, coef, table = template(product)
     rows, nodes = len(inputs["x2"]), len(inputs["x1"])
-    shapes = product.shapes(rows, nodes)
+    shapes = replace(product, basis="real").shapes(rows, nodes)
     b = np.arange(rows, dtype=np.int64)
     to, fro = (inputs["receivers"], inputs["senders"]) if product.graph else (b, b)
     legs = [Leg("x1", np.asarray(fro, np.int64), x1), Leg("x2", b, x2)]
@@ -164,7 +193,7 @@ def template(product: Product) -> tuple[Array, Array, Array, Array, Array, tuple
     start = 0
     for p, i in enumerate(product.instructions):
         (l1, l2, l), sizes = product.degrees(p), product.channels(p)
-        entries = cg_table_real(l1, l2, l)
+        entries = (cg_table_real if product.basis == "real" else cg_table)(l1, l2, l)
         c = np.array([table.setdefault(value * i.coefficient, len(table)) for *_, value in entries], np.int64)
         m1, m2, m = (np.array([entry[k] for entry in entries]) + (l1, l2, l)[k] for k in range(3))
         letters = sorted(sizes)

@@ -181,17 +181,20 @@ def groups(op: Operation, name: str, bad: Array) -> list[str]:
 
 
 def _state(op: Operation, key: str, irreps: Irreps, column: int) -> str:
+    part = ""
+    if op.basis == "complex":
+        column, part = column // 2, (" (real)", " (imaginary)")[column % 2]
     n = max(i for i, start in enumerate(irreps.offsets) if start <= column)
     m, channel = divmod(column - irreps.offsets[n], irreps[n].mul)
     source = ""
     if key == "out" and isinstance(op, Product):
         paths = [_path(op, p) for p, i in enumerate(op.instructions) if i.out == n]
         source = f" from {', '.join(paths[:3])}{' ...' if len(paths) > 3 else ''}"
-    return f"part {n} ({irreps[n].irrep}){source} m={m - irreps[n].irrep.l} channel {channel}"
+    return f"part {n} ({irreps[n].irrep}){source} m={m - irreps[n].irrep.l} channel {channel}{part}"
 
 
 def _weight(op: Product, column: int) -> str:
-    start = 0
+    start, column = 0, column // (1 + (op.basis == "complex"))
     for p in range(len(op.instructions)):
         shape = op.weight_shape(p)
         size = int(np.prod(shape))
