@@ -1,4 +1,4 @@
-"""For pytest: the option ``--nbody-backend`` of `nbody_ref.conformance.pytest_suite`.
+"""For pytest: ``pytest --pyargs nbody_ref.conformance --nbody-backend my_module:MyBackend``.
 
 Loaded by pytest at every start where the package is installed, so that it imports nothing.
 """
@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["pytest_addoption"]
+__all__ = ["pytest_addoption", "pytest_collect_file"]
 
 
 def pytest_addoption(parser: Any) -> None:
     """Add the option."""
     parser.addoption("--nbody-backend", metavar="MODULE:NAME", default=None, help="backend for nbody_ref.conformance")
+
+
+def pytest_collect_file(file_path: Any, parent: Any) -> Any:
+    """The suite is among the files of its package, if a backend is named; its own name given, pytest finds it alone."""
+    if file_path.name != "pytest_suite.py" or file_path.parent.name != "conformance":
+        return None
+    if parent.config.getoption("--nbody-backend") is None or parent.session.isinitpath(file_path):
+        return None
+    import pytest
+
+    return pytest.Module.from_parent(parent, path=file_path)

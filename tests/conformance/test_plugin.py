@@ -21,12 +21,12 @@ def bad():
 """
 
 
-def pytest_run(folder, *arguments):
+def pytest_run(folder, *arguments, where="nbody_ref.conformance.pytest_suite"):
     (folder / "mine.py").write_text(MINE)
     path = os.pathsep.join([ROOT, str(folder)])
     plugin = [] if installed() else ["-p", "nbody_ref.conformance.plugin"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *plugin, "--pyargs", "nbody_ref.conformance.pytest_suite", *arguments],
+        [sys.executable, "-m", "pytest", "-q", *plugin, "--pyargs", where, *arguments],
         cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -42,6 +42,13 @@ def test_backends_are_judged_by_pytest(tmp_path):
     assert good.returncode == 0 and "2 passed" in good.stdout, good.stdout
     bad = pytest_run(tmp_path, "--nbody-backend", "mine:bad")
     assert bad.returncode == 1 and "1 failed, 1 passed" in bad.stdout and "NOT CONFORMANT" in bad.stdout, bad.stdout
+
+
+def test_the_name_of_the_package_is_enough(tmp_path):
+    good = pytest_run(tmp_path, "--nbody-backend", "mine:Good", where="nbody_ref.conformance")
+    assert good.returncode == 0 and "2 passed" in good.stdout, good.stdout + good.stderr
+    nothing = pytest_run(tmp_path, where="nbody_ref.conformance")
+    assert nothing.returncode == 5, nothing.stdout  # pytest's word for "no tests ran"
 
 
 def test_no_backend_is_a_failure(tmp_path):
