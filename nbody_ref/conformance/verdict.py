@@ -146,7 +146,7 @@ def precision_name(bits: float, dtype: str) -> str:
     own = -log2(format_unit(dtype))
     if bits >= own - 6 or bits < 5:
         return ""
-    names = ((20.0, "float32"), (13.5, "between TF32 and float32"), (9.0, "TF32 or float16"), (5.0, "bfloat16"))
+    names = ((26.0, "between float32 and float64"), (20.0, "float32"), (13.5, "between TF32 and float32"), (9.0, "TF32 or float16"), (5.0, "bfloat16"))
     return next(name for least, name in names if bits >= least)
 
 
