@@ -42,58 +42,61 @@ def from_e3nn(
     variances: tuple[Sequence[Any] | None, Sequence[Any] | None, Sequence[Any] | None] = (None, None, None),
     **more: Any,
 ) -> Product:
-    r"""Read the arguments of ``e3nn.o3.TensorProduct``, or such an object.
-
-    The factor of a path of e3nn is sqrt(alpha) in front of a tensor of Frobenius norm 1, with
-
-    .. math:: \alpha = \frac{d\, w\, v_{out}}{\sum_{p \to out} v_1 v_2 n_p}
-
-    d = 2l+1 ("component"), (2l1+1)(2l2+1) ("norm") or 1; w the weight of the path; v variances; n_p the number of pairs
-    of channels that meet in one channel of path p. "path" replaces the sum by n_p times the number of paths.
+    """Read the arguments of ``e3nn.o3.TensorProduct``, or such an object, whose factors are final.
 
     Parameters
     ----------
     irreps_in1, irreps_in2, irreps_out : Irreps or str
-        Types; alternatively one object with attributes of these names and ``instructions``, whose factors are final.
+        Types; or the object alone.
     instructions : iterable of (i_in1, i_in2, i_out, mode, has_weight) or (..., path_weight)
-    irrep_normalization : {"component", "norm", "none"}
-    path_normalization : {"element", "path", "none"}
+    irrep_normalization, path_normalization : str
     variances : tuple of three sequences or None
         ``in1_var``, ``in2_var``, ``out_var``.
     **more
-        ``graph`` of `Product`; ``convention`` (default "e3nn>=0.5"; MACE pins "e3nn==0.4.4"); ``weighted``: take only
-        the paths with, or only those without weights.
-
-    Returns
-    -------
-    Product
-        In our gauge. Weights are flattened in the order of its instructions, as in e3nn.
+        ``convention`` ("e3nn>=0.5"; MACE pins "e3nn==0.4.4"), ``graph``, ``weighted`` (only paths with, or without).
 
     Raises
     ------
     IrrepsError
-        If a mode or a normalisation is unknown, or if paths with and without weights occur together: such a product is
-        the sum of two, read with ``weighted=True`` and ``weighted=False``.
+        Of an unknown mode or normalisation, and of paths with and without weights: these are two products.
     """
-    final = irreps_in2 is None
-    if final:
+    if irreps_in2 is None:
         module = irreps_in1
-        irreps_in1, irreps_in2, irreps_out = module.irreps_in1, module.irreps_in2, module.irreps_out
-        instructions = [tuple(i)[:6] for i in module.instructions]
-    types = Irreps(str(irreps_in1)), Irreps(str(irreps_in2)), Irreps(str(irreps_out))
+        types = _types_of(module.irreps_in1, module.irreps_in2, module.irreps_out)
+        rows = _rows_of(tuple(i)[:6] for i in module.instructions)
+        alphas = [_known(float(row[5])).square() for row in rows]
+    else:
+        types, rows = _types_of(irreps_in1, irreps_in2, irreps_out), _rows_of(instructions)
+        alphas = _alphas(types, rows, irrep_normalization, path_normalization, variances)
+    return _read(types, rows, alphas, more)
+
+
+def _types_of(*types: Any) -> tuple[Irreps, Irreps, Irreps]:
+    a, b, c = (Irreps(str(t)) for t in types)
+    return a, b, c
+
+
+def _rows_of(instructions: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Instructions with path weights, in modes that exist here."""
     rows = [(*row, 1.0) if len(row) == 5 else tuple(row) for row in instructions]
     for row in rows:
         if row[3] not in MODES:
             raise IrrepsError(f"from_e3nn: mode {row[3]!r} has no place here, modes are {', '.join(MODES)}")
-    if final:
-        alphas = [_known(float(row[5])).square() for row in rows]
-    else:
-        alphas = _alphas(types, rows, irrep_normalization, path_normalization, variances)
-    chosen = _of_one_kind("from_e3nn", [bool(row[4]) for row in rows], more.pop("weighted", None))
+    return rows
+
+
+def _read(
+    types: tuple[Irreps, Irreps, Irreps], rows: list[tuple[Any, ...]], alphas: list[Fraction], more: dict[str, Any]
+) -> Product:
+    """A product of e3nn's instructions with the squares of their factors."""
     gauge = conventions.get(more.pop("convention", "e3nn>=0.5"))
+    graph, weighted = bool(more.pop("graph", False)), more.pop("weighted", None)
+    if more:
+        raise TypeError(f"from_e3nn: there is no argument {next(iter(more))!r}")
+    chosen = _of_one_kind("from_e3nn", [bool(row[4]) for row in rows], weighted)
     roots = [Surd(int(alpha > 0), alpha.numerator, alpha.denominator) for alpha in alphas]
     found = tuple(_instruction(gauge, types, rows[p], roots[p]) for p in chosen)
-    return Product(*types, found, bool(rows[chosen[0]][4]) if chosen else True, bool(more.pop("graph", False)))
+    return Product(*types, found, bool(rows[chosen[0]][4]) if chosen else True, graph)
 
 
 def to_e3nn(product: Product, convention: str | None = None) -> tuple[str, str, str, list[tuple[Any, ...]], list[int]]:
@@ -126,7 +129,13 @@ def _alphas(
     path: str | None,
     variances: Sequence[Sequence[Any] | None],
 ) -> list[Fraction]:
-    """Squares of the factors of e3nn, exactly."""
+    r"""Squares of the factors of e3nn, exactly: sqrt(alpha) stands before a tensor of Frobenius norm 1, with
+
+    .. math:: \alpha = \frac{d\, w\, v_{out}}{\sum_{p \to out} v_1 v_2 n_p}
+
+    d = 2l+1 ("component"), (2l1+1)(2l2+1) ("norm") or 1; w the weight of the path; v variances; n_p the number of pairs
+    of channels that meet in one channel of path p. "path" replaces the sum by n_p times the number of paths.
+    """
     if irrep not in ("component", "norm", "none", None) or path not in ("element", "path", "none", None):
         raise IrrepsError(f"from_e3nn: unknown normalisation {irrep!r} or {path!r}")
     given = [[1] * len(t) if v is None else list(v) for t, v in zip(types, variances)]
@@ -187,7 +196,7 @@ def from_segmented(
     graph: bool = False,
     convention: str = "cuequivariance",
 ) -> Product:
-    """Read a segmented tensor product of cuEquivariance.
+    """Read a segmented tensor product of cuEquivariance; instructions come in the order of the weights.
 
     Parameters
     ----------
@@ -200,40 +209,45 @@ def from_segmented(
     convention : str
         Gauge of the coefficients.
 
-    Returns
-    -------
-    Product
-        In our gauge. Its instructions are in the order of the weights.
-
     Raises
     ------
     IrrepsError
         If the description is malformed, if it is no product of two states (symmetric contractions, coefficients
         flattened to scalars), or if a block of coefficients is not a multiple of a coupling tensor.
     """
+    subscripts, operands, paths = _description(description)
+    letters, components, mode, weighted = _subscripts(subscripts)
+    if len(operands) != len(letters) or any(len(row) != len(letters) for row, _ in paths):
+        raise IrrepsError("from_segmented: numbers of operands, indices and coefficients do not agree")
+    types = _types(letters, components, operands, irreps, int(weighted))
+    if weighted:
+        _check_weights(len(operands[0]), [row[0] for row, _ in paths])
+        paths = sorted(paths, key=lambda path: path[0][0])
+    gauge = conventions.get(convention)
+    found = tuple(_block(gauge, types, operands, row, block, mode) for row, block in paths)
+    return Product(*types, found, weighted, graph)
+
+
+def _description(description: Mapping[str, Any] | str) -> tuple[str, list[Any], list[tuple[tuple[int, ...], Array]]]:
+    """Subscripts, segments, and pairs of indices and coefficients."""
     try:
         text = json.loads(description) if isinstance(description, str) else dict(description)
         subscripts, operands = str(text["subscripts"]), [o["segments"] for o in text["operands"]]
         indices = [tuple(int(k) for k in row) for row in text["paths"]["indices"]]
         blocks = [np.asarray(block, np.float64) for block in text["paths"]["coefficients"]]
+        return subscripts, operands, list(zip(indices, blocks, strict=True))
     except (KeyError, TypeError, ValueError) as error:
         raise IrrepsError(f"from_segmented: no description of a segmented tensor product: {error!r}") from error
-    letters, components, mode, weighted = _subscripts(subscripts)
-    if len(operands) != len(letters) or any(len(row) != len(letters) for row in indices) or len(blocks) != len(indices):
-        raise IrrepsError("from_segmented: numbers of operands, indices and coefficients do not agree")
-    types = _types(letters, components, operands, irreps, int(weighted))
-    if weighted:
-        _check_weights(len(operands[0]), [row[0] for row in indices])
-        by_weight = sorted(range(len(indices)), key=lambda p: indices[p][0])
-        indices, blocks = [indices[p] for p in by_weight], [blocks[p] for p in by_weight]
-    found = []
-    for row, block in zip(indices, blocks):
-        if any(not 0 <= k < len(operand) for k, operand in zip(row, operands)):
-            raise IrrepsError(f"from_segmented: path {row} names a segment that does not exist")
-        i1, i2, out = row[int(weighted) :]
-        gauge = conventions.get(convention)
-        found.append(_instruction(gauge, types, (i1, i2, out, mode), _factor(gauge, types, (i1, i2, out), block)))
-    return replace(Product(*types, tuple(found), weighted), graph=graph)
+
+
+def _block(
+    gauge: Any, types: tuple[Irreps, Irreps, Irreps], operands: list[Any], row: tuple[int, ...], block: Array, mode: str
+) -> Instruction:
+    """The instruction of one path."""
+    if any(not 0 <= k < len(operand) for k, operand in zip(row, operands)):
+        raise IrrepsError(f"from_segmented: path {row} names a segment that does not exist")
+    i1, i2, out = row[-3:]
+    return _instruction(gauge, types, (i1, i2, out, mode), _factor(gauge, types, (i1, i2, out), block))
 
 
 def _subscripts(text: str) -> tuple[list[str], list[str], str, bool]:
