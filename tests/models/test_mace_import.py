@@ -206,6 +206,17 @@ def test_the_command_asks_for_trust(interpreter, tmp_path, monkeypatch, capsys):
     assert nbody_ref.load(tmp_path / "m.safetensors").network.species == (1, 6, 8)
 
 
+def test_the_command_is_part_of_nbody_ref(interpreter, tmp_path, capsys):
+    from nbody_ref.cli import main
+
+    arguments = ["import", "mace", str(tmp_path / "trained.model"), "-o", str(tmp_path / "m.safetensors")]
+    assert main([*arguments, "--trust", "--python", str(interpreter)]) == 0
+    assert main(["info", str(tmp_path / "m.safetensors")]) == 0
+    assert "529 weights of MACE" in capsys.readouterr().out
+    assert main(["import", "mace", str(tmp_path / "none.model"), "-o", "x", "--trust"]) == 1
+    assert capsys.readouterr().err.endswith("none.model: no such file\n")
+
+
 def test_what_cannot_be_read_is_said(tmp_path):
     with pytest.raises(FileError, match=r"none\.model: no such file"):
         import_mace(tmp_path / "none.model")
