@@ -112,10 +112,8 @@ def bisect(
 
     Raises
     ------
-    DataError
-        If the trace holds nothing that the program has.
-    ShapeError
-        If an array has another shape than the program's variable.
+    DataError, ShapeError
+        If the trace holds nothing that the program has, or an array of another shape.
     """
     leaves, batch = model.leaves(graph)
     low = lower(model.chain, leaves, batch)
@@ -127,20 +125,27 @@ def bisect(
     wanted, known = _stages(low.program, program, (*operations, *wrt)), dict(given)
     found = []
     for name, variable in wanted.items():
-        if name not in arrays:
-            continue
-        theirs = _checked(name, arrays[name], program.shapes[variable])
-        part = _between(program, variable, known)
-        truth = certify_program(part, {"out": variable}, known, least=2.0)["out"]
-        measured = measure(theirs, truth, dtype, unit(dtype), 2.0)
-        inputs = tuple(dict.fromkeys(x for step in part.steps for x in step.inputs if x in known))
-        plain = name.partition("/")[2]
-        place = _place(model.irreps.get(plain), measured.worst)
-        found.append(Stage(name, operations.get(plain, "leaf"), inputs, measured, place))
-        known[variable] = theirs
+        if name in arrays:
+            theirs, plain = _checked(name, arrays[name], program.shapes[variable]), name.partition("/")[2]
+            stage = name, operations.get(plain, "leaf"), model.irreps.get(plain)
+            found.append(_judged(stage, theirs, program, (variable, known), dtype))
+            known[variable] = theirs
     if not found:
         raise DataError(f"bisect: the trace holds none of {', '.join(list(wanted)[:6])} ...")
     return Bisection(tuple(found), tuple(name for name in wanted if name not in arrays))
+
+
+def _judged(
+    stage: tuple[str, str, Irreps | None], theirs: Array, program: Program, where: tuple[str, Mapping[str, Array]],
+    dtype: str,
+) -> Stage:  # fmt: skip
+    """One array of the trace against what the arrays before it give."""
+    variable, known = where
+    part = _between(program, variable, known)
+    truth = certify_program(part, {"out": variable}, known, least=2.0)["out"]
+    measured = measure(theirs, truth, dtype, unit(dtype), 2.0)
+    inputs = tuple(dict.fromkeys(x for step in part.steps for x in step.inputs if x in known))
+    return Stage(*stage[:2], inputs, measured, _place(stage[2], measured.worst))
 
 
 def _stages(forward: Program, longer: Program, variables: tuple[str, ...]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -82,7 +82,6 @@ def run(
 
     Parameters
     ----------
-    backend : Backend
     names : tuple of str, optional
         Operations; by default all that the backend declares.
     dtypes : tuple of str, optional
@@ -97,71 +96,78 @@ def run(
     products : int or tuple of str, optional
         Use only so many of the suite's own products; or only the path sets of these names, with their published numbers
         of channels. By default all products, and the path sets with few channels.
-
-    Returns
-    -------
-    Report
     """
-    start = time.perf_counter()
+    start, plan = time.perf_counter(), _Plan(seed, checks, causes, products)
     report = Report(backend.name, backend.convention, seed=seed)
-    for dtype in backend.capabilities.dtypes if dtypes is None else dtypes:
-        for name in backend.capabilities.operations if names is None else names:
-            for outcome in _operation(backend, name, dtype, seed, checks, causes, products):
-                report.outcomes.append(outcome)
-                if progress is not None:
-                    progress(outcome)
+    for outcome in _everything(backend, names, dtypes, plan):
+        report.outcomes.append(outcome)
+        if progress is not None:
+            progress(outcome)
     report.seconds = time.perf_counter() - start
     return report
 
 
-def _operation(
-    backend: Backend,
-    name: str,
-    dtype: str,
-    seed: int,
-    checks: tuple[str, ...] | None,
-    causes: bool,
-    products: int | tuple[str, ...] | None,
+@dataclass(frozen=True)
+class _Plan:
+    """What of the suite is run; see `run`."""
+
+    seed: int
+    checks: tuple[str, ...] | None
+    causes: bool
+    products: int | tuple[str, ...] | None
+
+
+def _everything(
+    backend: Backend, names: tuple[str, ...] | None, dtypes: tuple[str, ...] | None, plan: _Plan
 ) -> Iterator[Outcome]:
     caps = backend.capabilities
-    basis = conventions.get(backend.convention).basis
+    for dtype in caps.dtypes if dtypes is None else dtypes:
+        for name in caps.operations if names is None else names:
+            first = _fingerprint(backend, name, dtype)
+            yield first
+            if first.check == "fingerprint" and first.status == "pass":
+                yield from _operation(backend, name, dtype, plan)
+
+
+def _fingerprint(backend: Backend, name: str, dtype: str) -> Outcome:
+    """The first check, or why there is none."""
+    caps, basis = backend.capabilities, conventions.get(backend.convention).basis
     if dtype not in caps.dtypes or name not in caps.operations:
-        yield Outcome("declared", name, dtype, status="skip", text="not declared by the backend")
-        return
+        return Outcome("declared", name, dtype, status="skip", text="not declared by the backend")
     if basis == "complex" and name not in COVERED:
-        yield Outcome("declared", name, dtype, status="skip", text="the declared gauge is complex: not covered")
-        return
+        return Outcome("declared", name, dtype, status="skip", text="the declared gauge is complex: not covered")
     try:
         mismatch = "" if basis == "complex" else fingerprint(backend, name, dtype, caps.lmax)
     except ResultError as error:
-        yield Outcome("fingerprint", name, dtype, status="error", text=str(error))
-        return
+        return Outcome("fingerprint", name, dtype, status="error", text=str(error))
     if mismatch:
-        yield Outcome("fingerprint", name, dtype, status="fail", text=mismatch, cause="convention mismatch")
-        return
-    yield Outcome("fingerprint", name, dtype)
-    found = [] if isinstance(products, tuple) else operations(name, backend)[:products]
-    sets = _path_sets(name, caps, products) if basis == "real" else []
+        return Outcome("fingerprint", name, dtype, status="fail", text=mismatch, cause="convention mismatch")
+    return Outcome("fingerprint", name, dtype)
+
+
+def _operation(backend: Backend, name: str, dtype: str, plan: _Plan) -> Iterator[Outcome]:
+    caps, basis, chosen = backend.capabilities, conventions.get(backend.convention).basis, plan.products
+    found = [] if isinstance(chosen, tuple) else operations(name, backend)[:chosen]
+    sets = _path_sets(name, caps, chosen) if basis == "real" else []
     if not found and not sets:
         yield Outcome("declared", name, dtype, status="skip", text="no product of the suite has the declared modes")
-    suspects = SUSPECTS if causes else 0
+    suspects = SUSPECTS if plan.causes and basis == "real" and dtype not in HALVES else 0
     for number, op in enumerate([*found, *sets]):
         if isinstance(op, PathSet):
-            cases = _published(op, dtype, caps.orders, seed, isinstance(products, tuple))
+            cases = _published(op, dtype, caps.orders, plan.seed, isinstance(chosen, tuple))
         else:
-            cases = _cases(name, op, caps.lmax, dtype, caps.orders, seed, number, basis)
+            cases = _cases(name, op, caps.lmax, dtype, caps.orders, plan.seed, number, basis)
         for case in cases:
-            if checks is not None and case.check not in checks:
+            if plan.checks is not None and case.check not in plan.checks:
                 continue
             for outcome in _judge(backend, case, dtype):
-                known = not outcome.cause and basis == "real" and dtype not in HALVES
-                if outcome.status == "fail" and suspects and known:
+                if outcome.status == "fail" and suspects and not outcome.cause:
                     outcome.cause, suspects = likely_cause(backend, case, outcome, dtype), suspects - 1
                 yield outcome
         if op is not None and not isinstance(op, PathSet):
-            yield from _hygiene(backend, op, dtype, seed, checks)
-    if name == "convolution" and basis == "real" and "million" in (checks or ()):
-        for case in million_cases(dtype, caps.orders, seed):
+            yield from _hygiene(backend, op, dtype, plan.seed, plan.checks)
+    if name == "convolution" and basis == "real" and "million" in (plan.checks or ()):
+        for case in million_cases(dtype, caps.orders, plan.seed):
             yield from _judge(backend, case, dtype)
 
 

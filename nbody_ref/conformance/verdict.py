@@ -88,39 +88,40 @@ def measure(
     exact : bool
         Allow no error at all.
     store : float
-        Unit roundoff of the format in which results are stored, if it is shorter than that of the arithmetic.
+        Unit roundoff of results, if they are stored in a shorter format.
     """
     shape = got.shape
     got, value, low, S, n = (np.asarray(x).reshape(-1) for x in (got, truth.value, truth.low, truth.S, truth.n))
     tiny = smallest(dtype)
     with np.errstate(all="ignore"):
-        error = np.abs((got - value) - low)
-        error[~np.isfinite(got)] = inf
-        size = unit * S + store * np.abs(value)
-        own = (n + slack) * (unit * S) * (1 + store) + store * np.abs(value)
-        limit = np.zeros_like(S) if exact else own + np.where(S > 0, (8 * n + 8) * tiny, 0)
-        limit = limit + (0.0 if truth.radius is None else np.asarray(truth.radius).reshape(-1))
+        error = np.where(np.isfinite(got), np.abs((got - value) - low), inf)
+        stored, least = store * np.abs(value), (8 * n + 8) * tiny
+        own = (n + slack) * (unit * S) * (1 + store) + stored + np.where(S > 0, least, 0)
+        limit = (0 * S if exact else own) + _radius(truth)
         bad = error > limit
         noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
         bad &= ~noise
-        below = ~bad & (unit * S < (8 * n + 8) * tiny)  # below the normal range errors are absolute
-        rho = _largest_rho(error, size, noise | below)
+        below = ~bad & (unit * S < least)  # below the normal range errors are absolute
+        rho = _largest_rho(error, unit * S + stored, noise | below)
         excess = np.where((error > 0) & ~noise, error / np.maximum(limit, tiny), 0.0)
         ulps = _ulps(error, value, dtype)
     at = int(np.argmax(excess)) if len(excess) else -1
-    return Measure(
-        ok=not bad.any(),
-        rho=rho,
-        gate=float(n[at] + slack) if len(n) else 0.0,
-        ulps=float(ulps.max(initial=0.0)),
-        bits=_bits(rho * unit),
-        worst=tuple(int(i) for i in np.unravel_index(at, shape)) if len(n) else (),
-        got=float(got[at]) if len(n) else 0.0,
-        expected=float(value[at]) if len(n) else 0.0,
-        unclean=int(noise.sum()),
-        bad=bad.reshape(shape),
-        histogram=tuple(int(c) for c in np.diff([0, *((ulps <= top).sum() for top in BINS)])),
-    )
+    gate, counts = float(n[at] + slack) if len(n) else 0.0, [(ulps <= top).sum() for top in BINS]
+    figures = rho, gate, float(ulps.max(initial=0.0)), _bits(rho * unit)
+    shares = int(noise.sum()), bad.reshape(shape), tuple(int(c) for c in np.diff([0, *counts]))
+    return Measure(not bad.any(), *figures, *_worst(at, shape, got, value), *shares)
+
+
+def _worst(at: int, shape: tuple[int, ...], got: Array, value: Array) -> tuple[tuple[int, ...], float, float]:
+    """Place, result and exact value of one entry."""
+    if at < 0:
+        return (), 0.0, 0.0
+    return tuple(int(i) for i in np.unravel_index(at, shape)), float(got[at]), float(value[at])
+
+
+def _radius(truth: Certified) -> Any:
+    """What the truth itself may be off by, where that is not negligible."""
+    return 0.0 if truth.radius is None else np.asarray(truth.radius).reshape(-1)
 
 
 def _largest_rho(error: Array, size: Array, excused: Array) -> float:
@@ -146,7 +147,10 @@ def precision_name(bits: float, dtype: str) -> str:
     own = -log2(format_unit(dtype))
     if bits >= own - 6 or bits < 5:
         return ""
-    names = ((26.0, "between float32 and float64"), (20.0, "float32"), (13.5, "between TF32 and float32"), (9.0, "TF32 or float16"), (5.0, "bfloat16"))
+    names = (
+        (26.0, "between float32 and float64"), (20.0, "float32"), (13.5, "between TF32 and float32"),
+        (9.0, "TF32 or float16"), (5.0, "bfloat16"),
+    )  # fmt: skip
     return next(name for least, name in names if bits >= least)
 
 
