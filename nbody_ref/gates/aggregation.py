@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.gates import fields
 from nbody_ref.graphs import Edges
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 
 __all__ = ["Aggregation", "NthChild", "aggregation_type", "leg_type"]
 
@@ -39,6 +40,11 @@ class Aggregation:
         Components of a state beyond which the gate is refused.
     level : int, optional
         Level of the children; None: the highest at which there are any.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     P: int
@@ -50,11 +56,9 @@ class Aggregation:
     level: int | None = None
 
     def __post_init__(self) -> None:
-        if min(self.P, self.Q, self.S) < 0 or self.children < 1:
-            came = (self.P, self.Q, self.S, self.children)
-            raise IrrepsError(f"Aggregation: 'P', 'Q', 'S' must be at least 0 and 'children' 1, got {came}")
-        for irrep in self.keep or ():
-            Irrep.parse(irrep)
+        least = {"P": 0, "Q": 0, "S": 0, "children": 1, "max_dim": 1, "level": 0}
+        fields.check_integers(self, least, ("level",))
+        fields.check_irreps(self, "keep")
 
     def check_size(self, psi: Irreps) -> None:
         """Refuse a gate that is too large, before anything is built.
@@ -77,7 +81,8 @@ class Aggregation:
 
 
 def leg_type(psi: Irreps | str, P: int, Q: int, S: int) -> Irreps:
-    """Type of one child's factor in eq. (6), equal irreps merged, degrees ascending."""
+    """Type of one child's factor in eq. (6), equal irreps merged, degrees ascending; see `aggregation_type`."""
+    P, Q, S = (check_integer("leg_type", name, value) for name, value in (("P", P), ("Q", Q), ("S", S)))
     tau = Irreps(psi)
     one = Counter({Irrep(0, 1 if tau.has_parity else None): 1})
     vector = Counter({Irrep(1, -1 if tau.has_parity else None): 1})
@@ -101,6 +106,11 @@ def aggregation_type(psi: Irreps | str, P: int, Q: int, S: int, children: int) -
         Equal irreps merged, degrees ascending. Its dimension is the product over the children of
         (S + 1) (1 + 3 + ... + 3^P) (1 + d + ... + d^Q), d = dim psi.
 
+    Raises
+    ------
+    IrrepsError
+        If `psi` is no type, or a number is not a non-negative integer, that of the children a positive one.
+
     Examples
     --------
     >>> aggregation_type("1x0e", 1, 1, 0, 2)
@@ -108,7 +118,7 @@ def aggregation_type(psi: Irreps | str, P: int, Q: int, S: int, children: int) -
     """
     leg = Counter({part.irrep: part.mul for part in leg_type(psi, P, Q, S)})
     total = leg
-    for _ in range(children - 1):
+    for _ in range(check_integer("aggregation_type", "children", children, 1) - 1):
         total = _times(total, leg)
     return _irreps(total)
 

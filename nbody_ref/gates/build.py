@@ -21,10 +21,13 @@ from nbody_ref.gates.correlations import emit_correlations
 from nbody_ref.gates.fusion_block import fuse_legs
 from nbody_ref.gates.terms import Bare, Correlations, Directed, Fusion, Gate, Pairs, Product, Term
 from nbody_ref.gates.weights import Mixing, Weights
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irrep, Irreps, check_integer
 from nbody_ref.ops import cg_product, message, mixing, radial_weights
+from nbody_ref.tables import check_basis
 
 __all__ = ["Builder", "Place", "Source", "program"]
+
+DTYPES = ("float64", "float32", "complex128", "complex64")
 
 
 @dataclass(frozen=True)
@@ -307,7 +310,18 @@ def program(
         The program, and the variable of the parents' states. Its leaves are ``psi`` (children, irreps_in.dim),
         ``r_child`` and ``r_parent`` (.., 3), and the parameters of the builder; its batch entries are the edges
         ``all``, ``directed`` and ``centre``, and ``kind`` and ``shared``, one index for each parent.
+
+    Raises
+    ------
+    IrrepsError, SchemeError
+        If an argument is not what it must be, or the terms cannot be built on such states.
     """
+    if not isinstance(gate, Gate):
+        raise IrrepsError(f"program: 'gate' must be a Gate, got {gate!r}")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise IrrepsError(f"program: 'dtype' must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    check_basis("program", basis)
+    n_kinds = check_integer("program", "n_kinds", n_kinds, 1)
     builder = Builder(dtype, basis)
     builder.irreps["psi"] = Irreps(irreps_in)
     children = Source("psi", "r_child", Entry("all"), Entry("directed"), Entry("centre"))

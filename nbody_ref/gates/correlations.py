@@ -20,7 +20,7 @@ from itertools import pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbody_ref.errors import IrrepsError
-from nbody_ref.gates import steps
+from nbody_ref.gates import fields, steps
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.cg_product import ProductTable
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nbody_ref.gates.terms import Directed
 
 __all__ = ["Correlations", "emit_correlations", "factors"]
+
+MOST_FACTORS = 4
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Correlations:
         Number of factors, 2 to 4.
     degree : int
         Largest sum of n + l over the factors, n counted from 0.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     leg: Directed
@@ -50,12 +57,14 @@ class Correlations:
     degree: int
 
     def __post_init__(self) -> None:
-        if self.order not in (2, 3, 4):
-            raise IrrepsError(f"Correlations: 'order' must be 2, 3 or 4, got {self.order!r}")
+        from nbody_ref.gates.terms import Directed  # which imports this module
+
+        fields.check_kind(self, "leg", Directed, "a Directed term")
         if self.leg.mul is not None or self.leg.keep is not None:
             raise IrrepsError("Correlations: 'leg' must be a density as it is, without 'mul' and 'keep'")
-        if not self.degree >= 0:
-            raise IrrepsError(f"Correlations: 'degree' must not be negative, got {self.degree!r}")
+        fields.check_integers(self, {"order": 2, "degree": 0})
+        if self.order > MOST_FACTORS:
+            raise IrrepsError(f"Correlations: 'order' must be 2, 3 or {MOST_FACTORS}, got {self.order!r}")
 
 
 def emit_correlations(builder: Builder, term: Correlations, density: str, name: str) -> str:

@@ -96,8 +96,17 @@ class FusionBlock:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FusionBlock:
-        """Inverse of `to_dict`."""
-        return cls(**{**data, "keep": tuple(data["keep"])})
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        IrrepsError, SchemeError
+            If `data` is no description of a block, or one that the block refuses.
+        """
+        try:
+            return cls(**data)
+        except TypeError as error:  # a name that is missing, unknown, or no name
+            raise IrrepsError(f"FusionBlock.from_dict: 'data' must be what `to_dict` writes: {error}") from error
 
 
 def fuse_legs(

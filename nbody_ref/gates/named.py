@@ -2,8 +2,12 @@ r"""Gates that the N-body paper names, as lists of declared terms."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from nbody_ref.errors import IrrepsError
+from nbody_ref.gates.fields import LARGEST
 from nbody_ref.gates.terms import Directed, Gate, Pairs, Product
-from nbody_ref.irreps import Irreps
+from nbody_ref.irreps import Irreps, check_integer
 from nbody_ref.ops.radial import InversePowers
 
 __all__ = ["first_order", "relative", "zeroth_order"]
@@ -24,6 +28,11 @@ def zeroth_order(out: Irreps | str) -> Gate:
     Gate
         One term: r |r|^-s is the unit vector times |r|^(1-s), so the radial functions are the powers 1, 0, -1.
         Fragments of one degree are ordered by path (child part, then degree), then s, then child fragment.
+
+    Raises
+    ------
+    IrrepsError
+        If `out` is no type.
 
     Notes
     -----
@@ -52,6 +61,11 @@ def first_order(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Ga
     Gate
         One product of two equal summed legs for each s, every channel with every other.
 
+    Raises
+    ------
+    IrrepsError
+        If `out` is no type, or `powers` are not integers.
+
     Notes
     -----
     The paper couples ((psi_i x psi_j) x r_i) x r_j. `recoupling.first_order_matrix` is the orthogonal matrix between
@@ -60,7 +74,8 @@ def first_order(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Ga
     """
     tau = Irreps(out)
     keep = tuple(dict.fromkeys(str(part.irrep) for part in tau))
-    legs = [Directed(InversePowers((s - 1,)), lmax=1, degrees=(1,), normalization="norm") for s in powers]
+    exponents = _less_one("first_order", powers)
+    legs = [Directed(InversePowers((s,)), lmax=1, degrees=(1,), normalization="norm") for s in exponents]
     return Gate(tuple(Product((leg, leg), keep, mode="full") for leg in legs), tau)
 
 
@@ -84,6 +99,8 @@ def relative(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Gate:
 
     Raises
     ------
+    IrrepsError
+        If `out` is no type, or `powers` are not integers.
     GeometryError
         When evaluated, if two children of one parent are at the same position.
 
@@ -94,5 +111,12 @@ def relative(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Gate:
     """
     tau = Irreps(out)
     keep = tuple(dict.fromkeys(str(part.irrep) for part in tau))
-    radial = InversePowers(tuple(s - 1 for s in powers))
+    radial = InversePowers(_less_one("relative", powers))
     return Gate((Pairs(radial, 1, (1,), "norm", keep),), tau)
+
+
+def _less_one(function: str, powers: Any) -> tuple[int, ...]:
+    """Exponents of the powers that the unit vector takes, from those of the vector."""
+    if not isinstance(powers, tuple | list) or not powers:
+        raise IrrepsError(f"{function}: 'powers' must be a tuple of integers, at least one, got {powers!r}")
+    return tuple(check_integer(function, "powers", s, -LARGEST) - 1 for s in powers)

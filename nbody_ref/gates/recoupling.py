@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbody_ref.errors import ShapeError
+from nbody_ref.errors import DTypeError, SchemeError, ShapeError
 from nbody_ref.exact import Surd
 from nbody_ref.fusion import Diagram, recoupling
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.fusion.tree import check_tree, leaves
+from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.tables import check_basis
 
 __all__ = [
     "Fragment",
@@ -73,8 +75,15 @@ def fragments(tree: Tree, legs: Sequence[Irreps | str], irrep: Irrep | str) -> l
     Returns
     -------
     list of Fragment
+
+    Raises
+    ------
+    SchemeError
+        If `tree` is no binary tree with as many leaves as there are `legs`.
+    IrrepsError
+        If a type or the irrep is malformed, or groups are mixed.
     """
-    wanted, types = Irrep.parse(irrep), [Irreps(leg) for leg in legs]
+    tree, wanted, types = _checked("fragments", tree, legs, irrep)
     return [f for part in _parts(tree, types) for f in part if f.irrep == wanted]
 
 
@@ -99,8 +108,15 @@ def matrix(
     list of rows of Surd
         A row for every fragment of the target, a column for every fragment of the source, in the order of `fragments`.
         Orthogonal.
+
+    Raises
+    ------
+    SchemeError, IrrepsError
+        As `fragments`, for either tree; and for an unknown basis.
     """
-    wanted, types = Irrep.parse(irrep), [Irreps(leg) for leg in legs]
+    check_basis("matrix", basis)
+    source, wanted, types = _checked("matrix", source, legs, irrep)
+    target, _, _ = _checked("matrix", target, legs, irrep)
     columns, rows = fragments(source, legs, wanted), fragments(target, legs, wanted)
     result = []
     for row in rows:
@@ -170,8 +186,10 @@ def first_order_weights(psi: Irreps | str, irrep: Irrep | str, W: Array, n_power
 
     Raises
     ------
-    ShapeError
-        If W has another number of rows.
+    ShapeError, DTypeError
+        If W has another number of rows, or is no array of numbers.
+    IrrepsError
+        As `first_order_matrix`, and if `n_powers` is no positive integer.
     """
     return np.concatenate(_turned("first_order_weights", first_order_matrix(psi, irrep, basis), W, n_powers))
 
@@ -195,7 +213,9 @@ def relative_weights(psi: Irreps | str, irrep: Irrep | str, W: Array, n_powers: 
 
 def _turned(function: str, exact: Matrix, W: Array, n_powers: int) -> list[Array]:
     """T W_s for each exponent."""
-    T = to_array(exact)
+    T, n_powers = to_array(exact), check_integer(function, "n_powers", n_powers, 1)
+    if not isinstance(W, np.ndarray) or W.dtype.kind not in "iufc":
+        raise DTypeError(f"{function}: 'W' must be an array of numbers, got {W!r:.60}")
     if W.ndim != 2 or len(W) != n_powers * len(T):
         raise ShapeError(f"{function}: 'W' must have {n_powers} x {len(T)} rows, got shape {W.shape}")
     return [T @ block for block in np.split(W, n_powers)]
@@ -207,6 +227,13 @@ def to_array(exact: Matrix) -> Array:
 
 
 ZERO = Surd(0, 0)
+
+
+def _checked(function: str, tree: Tree, legs: Any, irrep: Any) -> tuple[Tree, Irrep, list[Irreps]]:
+    found = check_tree(function, tree)
+    if not isinstance(legs, tuple | list) or len(legs) != len(leaves(found)):
+        raise SchemeError(f"{function}: 'legs' must be {len(leaves(found))} types, one for each leaf, got {legs!r}")
+    return found, Irrep.parse(irrep), [Irreps(leg) for leg in legs]
 
 
 def _vector(psi: Irreps) -> Irreps:

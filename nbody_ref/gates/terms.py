@@ -17,11 +17,13 @@ from typing import Any
 
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.fusion.tree import leaves
+from nbody_ref.gates import fields
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.correlations import Correlations
 from nbody_ref.gates.fusion_block import FusionBlock
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irreps
 from nbody_ref.ops.radial import Radial, radial_from_dict
+from nbody_ref.tables import check_normalization
 
 __all__ = [
     "Aggregation", "Bare", "Correlations", "Directed", "Fusion", "FusionBlock", "Gate", "Pairs", "Product", "Term",
@@ -42,6 +44,11 @@ class Bare:
         Mix each irrep to `mul` fragments (a leg of a product needs equal numbers); None: leave them as they are.
     level : int, optional
         Level of the children that the sum runs over; None: the highest level at which there are any.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     children: str = "all"
@@ -49,9 +56,8 @@ class Bare:
     level: int | None = None
 
     def __post_init__(self) -> None:
-        if self.children not in ("all", "centre"):
-            raise IrrepsError(f"Bare: 'children' must be 'all' or 'centre', got {self.children!r}")
-        _check_mul("Bare", self.mul)
+        fields.check_word(self, "children", ("all", "centre"))
+        fields.check_integers(self, {"mul": 1, "level": 0}, ("mul", "level"))
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,14 @@ class Directed:
     mixed_lmax : int, optional
         Keep only degrees up to this one when mixing.
     smoothness : float
-        The initial mixing weights of radial function n fall as (n + 1)**-smoothness; larger is smoother.
+        The initial mixing weights of radial function n fall as (n + 1)**-smoothness, -50 to 50; larger is smoother.
     level : int, optional
         As in `Bare`.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     radial: Radial
@@ -92,8 +103,12 @@ class Directed:
     level: int | None = None
 
     def __post_init__(self) -> None:
-        _check_degrees("Directed", self.lmax, self.degrees)
-        _check_mul("Directed", self.mul)
+        fields.check_radial(self)
+        fields.check_degrees(self)
+        check_normalization(type(self).__name__, self.normalization)
+        fields.check_irreps(self, "keep")
+        fields.check_integers(self, {"mul": 1, "mixed_lmax": 0, "level": 0}, ("mul", "mixed_lmax", "level"))
+        fields.check_number(self, "smoothness")
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,11 @@ class Product:
         Largest sum of the degrees of the legs; None: no bound.
     ordered : bool
         Keep only couplings with l1 <= l2 <= l3 ...; for legs of one kind the others are rearrangements.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     legs: tuple[Bare | Directed, ...]
@@ -123,12 +143,11 @@ class Product:
     ordered: bool = False
 
     def __post_init__(self) -> None:
-        if not 2 <= len(self.legs) <= MAX_LEGS:
-            raise IrrepsError(f"Product: 'legs' must be 2 to {MAX_LEGS} summed terms, got {len(self.legs)}")
-        if self.mode not in ("channelwise", "full"):
-            raise IrrepsError(f"Product: 'mode' must be 'channelwise' or 'full', got {self.mode!r}")
-        for irrep in self.keep:
-            Irrep.parse(irrep)
+        fields.check_parts(self, "legs", Bare | Directed, "summed terms", 2, MAX_LEGS)
+        fields.check_irreps(self, "keep", needed=True)
+        fields.check_integers(self, {"bond": 0, "total": 0}, ("bond", "total"))
+        fields.check_word(self, "mode", ("channelwise", "full"))
+        fields.check_flags(self, "ordered")
 
 
 @dataclass(frozen=True)
@@ -143,6 +162,11 @@ class Pairs:
         As in `Directed`.
     keep : tuple of str, optional
         Irreps of the whole product to keep; None: all that occur.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     radial: Radial
@@ -153,9 +177,11 @@ class Pairs:
     level: int | None = None
 
     def __post_init__(self) -> None:
-        _check_degrees("Pairs", self.lmax, self.degrees)
-        for irrep in self.keep or ():
-            Irrep.parse(irrep)
+        fields.check_radial(self)
+        fields.check_degrees(self)
+        check_normalization(type(self).__name__, self.normalization)
+        fields.check_irreps(self, "keep")
+        fields.check_integers(self, {"level": 0}, ("level",))
 
 
 @dataclass(frozen=True)
@@ -170,6 +196,13 @@ class Fusion:
     block : FusionBlock
     shared : bool
         Legs declared alike are one state, mixed by the same weights; otherwise each has weights of its own.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
+    SchemeError
+        If the tree of the block has another number of leaves than there are legs.
     """
 
     legs: tuple[Bare | Directed, ...]
@@ -177,8 +210,9 @@ class Fusion:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.legs) < 2:
-            raise IrrepsError(f"Fusion: 'legs' must be at least 2 summed terms, got {len(self.legs)}")
+        fields.check_parts(self, "legs", Bare | Directed, "summed terms", 2)
+        fields.check_kind(self, "block", FusionBlock, "a FusionBlock")
+        fields.check_flags(self, "shared")
         if self.block.tree is not None and len(leaves(self.block.tree)) != len(self.legs):
             came = f"{len(leaves(self.block.tree))} and {len(self.legs)}"
             raise SchemeError(f"Fusion: 'block' must have as many leaves as there are 'legs', got {came}")
@@ -196,15 +230,19 @@ class Gate:
     terms : tuple of Bare, Directed, Product, Pairs, Aggregation, Fusion, Correlations
     out : Irreps, str or None
         Type of the parent's state. None: no mixing, the fragments are the state.
+
+    Raises
+    ------
+    IrrepsError
+        If a field is not what it must be.
     """
 
     terms: tuple[Term, ...]
     out: Irreps | None = None
 
     def __post_init__(self) -> None:
-        if not self.terms:
-            raise IrrepsError("Gate: 'terms' must hold at least one term, got none")
-        if isinstance(self.out, str):
+        fields.check_parts(self, "terms", Term, "terms such as Bare()")
+        if self.out is not None:
             object.__setattr__(self, "out", Irreps(self.out))
 
     def to_dict(self) -> dict[str, Any]:
@@ -213,9 +251,17 @@ class Gate:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Gate:
-        """Inverse of `to_dict`."""
-        out = data["out"]
-        return cls(tuple(_from_dict(t) for t in data["terms"]), None if out is None else Irreps(out))
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        IrrepsError, SchemeError, GeometryError
+            If `data` is no description of a gate, or one that the terms refuse.
+        """
+        try:
+            return cls(tuple(_from_dict(t) for t in data["terms"]), data["out"])
+        except (KeyError, TypeError, AttributeError) as error:  # a name that is missing, unknown, or no name
+            raise IrrepsError(f"Gate.from_dict: 'data' must be what `to_dict` writes: {error!r}") from error
 
 
 def _to_dict(term: Term) -> dict[str, Any]:
@@ -232,32 +278,20 @@ def _to_dict(term: Term) -> dict[str, Any]:
 
 
 def _from_dict(data: dict[str, Any]) -> Any:
-    fields = {k: _tuple(v) for k, v in data.items() if k != "term"}
+    found = {k: _tuple(v) for k, v in data.items() if k != "term"}
     kinds = {kind.__name__: kind for kind in (Bare, Directed, Product, Pairs, Aggregation, Fusion, Correlations)}
     if data.get("term") not in kinds:
         raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
-    if "radial" in fields:
-        fields["radial"] = radial_from_dict(data["radial"])
-    if "legs" in fields:
-        fields["legs"] = tuple(_from_dict(leg) for leg in data["legs"])
-    if "leg" in fields:
-        fields["leg"] = _from_dict(data["leg"])
-    if "block" in fields:
-        fields["block"] = FusionBlock.from_dict(data["block"])
-    return kinds[data["term"]](**fields)
+    if "radial" in found:
+        found["radial"] = radial_from_dict(data["radial"])
+    if "legs" in found:
+        found["legs"] = tuple(_from_dict(leg) for leg in data["legs"])
+    if "leg" in found:
+        found["leg"] = _from_dict(data["leg"])
+    if "block" in found:
+        found["block"] = FusionBlock.from_dict(data["block"])
+    return kinds[data["term"]](**found)
 
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | dict) else value
-
-
-def _check_degrees(name: str, lmax: int, degrees: tuple[int, ...] | None) -> None:
-    if lmax < 0:
-        raise IrrepsError(f"{name}: 'lmax' must be non-negative, got {lmax}")
-    if degrees is not None and not (degrees and set(degrees) <= set(range(lmax + 1))):
-        raise IrrepsError(f"{name}: 'degrees' must lie in 0..{lmax}, at least one, got {degrees}")
-
-
-def _check_mul(name: str, mul: int | None) -> None:
-    if mul is not None and mul < 1:
-        raise IrrepsError(f"{name}: 'mul' must be a positive number of fragments or None, got {mul}")

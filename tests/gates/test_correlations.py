@@ -120,7 +120,7 @@ def test_impossible_correlations_are_refused():
     leg = Directed(Bessel(2, 5.0), LMAX)
     with pytest.raises(IrrepsError, match="'order' must be 2, 3 or 4, got 5"):
         Correlations(leg, 5, 4)
-    with pytest.raises(IrrepsError, match="'degree' must not be negative"):
+    with pytest.raises(IrrepsError, match="'degree' must be a non-negative integer, got -1"):
         Correlations(leg, 2, -1)
     with pytest.raises(IrrepsError, match="'leg' must be a density as it is"):
         Correlations(Directed(Bessel(2, 5.0), LMAX, mul=3), 2, 4)

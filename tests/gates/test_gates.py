@@ -207,11 +207,11 @@ def test_terms_say_what_is_wrong():
         Product((Bare(),), ("0e",))
     with pytest.raises(IrrepsError, match="'mode' must be"):
         Product((Bare(), Bare()), ("0e",), mode="uvw")
-    with pytest.raises(IrrepsError, match="'lmax' must be non-negative"):
+    with pytest.raises(IrrepsError, match="'lmax' must be a non-negative integer"):
         Directed(InversePowers(), -1)
     with pytest.raises(IrrepsError, match=r"'degrees' must lie in 0\.\.1"):
         Directed(InversePowers(), 1, degrees=(2,))
-    with pytest.raises(IrrepsError, match="at least one term"):
+    with pytest.raises(IrrepsError, match="one or more terms"):
         Gate(())
     with pytest.raises(IrrepsError, match="no coupling"):
         program(Gate((Product((Bare(), Bare()), ("9e",)),)), PSI)
