@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.set_defaults(run=lambda options: int(options.act(options)))
     shown = inner.add_parser("list", help="operations and checks", allow_abbrev=False)
     shown.set_defaults(act=_list)
-    told = inner.add_parser("explain", help="what a check does, or what a planted error is", allow_abbrev=False)
+    told = inner.add_parser("explain", help="what a check, a planted error or a path set is", allow_abbrev=False)
     told.add_argument("name", metavar="NAME")
     told.set_defaults(act=_explain)
     planted = inner.add_parser("mutants", help="plant errors in a model kernel; all must be caught", allow_abbrev=False)
@@ -112,13 +112,16 @@ def _checks() -> dict[str, str]:
 def _explain(options: argparse.Namespace) -> int:
     from nbody_ref.conformance.hygiene import CHECKS
     from nbody_ref.conformance.mutants import MUTANTS
+    from nbody_ref.conformance.path_sets import path_sets
 
     found = [f"check {name}: {aim}" for name, aim in _checks().items() if name == options.name]
     found += [(function.__doc__ or "").strip() for name, (function, _, _) in CHECKS.items() if name == options.name]
     found += [f"planted error {m.name}: {m.text}; shows in {', '.join(m.operations)}" for m in MUTANTS
               if m.name == options.name]
+    found += [f"path set {s.name}: {s.about}; {len(s.product.instructions)} paths, {s.product.irreps_1} with "
+              f"{s.product.irreps_2}" for s in path_sets() if s.name == options.name]
     if not found:
-        raise DataError(f"conform explain: no check and no planted error is called {options.name!r}")
+        raise DataError(f"conform explain: no check, planted error or path set is called {options.name!r}")
     print("\n".join(found))
     return 0
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nbody_ref import cli
 from nbody_ref.conformance import Capabilities, run
 from nbody_ref.conformance.backend import call
 from nbody_ref.conformance.model import Model
@@ -108,3 +109,11 @@ def test_a_run_takes_path_sets_by_default_or_by_name():
     assert {o.check for o in named} == {"fingerprint", "orders", "alone"} and all(o.status == "pass" for o in named)
     kernel.capabilities = Capabilities(operations=("product",), dtypes=("float32",), modes=("uuu",))
     assert run(kernel, products=("nequip-S-first",)).exit_code == 3  # only the fingerprint
+
+
+def test_the_command_lists_and_explains_path_sets(capsys):
+    assert cli.main(["conform", "list"]) == 0 and cli.main(["conform", "explain", "nequip-L-middle"]) == 0
+    out = capsys.readouterr().out
+    assert "mace-large-second" in out and "NequIP preset L" in out and "23 paths, 128x0e + 64x1o" in out
+    assert cli.main(["conform", "run", "--backend", "x:y", "--paths", "nequip-XXL"]) == 1
+    assert "no path set is called 'nequip-XXL'" in capsys.readouterr().err
