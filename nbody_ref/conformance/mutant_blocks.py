@@ -43,7 +43,7 @@ def _of_gradient(name: str, change: Callable[[Any, Array, Mapping[str, Any]], Ar
 
 
 def _near_cutoff(op: Any, gradient: Array, inputs: Mapping[str, Any]) -> Array:
-    reach = getattr(op.basis, "cutoff", None)
+    reach = getattr(op.family, "cutoff", None)
     return gradient if reach is None else np.where(inputs["dist"] > 0.8 * reach, 0, gradient).astype(gradient.dtype)
 
 
