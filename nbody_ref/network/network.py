@@ -10,6 +10,7 @@ its gate; the root aggregates the last level and its state is the output:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,9 @@ class Network(EnergyModel):
 
     def with_parameters(self, arrays: Mapping[str, Array]) -> Network:
         """The same network with some weights replaced."""
-        return Network(self.spec, self.parameters.replace(arrays))
+        other = copy(self)  # the program is the same
+        other.parameters = self.parameters.replace(arrays)
+        return other
 
     def graph(self, frames: Iterable[tuple[Array, Array]], schemes: Iterable[Scheme] | None = None) -> Graph:
         """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)), with a scheme each if any."""
