@@ -17,6 +17,7 @@ import numpy as np
 
 from nbody_ref.conformance.formats import unit
 from nbody_ref.conformance.lowering_models import lower
+from nbody_ref.conformance.networks import to_pairs
 from nbody_ref.conformance.program import Program
 from nbody_ref.conformance.program_truth import certify_program
 from nbody_ref.conformance.verdict import Measure, measure
@@ -117,9 +118,9 @@ def bisect(
     """
     leaves, batch = model.leaves(graph)
     low = lower(model.chain, leaves, batch)
-    wrt = [name for name, x in leaves.items() if np.asarray(x).dtype.kind == "f"]
+    wrt = [name for name, x in leaves.items() if np.asarray(x).dtype.kind in "fc"]
     program, _ = low.program.reversed({model.root: "seed"}, wrt, "'")
-    given = {name: np.asarray(x, np.float64) for name, x in leaves.items()} | low.constants
+    given = {name: to_pairs(x).astype(np.float64) for name, x in leaves.items()} | low.constants
     given["seed"] = np.ones(low.program.shapes[model.root]) if seed is None else np.asarray(seed, np.float64)
     operations = {step.output: step.op.name for step in model.chain.steps}
     wanted, known = _stages(low.program, program, (*operations, *wrt)), dict(given)
@@ -145,7 +146,8 @@ def _judged(
     truth = certify_program(part, {"out": variable}, known, least=2.0)["out"]
     measured = measure(theirs, truth, dtype, unit(dtype), 2.0)
     inputs = tuple(dict.fromkeys(x for step in part.steps for x in step.inputs if x in known))
-    return Stage(*stage[:2], inputs, measured, _place(stage[2], measured.worst))
+    wide = stage[2] is not None and theirs.ndim == 2 and theirs.shape[1] == 2 * stage[2].dim
+    return Stage(*stage[:2], inputs, measured, _place(stage[2], measured.worst, wide))
 
 
 def _stages(forward: Program, longer: Program, variables: tuple[str, ...]) -> dict[str, str]:
@@ -168,12 +170,17 @@ def _between(program: Program, variable: str, known: Mapping[str, Any]) -> Progr
 
 def _checked(name: str, array: Any, shape: tuple[int, ...]) -> Array:
     x = np.asarray(array)
+    if x.dtype.kind == "c":
+        x = to_pairs(np.conj(x) if name.startswith("adjoint/") else x)  # derivatives in (re, im)
     if x.size != int(np.prod(shape)) or x.dtype.kind != "f" or len(x) != shape[0]:
         raise ShapeError(f"bisect: {name!r} must be real, of shape {shape}, got {x.dtype} of shape {x.shape}")
     return x.astype(np.float64).reshape(shape)
 
 
-def _place(irreps: Irreps | None, index: tuple[int, ...]) -> str:
+def _place(irreps: Irreps | None, index: tuple[int, ...], complex_: bool = False) -> str:
+    """A worst entry in words; of complex states, real and imaginary parts stand side by side."""
+    if complex_ and len(index) == 2:
+        return f"{_place(irreps, (index[0], index[1] // 2))} {('real', 'imaginary')[index[1] % 2]}"
     if irreps is None or len(index) != 2 or index[1] >= irreps.dim:
         return f"entry {index}"
     n = max(i for i, start in enumerate(irreps.offsets) if start <= index[1])

@@ -12,7 +12,7 @@ import numpy as np
 from nbody_ref.conformance.cases import Case, random
 from nbody_ref.conformance.composite import Contraction, Fusion, Mixing, Multilinear, RadialBasis
 from nbody_ref.conformance.formats import rounded, spacing
-from nbody_ref.conformance.networks import GateOperation, ModelOperation
+from nbody_ref.conformance.networks import GateOperation, ModelOperation, to_pairs
 from nbody_ref.conformance.operation import Operation
 from nbody_ref.fusion import all_terms
 from nbody_ref.gates import Bare, Directed, Gate
@@ -172,5 +172,6 @@ def _molecules(op: ModelOperation, dtype: str, seed: int) -> dict[str, Array]:
     r = np.concatenate([shape, shape[:3] * 1.1 + 0.5]) + 0.1 * random((7, 3), "float64", "r", seed)
     known = op.model.species
     species = np.array([known[i % len(known)] for i in (1, 0, 0, 1, 1, 0, 0)])
-    weights = {name: random(x.shape, dtype, name, seed, scale=0.5) for name, x in op.model.parameters.items()}
+    shapes = {name: to_pairs(x).shape for name, x in op.model.parameters.items()}
+    weights = {name: random(shape, dtype, name, seed, scale=0.5) for name, shape in shapes.items()}
     return {"r": _round(r, dtype), "species": species, "frame_ptr": np.array([0, 4, 7]), **weights}

@@ -15,7 +15,7 @@ from nbody_ref.conformance.functions import ActivationFunction, RadialFunction, 
 from nbody_ref.conformance.harmonic_truth import absolute_recursion
 from nbody_ref.conformance.operation import Instruction, Product
 from nbody_ref.conformance.program import ONE, Apply, Program, Sum
-from nbody_ref.conformance.terms import Leg, Terms, template, width
+from nbody_ref.conformance.terms import Leg, Terms, complexified, template, width
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.exact.harmonics import solid_harmonic
 from nbody_ref.exact.surd import Surd
@@ -33,8 +33,8 @@ class Lowered:
     Parameters
     ----------
     chain : Chain
-    leaves : mapping of str to tuple of int
-        Shapes of the variables that the chain starts from.
+    leaves : mapping of str to array
+        The variables that the chain starts from; complex ones become pairs (re, im) side by side.
     batch : mapping
         As for `Chain.forward`.
 
@@ -50,8 +50,12 @@ class Lowered:
         If the chain has a step that has no translation: complex gauges, user's own operations.
     """
 
-    def __init__(self, chain: Chain, leaves: Mapping[str, tuple[int, ...]], batch: Mapping[str, Any]) -> None:
-        self.program = Program(dict(leaves))
+    def __init__(self, chain: Chain, leaves: Mapping[str, Array], batch: Mapping[str, Any]) -> None:
+        self.values = {name: np.asarray(x) for name, x in leaves.items()}
+        self.complex = {name for name, x in self.values.items() if x.dtype.kind == "c"}
+        shapes = {name: x.shape for name, x in self.values.items()}
+        wide = {name: (*shapes[name][:-1], 2 * shapes[name][-1]) for name in self.complex}
+        self.program = Program(shapes | wide)
         self.constants: dict[str, Array] = {}
         for step in chain.steps:
             statics = [s.read(batch) if isinstance(s, Entry) else s for s in step.statics]
@@ -60,12 +64,17 @@ class Lowered:
             RULES[step.op.name](self, step, *statics)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a variable."""
-        return self.program.shapes[name]
+        """Shape of a variable, in complex numbers where it is complex."""
+        shape = self.program.shapes[name]
+        return (*shape[:-1], shape[-1] // 2) if name in self.complex else shape
 
     def sum(self, out: str, *terms: Terms) -> str:
-        """Append a sum."""
-        return self.program.add(Sum(out, terms))
+        """Append a sum; of complex variables, as sums of real and imaginary parts."""
+        if not any(leg.name in self.complex for part in terms for leg in part.legs):
+            return self.program.add(Sum(out, terms))
+        self.complex.add(out)
+        wide = (complexified(part, self.complex) for part in terms)
+        return self.program.add(Sum(out, tuple(part for parts in wide for part in parts)))
 
     def constant(self, values: Any) -> str:
         """A leaf that is not differentiated."""
@@ -86,7 +95,7 @@ class Lowered:
 
 def lower(chain: Chain, leaves: Mapping[str, Array], batch: Mapping[str, Any]) -> Lowered:
     """Translate a chain that starts from given arrays."""
-    return Lowered(chain, {name: np.shape(x) for name, x in leaves.items()}, batch)
+    return Lowered(chain, leaves, batch)
 
 
 def kinds(x: Any) -> Array:
@@ -153,7 +162,7 @@ def _message(low: Lowered, step: Step, edges: Any, table: Any) -> None:
     parity = table.irreps_in.has_parity
     harmonics = Irreps.harmonics(table.lmax, parity)
     paths = tuple(Instruction(part, l2, k, "uvu") for k, (part, l2, _) in enumerate(table.paths))
-    product = Product(table.irreps_in, harmonics, table.irreps_out, paths, graph=True)
+    product = Product(table.irreps_in, harmonics, table.irreps_out, paths, graph=True, basis=table.basis)
     out, x1, x2, w, coef, surds = template(product)
     every, shape = np.arange(len(edges.senders)), (edges.n_receivers, table.irreps_out.dim)
     rows = (kinds(edges.senders), every, every)
@@ -165,7 +174,8 @@ def _message(low: Lowered, step: Step, edges: Any, table: Any) -> None:
 def _product(low: Lowered, step: Step, table: Any) -> None:
     mode = "uvuv" if table.mode == "full" else "uuu"
     paths = tuple(Instruction(i, j, k, mode) for k, (i, j, _) in enumerate(table.paths))
-    out, x1, x2, _, coef, surds = template(Product(table.irreps_a, table.irreps_b, table.irreps_out, paths, False))
+    types = table.irreps_a, table.irreps_b, table.irreps_out
+    out, x1, x2, _, coef, surds = template(Product(*types, paths, False, basis=table.basis))
     every = np.arange(low.shape(step.inputs[0])[0])
     legs = tuple(Leg(name, every, c) for name, c in zip(step.inputs, (x1, x2)))
     shapes = {name: low.shape(name) for name in step.inputs}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.conformance import lowering_complex as complex_rules
 from nbody_ref.conformance.composite import Fusion
 from nbody_ref.conformance.functions import InversePowersOfRoot
 from nbody_ref.conformance.lowering import RULES, Lowered, kinds, lower, solid_terms
@@ -14,7 +15,7 @@ from nbody_ref.conformance.program import ONE, Apply
 from nbody_ref.conformance.terms import Leg, Terms, renamed_inputs
 from nbody_ref.gates.chain import Step
 
-__all__ = ["lower"]
+__all__ = ["complex_rules", "lower"]
 
 Array = np.ndarray[Any, Any]
 

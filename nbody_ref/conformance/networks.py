@@ -24,9 +24,25 @@ from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irreps
 from nbody_ref.network.energy import EnergyModel
 
-__all__ = ["GateOperation", "ModelOperation"]
+__all__ = ["GateOperation", "ModelOperation", "from_pairs", "to_pairs"]
 
 Array = np.ndarray[Any, Any]
+
+
+def from_pairs(x: Any, dtype: Any) -> Array:
+    """Weights in the dtype of a model; for a complex one, from (re, im) side by side."""
+    x = np.asarray(x)
+    z = x[..., ::2] + 1j * x[..., 1::2] if np.dtype(dtype).kind == "c" else x
+    return np.asarray(z.astype(dtype))
+
+
+def to_pairs(x: Any) -> Array:
+    """The inverse, in float64."""
+    z: Array = np.asarray(x)
+    if z.dtype.kind != "c":
+        return z
+    pairs = np.stack([z.real, z.imag], axis=-1).astype(np.float64)
+    return np.asarray(pairs.reshape(*z.shape[:-1], 2 * z.shape[-1]))
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,8 @@ class GateOperation(Programmed):
 class ModelOperation(Programmed):
     """A whole model on given molecules: any `EnergyModel` whose program is made of this package's steps.
 
-    Inputs ``r`` (atoms, 3) and one array for each weight, by the names of the model's parameters; ``species`` (atoms,)
+    Inputs ``r`` (atoms, 3) and one array for each weight, by the names of the model's parameters, complex ones with
+    (re, im) side by side; ``species`` (atoms,)
     atomic numbers, ``frame_ptr`` (frames + 1,). The result is the root's state of each frame, (frames, dim), for an
     energy model (frames, 1).
 
@@ -142,11 +159,18 @@ class ModelOperation(Programmed):
 
     def layout(self, name: str) -> Layout:
         """Positions, a state, weights."""
-        return self.model.irreps_out if name == "out" else ("positions" if name == "r" else "plain")
+        if name == "out" and not self.wide:
+            return self.model.irreps_out
+        return "positions" if name == "r" else "plain"
+
+    @cached_property
+    def wide(self) -> bool:
+        """Whether the root's state is complex, so that the result is (re, im) side by side."""
+        return bool(getattr(self.model.spec, "is_complex", False))  # type: ignore[attr-defined]
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
         """Shape of the result."""
-        return (len(inputs["frame_ptr"]) - 1, self.model.irreps_out.dim)
+        return (len(inputs["frame_ptr"]) - 1, self.model.irreps_out.dim * (1 + self.wide))
 
     def leaves(self, model: EnergyModel, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Any]]:
         """Leaves and batch of a model with the weights of `inputs`."""
@@ -154,17 +178,17 @@ class ModelOperation(Programmed):
         r, z = np.asarray(inputs["r"], np.float64), np.asarray(inputs["species"])
         graph = model.graph([(r[a:b], z[a:b]) for a, b in pairwise(ends)])
         values, batch = model.leaves(graph)
-        weights = {name: np.asarray(inputs[name]).astype(values[name].dtype) for name in model.parameters}
+        weights = {name: from_pairs(inputs[name], values[name].dtype) for name in model.parameters}
         return {**values, **weights}, batch
 
     def lowered(self, inputs: Mapping[str, Array]) -> tuple[Program, str, dict[str, Array]]:
         """The program of the model as sums and functions."""
         values, batch = self.leaves(self.model, inputs)
         low = lower(self.model.chain, values, batch)
-        fixed = {name: x for name, x in values.items() if name not in self.differentiable}
+        fixed = {name: to_pairs(x) for name, x in values.items() if name not in self.differentiable}
         return low.program, self.model.root, low.constants | fixed
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
-        weights = {name: list(x.shape) for name, x in self.model.parameters.items()}
+        weights = {name: list(to_pairs(x).shape) for name, x in self.model.parameters.items()}
         return {"operation": self.name, "label": self.label, "model": dict(self.description), "weights": weights}

@@ -13,7 +13,7 @@ import numpy as np
 
 from nbody_ref.conformance.backend import Backend, Capabilities
 from nbody_ref.conformance.composite import Contraction, Fusion, Mixing, RadialBasis
-from nbody_ref.conformance.networks import GateOperation, ModelOperation
+from nbody_ref.conformance.networks import GateOperation, ModelOperation, from_pairs, to_pairs
 from nbody_ref.conformance.operation import Operation
 from nbody_ref.fusion import FusionTable, Term, fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.gates.build import program
@@ -157,21 +157,22 @@ def _chained(
         values, batch = op.leaves(model, inputs)
     values = chain.forward(values, batch)
     if g is None:
-        return {"out": values[out]}
-    names, g = op.differentiable, np.asarray(g, values[out].dtype)
+        return {"out": to_pairs(values[out])}
+    names, g = op.differentiable, np.conj(from_pairs(g, values[out].dtype))  # Re of a product without conjugation
     bars = chain.vjp(values, batch, {out: g}, names)
     if tangents is None:
         return {name: _like(bars, name, inputs) for name in names}
-    dots = {name: np.asarray(dot, values[name].dtype) for name, dot in tangents.items()}
+    dots = {name: from_pairs(dot, values[name].dtype) for name, dot in tangents.items()}
     moved = chain.jvp(values, batch, dots)
     second = chain.vjp_jvp(values, batch, moved, bars, names)
-    along = {"cotangent": moved[out]} if out in moved else {}
+    along = {"cotangent": to_pairs(moved[out])} if out in moved else {}
     return {name: _like(second, name, inputs) for name in names} | along
 
 
 def _like(found: Inputs, name: str, inputs: Inputs) -> Array:
     """A gradient in the precision of its input; zero where there is none."""
-    return np.asarray(found.get(name, np.zeros_like(inputs[name])), inputs[name].dtype)
+    bar = np.asarray(found.get(name, np.zeros_like(inputs[name])))
+    return to_pairs(np.conj(bar)).astype(inputs[name].dtype)  # pairs: derivatives in (re, im)
 
 
 @lru_cache(maxsize=64)

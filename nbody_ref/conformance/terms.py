@@ -6,7 +6,7 @@ the second gradients need no formulas of their own: docs/derivations/certified_s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product as choices
@@ -146,17 +146,21 @@ def renamed_inputs(terms: Terms, names: dict[str, str], slack: float) -> Terms:
     return replace(terms, legs=legs, shapes=shapes, slack=slack)
 
 
-def complexified(terms: Terms) -> tuple[Terms, ...]:
+def complexified(terms: Terms, names: Container[str] | None = None) -> tuple[Terms, ...]:
     """Terms of complex numbers as terms of their real and imaginary parts, which stand side by side.
 
-    A product of K factors has one term for each choice of parts; every pair of imaginary parts brings a sign.
+    A product of K factors has one term for each choice of parts; every pair of imaginary parts brings a sign. Inputs
+    that are not among `names` are real.
     """
-    doubled = {name: (*shape[:-1], 2 * shape[-1]) for name, shape in terms.shapes.items()}
+    is_complex = [names is None or leg.name in names for leg in terms.legs]
+    doubled = {name: (*shape[:-1], 2 * shape[-1]) if names is None or name in names else shape
+               for name, shape in terms.shapes.items()}  # fmt: skip
     found = []
-    for parts in choices((0, 1), repeat=len(terms.legs)):
+    for parts in choices(*((0, 1) if wide else (0,) for wide in is_complex)):
         imaginary = sum(parts)
         table = tuple(-c for c in terms.table) if imaginary % 4 in (2, 3) else terms.table
-        legs = tuple(leg._replace(columns=2 * leg.columns + part) for leg, part in zip(terms.legs, parts))
+        legs = tuple(leg._replace(columns=2 * leg.columns + part) if wide else leg
+                     for leg, part, wide in zip(terms.legs, parts, is_complex))  # fmt: skip
         shape = (*terms.shape[:-1], 2 * terms.shape[-1])
         found.append(replace(terms, columns=2 * terms.columns + imaginary % 2, shape=shape, legs=legs, table=table,
                              shapes=doubled, slack=terms.slack + 4))  # fmt: skip

@@ -15,7 +15,10 @@ from nbody_ref.conformance.truth import evaluate_exactly
 from nbody_ref.errors import IrrepsError
 from nbody_ref.fusion import symmetric_basis
 from nbody_ref.irreps import Irreps
+from nbody_ref.models.cormorant import Cormorant
+from nbody_ref.models.cormorant_spec import CormorantSpec
 from nbody_ref.models.nequip import NequIP, NequIPSpec
+from nbody_ref.network.gauges import to_complex
 from nbody_ref.tables import clebsch_gordan
 
 
@@ -172,6 +175,53 @@ def test_every_kind_of_operation_has_all_orders():
             cases = list(composite_cases(op, "float64", (0, 1, 2), 0))
             assert {case.order for case in cases} == {0, 1, 2}
     assert isinstance(Blocks(), Backend)
+
+
+CORMORANT = CormorantSpec((1, 6), n_levels=2, lmax=1, lmax_edge=1, n_channels=1, n_sines=1, n_powers=1)
+
+
+def cormorant(dtype):
+    return Cormorant(replace(CORMORANT, dtype={"float64": "complex128", "float32": "complex64"}[dtype]))
+
+
+def test_cormorant_with_complex_weights_is_certified_as_a_whole_model():
+    op = model_of(cormorant, "Cormorant")
+    shapes = {name: x.shape for name, x in op.model.parameters.items()}
+    assert op.model.parameters["level0/atoms"].dtype == np.complex128
+
+    class Own(Blocks):
+        capabilities = Capabilities(operations=("model",), propagates_nan=False)
+
+        def operations(self, name):
+            return (op,)
+
+    class Conjugated(Own):
+        """Torch's convention for complex gradients where ours was asked for."""
+
+        def vjp(self, op, inputs, cotangent):
+            found = dict(super().vjp(op, inputs, cotangent))
+            found["level0/atoms"] = found["level0/atoms"] * np.tile([1, -1], shapes["level0/atoms"][1])
+            return found
+
+    report = run(Own(), checks=("random",))
+    assert report.failures == [] and {o.order for o in report.outcomes} == {0, 1, 2}
+    wrong = run(Conjugated(), dtypes=("float64",), checks=("random",)).failures
+    assert {(o.order, o.result) for o in wrong} == {(1, "level0/atoms")}
+
+
+def test_a_network_in_the_complex_gauge_is_certified_with_its_complex_root():
+    real = composite_operations("model", 1)[0]
+    op = ModelOperation("complex", lambda dtype: to_complex(real.make(dtype)))
+    assert op.wide and op.layout("out") == "plain"
+
+    class Own(Blocks):
+        capabilities = Capabilities(operations=("model",), dtypes=("float64",), propagates_nan=False)
+
+        def operations(self, name):
+            return (op,)
+
+    report = run(Own(), checks=("random",))
+    assert report.failures == [] and {o.order for o in report.outcomes} == {0, 1, 2}
 
 
 def test_published_models_are_certified_as_whole_models():

@@ -13,6 +13,7 @@ from nbody_ref.conformance.lowering import lower
 from nbody_ref.conformance.program import program_derivatives
 from nbody_ref.conformance.program_truth import certify_program, run_program
 from nbody_ref.conformance.truth import Ball
+from nbody_ref.conformance.waves import Waves
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.chain import Chain, Op, Step
 from nbody_ref.ops.activation import Activation
@@ -85,6 +86,17 @@ def test_square_roots_and_activations_and_their_derivatives():
             (found,) = SquareRoot().derivative(Fraction(7, 3), order)
             exact = mpmath.diff(mpmath.sqrt, mpmath.mpf(7) / 3, order)
             assert abs(mp(found.mid) - exact) <= mpmath.mpf(10) ** -18
+
+
+def test_waves_and_their_derivatives():
+    with mpmath.workdps(60):
+        for turns, factor in ((True, 2 * mpmath.pi), (False, 1)):
+            for x in (0.0, -1.375, 40.625):
+                for order in range(4):
+                    found = Waves(turns).derivative(Fraction(x), order)
+                    for value, function in zip(found, (mpmath.sin, mpmath.cos)):
+                        exact = mpmath.diff(lambda y, f=function, a=factor: f(a * y), mpmath.mpf(x), order)
+                        assert abs(mp(value.mid) - exact) <= mpmath.mpf(10) ** -18 * (1 + abs(exact))
 
 
 def test_functions_without_certified_values_are_refused():
