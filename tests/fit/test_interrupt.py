@@ -8,6 +8,14 @@ import pytest
 from nbody_ref.fit.interrupt import deferred
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Python's own handler: a run in the background of a shell inherits an ignored signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_an_interruption_within_the_block_arrives_after_it():
     done = []
     with pytest.raises(KeyboardInterrupt):
