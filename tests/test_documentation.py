@@ -30,7 +30,7 @@ def test_formulas_are_shown_under_the_names_that_the_text_uses(page):
 
 @pytest.mark.parametrize(
     "planted",
-    [r"$$ \begin{pmatrix} a \\ b \end{pmatrix} \tag{W1} $$", r"$$ a \tag{D1} \qquad b \tag{D2} $$", "$$ a = b .$$ (D1)"],
+    [r"$$ \begin{pmatrix} a \\ b \end{pmatrix} \tag{W1} $$", r"$$ a \tag{D1} \quad b \tag{D2} $$", "$$ a = b .$$ (D1)"],
 )
 def test_a_formula_that_would_not_be_shown_is_caught(planted):
     assert len(faults(planted)) == 1
