@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbody_ref.errors import IrrepsError, SchemeError
-from nbody_ref.fusion.label import Label, as_label, degree, parity, product
+from nbody_ref.fusion.checks import check_count, check_cutoff
+from nbody_ref.fusion.label import Label, as_label, as_labels, degree, parity, product
 from nbody_ref.fusion.tree import Tree, check_tree, leaves, vertices
 
 __all__ = ["LIMIT", "Diagram", "Node", "count_labelings", "labelings"]
@@ -59,8 +60,7 @@ class Diagram:
 
     def __post_init__(self) -> None:
         tree = check_tree("Diagram", self.tree)
-        legs = tuple(as_label("Diagram", leg) for leg in self.legs)
-        outputs = tuple(as_label("Diagram", label) for label in self.outputs)
+        legs, outputs = as_labels("Diagram", "legs", self.legs), as_labels("Diagram", "outputs", self.outputs)
         _check_legs("Diagram", tree, legs)
         if len(outputs) != len(legs) - 1:
             raise SchemeError(
@@ -104,17 +104,25 @@ class Diagram:
 
     @classmethod
     def from_nodes(cls, nodes: Node, legs: Sequence[Label]) -> Diagram:
-        """Inverse of `nodes`."""
+        """Inverse of `nodes`.
+
+        Raises
+        ------
+        SchemeError, IrrepsError
+            If `nodes` are not built of leaf numbers and triples, and as `Diagram`.
+        """
         outputs: list[Label] = []
 
         def read(node: Node) -> Tree:
             if isinstance(node, int):
                 return node
+            if not isinstance(node, tuple | list) or len(node) != 3:
+                raise SchemeError(f"Diagram: 'nodes' must be leaf numbers and (label, left, right), got {node!r:.60}")
             pair = read(node[1]), read(node[2])
             outputs.append(node[0])
             return pair
 
-        return cls(read(nodes), tuple(legs), tuple(outputs))
+        return cls(read(nodes), as_labels("Diagram", "legs", legs), tuple(outputs))
 
     def __str__(self) -> str:
         from nbody_ref.fusion.draw import text
@@ -161,6 +169,7 @@ def labelings(
     ['0e', '1e', '2e']
     """
     shape, labels, wanted = _checked("labelings", tree, legs, root)
+    bond_cutoff, limit = check_cutoff("labelings", bond_cutoff), check_count("labelings", "limit", limit, 0)
     choices = [[label] for label in labels]
     count = count_over(shape, choices, wanted, bond_cutoff)
     if count > limit:
@@ -184,7 +193,7 @@ def count_labelings(tree: Any, legs: Sequence[Any], root: Any = None, bond_cutof
     7
     """
     shape, labels, wanted = _checked("count_labelings", tree, legs, root)
-    return count_over(shape, [[label] for label in labels], wanted, bond_cutoff)
+    return count_over(shape, [[label] for label in labels], wanted, check_cutoff("count_labelings", bond_cutoff))
 
 
 def count_over(tree: Tree, choices: Sequence[Sequence[Label]], root: Label | None, cutoff: Any = None) -> int:
@@ -195,7 +204,7 @@ def count_over(tree: Tree, choices: Sequence[Sequence[Label]], root: Label | Non
 
 def _checked(function: str, tree: Any, legs: Sequence[Any], root: Any) -> tuple[Tree, tuple[Label, ...], Label | None]:
     shape = check_tree(function, tree)
-    labels = tuple(as_label(function, leg) for leg in legs)
+    labels = as_labels(function, "legs", legs)
     _check_legs(function, shape, labels)
     wanted = None if root is None else as_label(function, root)
     if wanted is not None:

@@ -11,11 +11,14 @@ from fractions import Fraction
 from html import escape
 from typing import Any
 
+from nbody_ref.errors import SchemeError
 from nbody_ref.exact import Surd
+from nbody_ref.fusion.checks import check_list
 from nbody_ref.fusion.diagram import Diagram
 from nbody_ref.fusion.label import Label, Spin, parity
 from nbody_ref.fusion.recoupling import rotate
 from nbody_ref.fusion.tree import Tree, leaves, vertices
+from nbody_ref.ops._check import check_type
 
 __all__ = ["f_move_svg", "f_move_text", "svg", "text"]
 
@@ -34,7 +37,13 @@ def text(diagram: Diagram) -> str:
     -------
     str
         Two lines per leg less one, no trailing blanks.
+
+    Raises
+    ------
+    DTypeError
+        If it is no diagram.
     """
+    check_type("text", "diagram", diagram, Diagram)
     order = leaves(diagram.tree)
     marks: dict[tuple[int, int], str] = {}
     names = {leaf: f"{leaf}: {diagram.legs[leaf]}" for leaf in order}
@@ -105,11 +114,18 @@ def svg(diagram: Diagram, names: Sequence[str] | None = None) -> str:
 
     Raises
     ------
-    ValueError
-        If the number of `names` is not that of the legs.
+    DTypeError
+        If it is no diagram.
+    SchemeError
+        If `names` are not as many texts as there are legs.
     """
-    if names is not None and len(names) != len(diagram.legs):
-        raise ValueError(f"svg: 'names' must have {len(diagram.legs)} entries, got {len(names)}")
+    check_type("svg", "diagram", diagram, Diagram)
+    if names is not None:
+        names = check_list("svg", "names", names, "texts")
+        if len(names) != len(diagram.legs):
+            raise SchemeError(f"svg: 'names' must have {len(diagram.legs)} entries, got {len(names)}")
+        if not all(isinstance(name, str) for name in names):
+            raise SchemeError(f"svg: 'names' must be texts, got {names!r:.60}")
     body, width, height = _picture(diagram, names)
     return _document(body, width, height, _linear(diagram))
 
@@ -137,7 +153,7 @@ def f_move_svg(legs: Sequence[Any], bond: Any, root: Any) -> str:
 
 
 def _f_move(legs: Sequence[Any], bond: Any, root: Any) -> tuple[Diagram, list[tuple[Surd, Diagram]]]:
-    left = Diagram(((0, 1), 2), tuple(legs), (bond, root))
+    left = Diagram(((0, 1), 2), legs, (bond, root))  # type: ignore[arg-type]
     found = [(value, Diagram.from_nodes(nodes, left.legs)) for nodes, value in rotate(left.nodes, left.legs)]
     return left, sorted(((v, d) for v, d in found if v), key=lambda pair: pair[1].bonds[0].dim)
 

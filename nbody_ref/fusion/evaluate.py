@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import SchemeError, ShapeError
+from nbody_ref.errors import DTypeError, SchemeError, ShapeError
 from nbody_ref.exact import Surd, cg_integer, cg_table, cg_table_real, surd_sum
+from nbody_ref.exact.ring import plain
+from nbody_ref.fusion.checks import check_count
 from nbody_ref.fusion.diagram import LIMIT, Diagram, Node
 from nbody_ref.fusion.label import Label, check_basis, components, degree, twice
+from nbody_ref.ops._check import check_type
 from nbody_ref.tables import check_dtype
 
 __all__ = ["coupling_norm", "coupling_tensor", "dense_tensor", "evaluate_monomial", "integer_tensor", "overlap"]
@@ -55,8 +58,8 @@ def coupling_tensor(diagram: Diagram, basis: str = "complex", limit: int = LIMIT
     >>> coupling_tensor(Diagram((0, 1), ["1", "1"], ["0"]), basis="real")[0, 0, 0]
     Surd(-1, 1, 3)
     """
-    check_basis("coupling_tensor", basis, diagram.legs)
     _check_size("coupling_tensor", diagram, limit)
+    check_basis("coupling_tensor", basis, diagram.legs)
     table = cg_table if basis == "complex" else cg_table_real
     order, tensor = _contract(diagram.nodes, diagram.legs, table)
     place = [order.index(leaf) for leaf in range(len(order))]
@@ -113,6 +116,7 @@ def coupling_norm(diagram: Diagram) -> Surd:
     >>> coupling_norm(Diagram((0, 1), ["1", "1"], ["0"]))
     Surd(1, 1, 12)
     """
+    check_type("coupling_norm", "diagram", diagram, Diagram)
     square = Fraction(1)
     for triple in diagram.triples:
         a, b, c = (twice(label) for label in triple)
@@ -141,27 +145,40 @@ def evaluate_monomial(diagram: Diagram, fragments: Sequence[Sequence[Any]]) -> l
     ------
     ShapeError
         If the number of fragments or of their components is wrong.
+    DTypeError
+        If there is no diagram, or entries cannot be multiplied by integers and each other and added.
 
     Examples
     --------
     >>> evaluate_monomial(Diagram((0, 1), ["1", "1"], ["0"]), [[1, 2, 3], [4, 5, 6]])
     [52]
     """
+    check_type("evaluate_monomial", "diagram", diagram, Diagram)
+    if not _is_row(fragments):
+        raise ShapeError(f"evaluate_monomial: 'fragments' must be sequences of numbers, got {fragments!r:.60}")
     if len(fragments) != len(diagram.legs):
         raise ShapeError(f"evaluate_monomial: 'fragments' must have {len(diagram.legs)} entries, got {len(fragments)}")
     for k, (leg, fragment) in enumerate(zip(diagram.legs, fragments)):
-        if len(fragment) != leg.dim:
-            raise ShapeError(
-                f"evaluate_monomial: fragment {k} of 'fragments' must have {leg.dim} components, got {len(fragment)}"
-            )
+        if not _is_row(fragment) or len(fragment) != leg.dim:
+            came = f"{leg.dim} components, got {len(fragment) if _is_row(fragment) else repr(fragment)}"
+            raise ShapeError(f"evaluate_monomial: fragment {k} of 'fragments' must have {came}")
 
     def value(node: Node) -> list[Any]:
         if isinstance(node, int):
-            return list(fragments[node])
+            return [plain(entry) for entry in fragments[node]]  # NumPy's integers would wrap around
         out, left, right = node
         return _couple(_label(left, diagram.legs), _label(right, diagram.legs), out, value(left), value(right))
 
-    return value(diagram.nodes)
+    try:
+        return value(diagram.nodes)
+    except TypeError as error:
+        raise DTypeError(f"evaluate_monomial: 'fragments' must hold numbers of one ring: {error}") from error
+
+
+def _is_row(values: Any) -> bool:
+    if isinstance(values, np.ndarray):
+        return values.ndim > 0
+    return isinstance(values, Sequence) and not isinstance(values, str | bytes)
 
 
 def overlap(a: Mapping[Key, Surd], b: Mapping[Key, Surd]) -> Surd:
@@ -264,6 +281,8 @@ def _label(node: Node, legs: Sequence[Label]) -> Label:
 
 
 def _check_size(function: str, diagram: Diagram, limit: int) -> None:
+    check_type(function, "diagram", diagram, Diagram)
+    limit = check_count(function, "limit", limit, 0)
     size = prod(leg.dim for leg in diagram.legs)
     if size > limit:
         legs = _show(diagram.legs)

@@ -13,9 +13,12 @@ from typing import Any
 
 from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.ring import as_rational
+from nbody_ref.fusion.checks import check_list
 from nbody_ref.irreps import Irrep
 
-__all__ = ["Label", "Spin", "as_label", "check_basis", "components", "degree", "parity", "product", "twice"]
+__all__ = [
+    "Label", "Spin", "as_label", "as_labels", "check_basis", "components", "degree", "parity", "product", "twice",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,19 @@ def as_label(function: str, value: Any) -> Label:
     raise IrrepsError(f"{function}: a label must be an Irrep, a Spin or text such as '1o', got {value!r}")
 
 
+def as_labels(function: str, name: str, values: Any) -> tuple[Label, ...]:
+    """Return a list of labels, each read by `as_label`.
+
+    Raises
+    ------
+    SchemeError
+        If it is no list.
+    IrrepsError
+        If an entry is no label.
+    """
+    return tuple(as_label(function, value) for value in check_list(function, name, values, "labels"))
+
+
 def twice(label: Label) -> int:
     """Doubled degree, an integer for every group."""
     return int(2 * label.j) if isinstance(label, Spin) else 2 * label.l
@@ -122,7 +138,7 @@ def product(a: Label, b: Label) -> tuple[Any, ...]:
     raise IrrepsError(f"fusion: cannot mix SU(2) spins with irreps of SO(3) or O(3), got {a} and {b}")
 
 
-def check_basis(function: str, basis: str, labels: Iterable[Any]) -> None:
+def check_basis(function: str, basis: Any, labels: Iterable[Any]) -> None:
     """Raise unless `basis` is "complex", or "real" and no label is a spin.
 
     Raises
@@ -130,7 +146,7 @@ def check_basis(function: str, basis: str, labels: Iterable[Any]) -> None:
     IrrepsError
         Half-integer degrees have no real gauge.
     """
-    if basis not in ("complex", "real"):
+    if not isinstance(basis, str) or basis not in ("complex", "real"):
         raise IrrepsError(f"{function}: 'basis' must be 'complex' or 'real', got {basis!r}")
     if basis == "real" and any(isinstance(label, Spin) for label in labels):
         raise IrrepsError(f"{function}: 'basis' must be 'complex' for spins of SU(2), got 'real'")

@@ -12,9 +12,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from nbody_ref.errors import SchemeError
 from nbody_ref.exact import Surd, six_j, surd_sum
 from nbody_ref.fusion.diagram import Diagram, Node, labelings
-from nbody_ref.fusion.label import Label, check_basis, product, twice
+from nbody_ref.fusion.label import Label, as_label, as_labels, check_basis, product, twice
 from nbody_ref.fusion.tree import Tree, check_tree, leaves
 
 __all__ = ["Recoupling", "braid", "braid_sign", "f_symbol", "gauge_power", "recoupling", "rotate", "rotate_back"]
@@ -38,6 +39,11 @@ def f_symbol(j1: Label, j2: Label, k12: Label, j3: Label, root: Label, k23: Labe
     Surd
         Exact; zero if a vertex of either tree is inadmissible, parities included.
 
+    Raises
+    ------
+    IrrepsError
+        If a label is none, or groups are mixed.
+
     Examples
     --------
     >>> from nbody_ref.fusion import Spin
@@ -45,6 +51,7 @@ def f_symbol(j1: Label, j2: Label, k12: Label, j3: Label, root: Label, k23: Labe
     >>> f_symbol(half, half, Spin(0), half, half, Spin(1))
     Surd(1, 3, 4)
     """
+    j1, j2, k12, j3, root, k23 = (as_label("f_symbol", label) for label in (j1, j2, k12, j3, root, k23))
     vertices = ((j1, j2, k12), (k12, j3, root), (j2, j3, k23), (j1, k23, root))
     if any(out not in product(a, b) for a, b, out in vertices):
         return Surd(0, 0)
@@ -54,12 +61,22 @@ def f_symbol(j1: Label, j2: Label, k12: Label, j3: Label, root: Label, k23: Labe
 def braid_sign(a: Label, b: Label, out: Label) -> int:
     """Sign (-1)^(ja + jb - j) of a vertex when its two inputs are exchanged, eq. (F5).
 
+    Parameters
+    ----------
+    a, b, out : Irrep or Spin
+
+    Raises
+    ------
+    IrrepsError
+        If a label is none.
+
     Examples
     --------
     >>> from nbody_ref import Irrep
     >>> [braid_sign(Irrep(1), Irrep(1), Irrep(l)) for l in (0, 1, 2)]
     [1, -1, 1]
     """
+    a, b, out = as_label("braid_sign", a), as_label("braid_sign", b), as_label("braid_sign", out)
     return -1 if (twice(a) + twice(b) - twice(out)) // 2 % 2 else 1
 
 
@@ -118,7 +135,17 @@ class Recoupling:
     entries: tuple[tuple[Surd, ...], ...]
 
     def __matmul__(self, other: Recoupling) -> Recoupling:
-        """Recoupling by way of a third tree."""
+        """Recoupling by way of a third tree.
+
+        Raises
+        ------
+        SchemeError
+            If the other does not begin at the tree where this one ends.
+        """
+        if not isinstance(other, Recoupling):
+            return NotImplemented
+        if self.target != other.source:
+            raise SchemeError("Recoupling: 'other' must begin with the labelings that this one ends with")
         columns = tuple(zip(*other.entries))
         rows = tuple(
             tuple(surd_sum([x * y for x, y in zip(row, column)]) for column in columns) for row in self.entries
@@ -168,6 +195,7 @@ def recoupling(source: Any, target: Any, legs: Sequence[Any], root: Any, basis: 
     >>> matrix.entries, matrix.is_unitary()
     (((Surd(1, 1, 1),),), True)
     """
+    legs = as_labels("recoupling", "legs", legs)
     check_basis("recoupling", basis, legs)
     goal = check_tree("recoupling", target)
     rows, columns = labelings(source, legs, root), labelings(goal, legs, root)

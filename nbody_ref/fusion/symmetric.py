@@ -7,7 +7,7 @@ Steps S1 to S5: docs/derivations/fusion_symmetric.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,14 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import SchemeError, ShapeError
+from nbody_ref.errors import DTypeError, SchemeError, ShapeError
 from nbody_ref.exact import Surd, six_j
+from nbody_ref.fusion.checks import MOST_LEAVES, check_count
 from nbody_ref.fusion.diagram import LIMIT, Diagram, count_over, labelings
 from nbody_ref.fusion.evaluate import coupling_norm
-from nbody_ref.fusion.label import Label, Spin, as_label, check_basis, parity, product, twice
+from nbody_ref.fusion.label import Label, Spin, as_label, as_labels, check_basis, parity, product, twice
 from nbody_ref.fusion.recoupling import braid_sign, gauge_power
 from nbody_ref.fusion.tree import left_comb
 from nbody_ref.irreps import Irreps
+from nbody_ref.ops._check import REAL_OR_COMPLEX
+from nbody_ref.tables import check_dtype
 
 __all__ = ["CombPath", "SymmetricBasis", "symmetric_basis", "symmetric_dimension"]
 
@@ -54,7 +57,7 @@ def symmetric_dimension(parts: Any, n: int, root: Any) -> int:
     Raises
     ------
     SchemeError
-        If `n` is not a positive integer or there are no parts.
+        If `n` is not an integer from 1 to 256 or there are no parts.
     IrrepsError
         If groups are mixed.
 
@@ -63,7 +66,7 @@ def symmetric_dimension(parts: Any, n: int, root: Any) -> int:
     >>> [symmetric_dimension("0e + 1o + 2e + 3o", 3, root) for root in ("0e", "1o", "2e")]
     [8, 12, 14]
     """
-    labels, wanted = _checked("symmetric_dimension", parts, n, root)
+    labels, n, wanted = _checked("symmetric_dimension", parts, n, root)
     counts: dict[tuple[int, int, int], int] = {(0, 0, 1): 1}  # (legs used, doubled M, parity) -> multisets
     for label in labels:
         p, top = parity(label) or 1, twice(label)
@@ -112,17 +115,24 @@ class SymmetricBasis:
         return tuple(self.full[k] for k in self.reduced)
 
     def matrix(self, dtype: Any = np.float64) -> Array:
-        """Expansion as a (full, reduced) array: values_full = matrix @ values_reduced; entries correctly rounded."""
-        found = np.zeros((len(self.full), len(self.reduced)), dtype)
+        """Expansion as a (full, reduced) array: values_full = matrix @ values_reduced; entries correctly rounded.
+
+        Raises
+        ------
+        DTypeError
+            If `dtype` is neither float64 nor float32.
+        """
+        name = check_dtype("matrix", dtype)
+        found = np.zeros((len(self.full), len(self.reduced)), name)
         for k, row in enumerate(self.expansion):
             for i, value in row:
-                found[k, i] = value.round(np.dtype(dtype).name)
+                found[k, i] = value.round(name)
         return found
 
     def to_full(self, values: Any) -> Array:
         """Values (..., reduced) of the independent paths to those (..., full) of all."""
         found = _axis("to_full", values, len(self.reduced))
-        out: Array = np.matmul(found, self.matrix(found.dtype).T)
+        out: Array = np.matmul(found, self.matrix(found.real.dtype).T)
         return out
 
     def to_reduced(self, values: Any) -> Array:
@@ -132,7 +142,7 @@ class SymmetricBasis:
     def weights_to_reduced(self, weights: Any) -> Array:
         """Weights (..., full) to the weights (..., reduced) with the same weighted sum for every state."""
         found = _axis("weights_to_reduced", weights, len(self.full))
-        out: Array = np.matmul(found, self.matrix(found.dtype))
+        out: Array = np.matmul(found, self.matrix(found.real.dtype))
         return out
 
     def weights_to_full(self, weights: Any) -> Array:
@@ -171,7 +181,8 @@ def symmetric_basis(parts: Any, n: int, root: Any, basis: str = "real", limit: i
     >>> len(basis.full), len(basis.reduced)
     (23, 8)
     """
-    labels, wanted = _checked("symmetric_basis", parts, n, root)
+    labels, n, wanted = _checked("symmetric_basis", parts, n, root)
+    limit = check_count("symmetric_basis", "limit", limit, 0)
     check_basis("symmetric_basis", basis, labels)
     comb, choices = left_comb(n), cartesian(range(len(labels)), repeat=n)
     count = count_over(comb, [labels] * n, wanted)
@@ -199,18 +210,15 @@ def _gauge(diagram: Diagram, basis: str) -> tuple[Surd, int]:
     return coupling_norm(diagram), gauge_power(diagram.nodes, diagram.legs) if basis == "real" else 0
 
 
-def _checked(function: str, parts: Any, n: int, root: Any) -> tuple[tuple[Label, ...], Label]:
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise SchemeError(f"{function}: 'n' must be a positive integer, got {n!r}")
-    source: Iterable[Any] = parts
-    if isinstance(parts, (str, Irreps)):
-        source = [part.irrep for part in Irreps(parts)]
-    labels, wanted = tuple(as_label(function, part) for part in source), as_label(function, root)
+def _checked(function: str, parts: Any, n: Any, root: Any) -> tuple[tuple[Label, ...], int, Label]:
+    n = check_count(function, "n", n, 1, MOST_LEAVES)
+    source = [part.irrep for part in Irreps(parts)] if isinstance(parts, (str, Irreps)) else parts
+    labels, wanted = as_labels(function, "parts", source), as_label(function, root)
     if not labels:
         raise SchemeError(f"{function}: 'parts' must have at least one part")
     for label in labels:
         product(label, wanted)  # raises if the groups differ
-    return labels, wanted
+    return labels, n, wanted
 
 
 def _solve(
@@ -308,9 +316,14 @@ def _comb_norm(before: int, b: int, k: int, c: int, root: int) -> Surd:
 
 
 def _axis(function: str, values: Any, count: int) -> Array:
-    found = np.asarray(values)
-    if found.dtype.kind != "f":
+    try:
+        found = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"{function}: expected an array of numbers: {error}") from error
+    if found.dtype.kind in "iu":
         found = found.astype(np.float64)
+    if found.dtype not in REAL_OR_COMPLEX:
+        raise DTypeError(f"{function}: expected an array of float64, float32, or complex numbers, got {found.dtype}")
     if found.ndim == 0 or found.shape[-1] != count:
         raise ShapeError(f"{function}: the last axis must have length {count}, got shape {found.shape}")
     return found

@@ -16,11 +16,13 @@ from typing import Any
 
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.exact import Surd
+from nbody_ref.fusion.checks import check_count, check_cutoff, check_list
 from nbody_ref.fusion.diagram import LIMIT, Diagram, Node, count_over, labelings
 from nbody_ref.fusion.label import Spin
 from nbody_ref.fusion.plan import Combination, Keys, cost_of, keyed, plans
 from nbody_ref.fusion.tree import check_tree, leaves
 from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.ops._check import check_type
 from nbody_ref.ops.cg_product import ProductTable
 
 __all__ = ["Cost", "FusionTable", "Stage", "Term", "all_terms"]
@@ -28,10 +30,27 @@ __all__ = ["Cost", "FusionTable", "Stage", "Term", "all_terms"]
 
 @dataclass(frozen=True)
 class Term:
-    """A diagram on states: leg a takes part `sources[a][1]` of state `sources[a][0]`."""
+    """A diagram on states: leg a takes part `sources[a][1]` of state `sources[a][0]`.
+
+    Raises
+    ------
+    DTypeError
+        If `diagram` is none.
+    SchemeError
+        If `sources` are no pairs of non-negative integers.
+    """
 
     diagram: Diagram
     sources: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        check_type("Term", "diagram", self.diagram, Diagram)
+        given = check_list("Term", "sources", self.sources, "pairs (state, part)")
+        pairs = [check_list("Term", "sources", pair, "pairs (state, part)") for pair in given]
+        if any(len(pair) != 2 for pair in pairs):
+            raise SchemeError(f"Term: 'sources' must be pairs (state, part), got {self.sources!r:.60}")
+        found = tuple((check_count("Term", "sources", s, 0), check_count("Term", "sources", p, 0)) for s, p in pairs)
+        object.__setattr__(self, "sources", found)
 
 
 @dataclass(frozen=True)
@@ -129,7 +148,8 @@ class FusionTable:
         SchemeError
             If there is no term, numbers of legs differ, or a source does not exist.
         """
-        types, given = tuple(Irreps(t) for t in irreps), tuple(terms)
+        types = tuple(Irreps(t) for t in check_list("FusionTable", "irreps", irreps, "types, one for each state"))
+        given = check_list("FusionTable", "terms", terms, "terms")
         _check(types, given, mode, order, basis)
         drawn: list[Combination] = [((term.diagram.nodes, Surd(1, 1)),) for term in given]
         priced = []
@@ -151,7 +171,7 @@ def all_terms(
     tree: Any,
     states: Sequence[int] | None = None,
     roots: Sequence[Any] | None = None,
-    bond_cutoff: int | None = None,
+    bond_cutoff: Any = None,
     limit: int = LIMIT,
 ) -> tuple[Term, ...]:
     """Every admissible term of a tree on given states, the diagrams of a fusion block, eq. (F6).
@@ -187,12 +207,18 @@ def all_terms(
     >>> len(all_terms(["4x0e + 4x1o + 4x2e + 4x3o"], ((0, 1), 2), roots=["0e"]))
     23
     """
-    types, shape = tuple(Irreps(t) for t in irreps), check_tree("all_terms", tree)
+    types = tuple(Irreps(t) for t in check_list("all_terms", "irreps", irreps, "types, one for each state"))
+    shape, limit = check_tree("all_terms", tree), check_count("all_terms", "limit", limit, 0)
+    bond_cutoff = check_cutoff("all_terms", bond_cutoff)
     n = len(leaves(shape))
-    chosen = tuple(states) if states is not None else ((0,) * n if len(types) == 1 else tuple(range(n)))
+    chosen: tuple[Any, ...] = (0,) * n if len(types) == 1 else tuple(range(n))
+    if states is not None:
+        given = check_list("all_terms", "states", states, "numbers of states")
+        chosen = tuple(check_count("all_terms", "states", s, 0) for s in given)
     if len(chosen) != n or any(not 0 <= s < len(types) for s in chosen):
         raise SchemeError(f"all_terms: 'states' must name {n} of the {len(types)} states, one per leaf, got {chosen}")
-    wanted = [None] if roots is None else [Irrep.parse(root) for root in roots]
+    kept = None if roots is None else check_list("all_terms", "roots", roots, "irreps")
+    wanted = [None] if kept is None else [Irrep.parse(root) for root in kept]
     choices = [[part.irrep for part in types[s]] for s in chosen]
     count = sum(count_over(shape, choices, root, bond_cutoff) for root in wanted)
     if count > limit:
@@ -256,10 +282,12 @@ def _channels(types: tuple[Irreps, ...], term: Term, mode: str) -> int:
 def _check(types: tuple[Irreps, ...], terms: tuple[Term, ...], mode: str, order: str, basis: str) -> None:
     words = (("mode", mode, ("channelwise", "full")), ("order", order, ("cheapest", "drawn")))
     for name, value, allowed in (*words, ("basis", basis, ("real", "complex"))):
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             raise IrrepsError(f"FusionTable: {name!r} must be one of {', '.join(allowed)}, got {value!r}")
     if not terms:
         raise SchemeError("FusionTable: 'terms' must have at least one term")
+    for term in terms:
+        check_type("FusionTable", "terms", term, Term)
     sizes = {len(term.sources) for term in terms} | {len(term.diagram.legs) for term in terms}
     if len(sizes) > 1:
         raise SchemeError(f"FusionTable: all 'terms' must have the same number of legs, got {sorted(sizes)}")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from numbers import Integral
 from typing import Any, Union
 
 from nbody_ref.errors import SchemeError
+from nbody_ref.fusion.checks import MOST_LEAVES, check_count, check_list
 
 __all__ = ["Tree", "all_trees", "balanced", "check_tree", "leaves", "left_comb", "right_comb", "vertices"]
 
@@ -28,7 +30,7 @@ def left_comb(n: int) -> Tree:
     Raises
     ------
     SchemeError
-        If `n` is not a positive integer.
+        If `n` is not an integer from 1 to 256.
 
     Examples
     --------
@@ -43,8 +45,9 @@ def left_comb(n: int) -> Tree:
 
 def right_comb(n: int) -> Tree:
     """Mirror image of `left_comb`, (0, (1, (2, ...))); same argument and errors."""
-    tree: Tree = _count("right_comb", n) - 1
-    for leaf in range(n - 2, -1, -1):
+    last = _count("right_comb", n) - 1
+    tree: Tree = last
+    for leaf in range(last - 1, -1, -1):
         tree = (leaf, tree)
     return tree
 
@@ -63,11 +66,28 @@ def balanced(n: int) -> Tree:
 def all_trees(items: Sequence[int]) -> Iterator[Tree]:
     """Every binary tree on the given leaves up to exchange of the two branches of a vertex: (2n-3)!! of them.
 
+    Parameters
+    ----------
+    items : sequence of int
+        Leaf numbers, each once.
+
+    Raises
+    ------
+    SchemeError
+        If they are none.
+
     Examples
     --------
     >>> list(all_trees([0, 1, 2]))
     [((0, 1), 2), ((0, 2), 1), (0, (1, 2))]
     """
+    numbers = [check_count("all_trees", "items", item, 0) for item in check_list("all_trees", "items", items, "leaves")]
+    if not 1 <= len(set(numbers)) == len(numbers) <= MOST_LEAVES:
+        raise SchemeError(f"all_trees: 'items' must be leaf numbers, each once, got {items!r:.60}")
+    return _trees(numbers)
+
+
+def _trees(items: Sequence[int]) -> Iterator[Tree]:
     if len(items) == 1:
         yield items[0]
         return
@@ -76,7 +96,7 @@ def all_trees(items: Sequence[int]) -> Iterator[Tree]:
         for chosen in combinations(range(len(rest) - 1, -1, -1), right_size):
             left = [first, *(item for k, item in enumerate(rest) if k not in chosen)]
             right = [item for k, item in enumerate(rest) if k in chosen]
-            yield from ((a, b) for a in all_trees(left) for b in all_trees(right))
+            yield from ((a, b) for a in _trees(left) for b in _trees(right))
 
 
 def leaves(tree: Tree) -> tuple[int, ...]:
@@ -112,20 +132,20 @@ def check_tree(function: str, tree: Any) -> Tree:
     return found
 
 
-def _nested(function: str, tree: Any) -> Tree:
-    if isinstance(tree, int) and not isinstance(tree, bool):
-        return tree
+def _nested(function: str, tree: Any, depth: int = 1) -> Tree:
+    if isinstance(tree, Integral) and not isinstance(tree, bool):
+        return int(tree)
+    if depth > MOST_LEAVES:
+        raise SchemeError(f"{function}: 'tree' must have at most {MOST_LEAVES} vertices between leaf and root")
     if not isinstance(tree, (tuple, list)):
-        raise SchemeError(f"{function}: 'tree' must be built of leaf numbers and pairs, got {tree!r}")
+        raise SchemeError(f"{function}: 'tree' must be built of leaf numbers and pairs, got {tree!r:.60}")
     if len(tree) != 2:
-        raise SchemeError(f"{function}: 'tree' must have two branches at every vertex, got {len(tree)} at {tree!r}")
-    return _nested(function, tree[0]), _nested(function, tree[1])
+        raise SchemeError(f"{function}: 'tree' must have two branches at every vertex, got {len(tree)} at {tree!r:.60}")
+    return _nested(function, tree[0], depth + 1), _nested(function, tree[1], depth + 1)
 
 
-def _count(function: str, n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise SchemeError(f"{function}: 'n' must be a positive integer, got {n!r}")
-    return n
+def _count(function: str, n: Any) -> int:
+    return check_count(function, "n", n, 1, MOST_LEAVES)
 
 
 def _halves(start: int, stop: int) -> Tree:
