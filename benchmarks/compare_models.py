@@ -1,0 +1,132 @@
+"""MACE, MACE + fusion, Cormorant and Cormorant + fusion on the same frames, with the same processor time.
+
+    python benchmarks/compare_models.py FRAMES.xyz [--seconds 150] [--train 400] [--seed 0] [-o RESULTS.json]
+
+Every model is trained by `nbody_ref.fit.train`: all weights, energies and forces, AdamW, the same frames, batches and
+step sizes. The step size falls to zero over the steps, so that a run that is cut off is no result: the time of a step
+is measured first, and each model gets as many steps as fit into the processor time. Results that
+docs/model_comparison.md shows are in benchmarks/compare_models.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import numpy as np  # noqa: E402  after the variables that it reads
+
+from nbody_ref.fit import DescentOptions, read_frames, split, train  # noqa: E402
+from nbody_ref.fit.baseline import Baseline  # noqa: E402
+from nbody_ref.models.cormorant import Cormorant, CormorantSpec  # noqa: E402
+from nbody_ref.models.mace import Mace, MaceSpec  # noqa: E402
+
+HOLDOUT, CHECKS = 0.1, 10
+BLOCKS = (("neighbours", "neighbours"), ("centre", "neighbours", "neighbours"))
+MODELS = ("MACE", "MACE + fusion", "Cormorant", "Cormorant + fusion")
+COLUMNS = ("weights", "steps", "ms_per_gradient", "holdout_force_rmse", "energy_mae", "energy_rmse", "force_mae",
+           "force_rmse")  # fmt: skip
+
+
+def geometries(frames: Any) -> list[Any]:
+    """Positions and atomic numbers."""
+    return [(frame.positions, frame.numbers) for frame in frames]
+
+
+def model_of(name: str, frames: Any, cutoff: float, seed: int) -> Any:
+    """Two layers of eight (MACE) or four complex (Cormorant) channels to degree 2, scaled to the forces of the frames.
+
+    MACE + fusion bounds the bonds of the products by 1; Cormorant + fusion adds blocks of two and three legs to the
+    terms of each level.
+    """
+    scale = float(np.sqrt(np.mean(np.concatenate([frame.forces for frame in frames]) ** 2)))
+    fusion = name.endswith("fusion")
+    if name.startswith("Cormorant"):
+        sizes = {"n_levels": 2, "lmax": 2, "lmax_edge": 2, "n_channels": 4, "level_gain": 1.0, "scale": scale}
+        more = {"fusion": BLOCKS, "fusion_bond": 1} if fusion else {}
+        return Cormorant(CormorantSpec(frames.species, **sizes, **more), seed=seed)
+    sizes = {"hidden": "8x0e + 8x1o", "lmax": 2, "radial_mlp": (16, 16), "readout": 8, "scale": scale}
+    graph = Mace(MaceSpec(frames.species, cutoff, **sizes)).graph(geometries(frames))
+    sizes["neighbours"] = graph.edges.n_edges / len(graph.positions)
+    more = {"product": "fusion", "bond_cutoff": 1} if fusion else {"product": "published"}
+    return Mace(MaceSpec(frames.species, cutoff, **sizes, **more), seed=seed)
+
+
+def errors(model: Any, frames: Any, baseline: Baseline) -> dict[str, float]:
+    """Of energies of molecules, meV, and of components of forces, meV/Angstrom."""
+    energies, forces = model.energy_and_forces(model.graph(geometries(frames)))
+    differences = {
+        "energy": energies + baseline.energy(frames) - frames.energies,
+        "force": forces - np.concatenate([frame.forces for frame in frames]),
+    }
+    return {
+        f"{name}_{kind}": round(1e3 * value, 2)
+        for name, d in differences.items()
+        for kind, value in (("mae", float(abs(d).mean())), ("rmse", float(np.sqrt(np.mean(d**2)))))
+    }
+
+
+def cost_of(model: Any, frames: Any, batch: int, n_holdout: int) -> tuple[float, float]:
+    """Processor seconds of the gradient of a batch, and of a test on the hold-out: medians of a few."""
+    parts = frames[list(range(batch))], frames[list(range(n_holdout))]
+    small, large = (model.graph(geometries(part)) for part in parts)
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(8):
+        start = time.process_time()
+        model.weight_gradient(small, np.ones(batch), np.ones_like(small.positions))
+        seconds[0].append(time.process_time() - start)
+    for _ in range(3):
+        start = time.process_time()
+        model.energy_and_forces(large)
+        seconds[1].append(time.process_time() - start)
+    return float(np.median(seconds[0][2:])), float(np.median(seconds[1]))  # the first ones compile
+
+
+def compared(name: str, training: Any, test: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Train one model and judge it on frames that it has not seen."""
+    model, baseline = model_of(name, training, options.cutoff, options.seed), Baseline.build(training)
+    gradient, check = cost_of(model, training, options.batch, round(HOLDOUT * len(training)))
+    steps = max(CHECKS, int((options.seconds - (CHECKS + 1) * check) / gradient))
+    every = {"check_every": steps // CHECKS, "patience": 10**6}  # none ends early, whatever it reaches
+    choice = DescentOptions(rate=options.rate, batch=options.batch, steps=steps, ema=0.99, seed=options.seed, **every)
+    start = time.process_time()
+    trained, state = train(model, training, choice, holdout=HOLDOUT)
+    found = {"weights": int(np.size(model.parameters.as_real())), "steps": state.adam.step}
+    return {**found, "ms_per_gradient": round(1e3 * gradient, 1),
+            "cpu_seconds": round(time.process_time() - start, 1),
+            "holdout_force_rmse": round(1e3 * state.best_score, 2), **errors(trained, test, baseline)}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("frames", type=Path)
+    parser.add_argument("--seconds", type=float, default=150.0, help="of the processor, for the training of each model")
+    parser.add_argument("--train", type=int, default=400)
+    parser.add_argument("--cutoff", type=float, default=4.0, help="Angstrom; of MACE, Cormorant takes all pairs")
+    parser.add_argument("--rate", type=float, default=0.01)
+    parser.add_argument("--batch", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    frames = read_frames(options.frames)
+    parts = split(len(frames), options.train, options.seed)
+    results: dict[str, Any] = {}
+    print(f"{'model':20}" + "".join(f"{column:>20}" for column in (*COLUMNS, "cpu_seconds")), flush=True)
+    for name in options.only:
+        results[name] = compared(name, frames[parts.train], frames[parts.test], options)
+        print(f"{name:20}" + "".join(f"{results[name][key]:>20}" for key in (*COLUMNS, "cpu_seconds")), flush=True)
+    if options.output:
+        settings = {k: v for k, v in vars(options).items() if k not in ("frames", "output", "only")}
+        record = {"frames": options.frames.name, **settings, "results": results}
+        options.output.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
