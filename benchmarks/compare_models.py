@@ -5,7 +5,7 @@
 Every model is trained by `nbody_ref.fit.train`: all weights, energies and forces, AdamW, the same frames, batches and
 step sizes. The step size falls to zero over the steps, so that a run that is cut off is no result: the time of a step
 is measured first, and each model gets as many steps as fit into the processor time. Results that
-docs/model_comparison.md shows are in benchmarks/compare_models.json.
+docs/models/comparison.md shows are in benchmarks/compare_models.json.
 """
 
 from __future__ import annotations

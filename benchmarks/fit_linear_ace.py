@@ -3,7 +3,7 @@
     python benchmarks/fit_linear_ace.py FRAMES.xyz [--train 400] [--seed 0] [--degrees 6,4 8,6,4] [-o RESULTS.json]
 
 The degrees are the largest sums of n + l over the factors of products of two, three, ... densities. Results that
-docs/model_comparison.md shows are in benchmarks/fit_linear_ace.json.
+docs/models/comparison.md shows are in benchmarks/fit_linear_ace.json.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import DataError, NBodyRefError
-from nbody_ref.fit import ethanol, evaluate, fit
+from nbody_ref.fit import ethanol, evaluate, fit, load
 from nbody_ref.models.linear_ace import linear_ace
+from nbody_ref.network import Network
 from nbody_ref.ops.radial import Bessel
 
 
@@ -33,6 +34,16 @@ def test_closed_form_on_ethanol_beats_a_fifth_of_the_mean_force():
     errors = evaluate(potential, frames[100:110]).to_dict()
     mean_force = float(np.mean([np.abs(frame.forces).mean() for frame in frames[100:110]])) * 1e3
     assert errors["forces_mae_meV_per_A"] < 0.2 * mean_force
+
+
+def test_it_is_a_network_and_its_file_one_of_a_network(tmp_path):
+    frames = ethanol()
+    potential = fit(frames[:8], network=linear_ace(frames.species, (3, 2)), progress=False, curve=False)
+    potential.save(tmp_path / "ace.safetensors")
+    back, geometries = load(tmp_path / "ace.safetensors"), frames[100:103].geometries
+    assert type(back.network) is Network and back.network.spec == potential.network.spec
+    for ours, theirs in zip(potential.predict(geometries), back.predict(geometries), strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 def test_what_cannot_be_is_refused():
