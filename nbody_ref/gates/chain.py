@@ -6,7 +6,7 @@ hand-derived functions; what remains is to run them in order:
 .. math::
     \dot y = \sum_i \partial_i f\,\dot x_i, \qquad
     \bar x_i \mathrel{+}= (\partial_i f)^T \bar y, \qquad
-    \dot{\bar x}_i \mathrel{+}= (\partial_i f)^T \dot{\bar y} + (\partial_i f)^{\boldsymbol\cdot\,T} \bar y
+    \dot{\bar x}_i \mathrel{+}= (\partial_i f)^T \dot{\bar y} + \frac{d}{dt}\big[(\partial_i f)^T\big] \bar y
 
 The last line is the tangent of the second: forward-over-reverse, docs/derivations/chain.md.
 """
