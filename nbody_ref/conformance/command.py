@@ -142,7 +142,7 @@ def _run(options: argparse.Namespace) -> int:
         report = run(_backend(_source(options)), **wanted)
     else:
         report = run_apart(_backend, (_source(options),), options.timeout, wanted)
-    report.source = f"--backend {options.backend}" if options.backend else f"--call {options.call}"
+    report.source = _named(options)
     chosen = {name: getattr(options, name) or () for name in ("op", "dtype", "check", "paths")}
     report.selection = ", ".join(
         f"{len(texts)} {name}s" if len(texts) > 4 else " ".join(f"--{name} {text}" for text in texts)
@@ -156,6 +156,14 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `run`; None for what was not asked for."""
     given = {"names": options.op, "dtypes": options.dtype, "checks": options.check, "products": options.paths}
     return {"seed": options.seed} | {key: None if value is None else tuple(value) for key, value in given.items()}
+
+
+def _named(options: argparse.Namespace) -> str:
+    """What was run, as options of the command."""
+    if options.backend:
+        return f"--backend {options.backend}"
+    more = {"lmax": options.lmax, "convention": None if options.convention == "nbody_ref" else options.convention}
+    return f"--call {options.call}" + "".join(f" --{k} {shlex.quote(str(v))}" for k, v in more.items() if v is not None)
 
 
 def _source(options: argparse.Namespace) -> dict[str, Any]:

@@ -13,10 +13,11 @@ import numpy as np
 from nbody_ref.errors import FileError, GeometryError, NBodyRefError
 from nbody_ref.files import load_model, save_model
 from nbody_ref.fit.baseline import Baseline
-from nbody_ref.fit.frames import symbols
+from nbody_ref.fit.frames import Frames, symbols
 from nbody_ref.models.base import PublishedModel
 from nbody_ref.models.registry import model_from_dict
 from nbody_ref.network import Network, Spec
+from nbody_ref.network.energy import real_part
 
 if TYPE_CHECKING:
     from nbody_ref.fit.calculator import PotentialCalculator
@@ -67,6 +68,18 @@ class Potential:
     constants: Mapping[int, float]
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, model: Any, frames: Frames) -> Potential:
+        """A trained model above the baseline of the frames that it was trained on.
+
+        Parameters
+        ----------
+        model : Network or PublishedModel
+            As `nbody_ref.fit.train` returns it.
+        frames : Frames
+        """
+        return cls(model, Baseline.build(frames), dict.fromkeys(model.species, 0.0))
+
     def predict(self, geometries: Sequence[tuple[Array, Array]]) -> Prediction:
         """Energies and forces of molecules.
 
@@ -106,10 +119,11 @@ class Potential:
     def _predict(self, geometries: Sequence[tuple[Array, Array]]) -> Prediction:
         network, graph = self.network, self.network.graph(geometries)
         values, batch = network.forward(graph)
-        one = np.ones_like(values[network.root])
-        bars = network.chain.vjp(values, batch, {network.root: one}, ("r",))
+        column, seed = network.energy_column(), np.zeros_like(values[network.root])
+        seed[:, column] = 1
+        bars = network.chain.vjp(values, batch, {network.root: seed}, ("r",))
         forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
-        atoms = values[network.last_level][:, 0].astype(np.float64)
+        atoms = real_part(values[network.last_level][:, column])
         for (_, numbers), start in zip(geometries, graph.frame_ptr, strict=False):
             constants = np.array([self.constants[int(z)] for z in numbers])
             atoms[int(start) : int(start) + len(numbers)] += self.baseline.atom_energies(numbers) + constants

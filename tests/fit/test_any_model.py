@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit import Frames, ethanol, train
+from nbody_ref.fit import Frames, Potential, ethanol, train
 from nbody_ref.fit.descent import DescentOptions
 from nbody_ref.gates.terms import Bare, Directed, Gate, Product
 from nbody_ref.irreps import Irreps
@@ -52,3 +52,15 @@ def test_holdout_that_leaves_nothing_is_refused(charged, network):
     for holdout in (0.0, 1.0, 0.001, np.nan):
         with pytest.raises(DataError, match="'holdout' must leave frames on both sides"):
             train(network, Frames(charged[0].frames[:5]), holdout=holdout)
+
+
+def test_potential_of_several_outputs_has_the_forces_of_its_energy(charged, network):
+    """Planted by the other outputs: their derivatives would be forces of a sum."""
+    frames = charged[0][:2]
+    graph = network.graph(frames.geometries)
+    energy, forces = network.energy_and_forces(graph)
+    potential = Potential.of(network, frames)
+    found = potential.predict(frames.geometries)
+    np.testing.assert_array_equal(found.forces, forces)
+    total = energy + potential.baseline.energy(frames)
+    assert np.all(np.abs(found.energies - total) <= 20 * np.finfo(float).eps * np.abs(total))  # sums of nine atoms
