@@ -137,7 +137,8 @@ def check_needs(function: str, needs: tuple[bool, ...] | None, count: int) -> tu
     ShapeError
         If the number of flags is not `count`.
     """
-    if needs is not None and np.ndim(needs) != 1:
+    flat = needs is None or (isinstance(needs, tuple | list | np.ndarray) and all(np.ndim(need) == 0 for need in needs))
+    if not flat:
         raise ShapeError(f"{function}: 'needs' must have {count} flags, got {needs!r}")
     wanted = (True,) * count if needs is None else tuple(bool(need) for need in needs)
     if len(wanted) != count:

@@ -166,7 +166,7 @@ def test_the_layout_of_an_array_does_not_change_a_bit(name, layout):
 def test_flags_of_wanted_adjoints_are_checked_by_every_op(name):
     function, arguments, _ = CASES[name]
     count = len(function(*arguments))
-    for wrong in ((True,) * (count + 1), (), True, "x" * (count + 1), [[True]]):
+    for wrong in ((True,) * (count + 1), (), True, "x" * (count + 1), [[True]], [[True, False], True]):
         with pytest.raises(ShapeError, match="'needs' must have"):
             function(*arguments, needs=wrong)
     assert function(*arguments, needs=(False,) * count) == (None,) * count
