@@ -69,7 +69,7 @@ class CrossValidation:
 
     The vector holds every covariant weight, divided by the scale it was drawn with, and log lambda. It begins with a
     lambda far above the best one: near the best, the readout nearly passes through its labels, and the gradient is
-    mostly noise of the few frames that it comes from (measured: no progress in 60 steps, against a sixth in 150).
+    mostly noise of the few frames that it comes from (measured: no progress in 60 steps, against a sixth in 132).
     `score` is the smallest over all lambda of the list, so that it does not depend on where lambda stands.
 
     Parameters
