@@ -215,7 +215,7 @@ class Job:
 
     def equations(self, network: Network, solver: str) -> Equations:
         """Empty equations for the readout of a network."""
-        orders, smoothness = column_orders(network, self.frames), column_smoothness(network, self.frames)
+        orders, smoothness = column_orders(network), column_smoothness(network)
         return Equations(orders, solver, self.baseline.kind != "isolated", self.scale, smoothness)
 
     def labels(self, indices: Sequence[int]) -> tuple[Array, Array, Array]:

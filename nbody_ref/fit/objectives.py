@@ -105,8 +105,8 @@ class CrossValidation:
             raise DataError("training: this network has no covariant weights to train")
         block = self.design(self.network, self.reference)[len(self.reference) :]
         squares = np.einsum("rc,rc->c", block, block)
-        orders = column_orders(self.network, self.frames)
-        self.scale = column_scale(squares, len(block), orders) * column_smoothness(self.network, self.frames)
+        orders = column_orders(self.network)
+        self.scale = column_scale(squares, len(block), orders) * column_smoothness(self.network)
         self._mean = float(np.mean(squares * self.scale**2)) / len(block)
         self._unit = np.concatenate([_drawn(self.network, name) for name in self.names])
         if self.regularisation is None:
@@ -248,12 +248,7 @@ def _drawn(network: Network, name: str) -> Array:
     mixing = network.builder.parameters[name]
     if not isinstance(mixing, Mixing):
         return np.ones(int(np.prod(mixing.shape)))
-    found = np.empty(mixing.shape)
-    for irrep, mul_in, mul_out, offset in mixing.table.blocks:
-        scale = np.asarray(mixing.row_scale.get(irrep, (1.0,) * mul_in))
-        scale = np.repeat(scale / np.linalg.norm(scale), mul_out)
-        found[:, offset : offset + mul_in * mul_out] = scale
-    return found.ravel()
+    return np.tile(mixing.scales(), mixing.n_kinds)
 
 
 @dataclass
@@ -321,8 +316,7 @@ class Loss:
         for i in range(0, len(self.held), GRADIENT_FRAMES):
             chosen = list(self.held[i : i + GRADIENT_FRAMES])
             graph = model.graph(self.frames[chosen].geometries)
-            found = model.predict(graph)
-            found["forces"] = model.energy_and_forces(graph)[1]
+            found = model.predict_with_forces(graph)
             for name, (label, weight) in self._labels(chosen).items():
                 total += weight**2 * float(np.sum((found[name] - label) ** 2))
             count += found["forces"].size

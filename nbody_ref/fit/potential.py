@@ -17,7 +17,6 @@ from nbody_ref.fit.frames import Frames, symbols
 from nbody_ref.models.base import PublishedModel
 from nbody_ref.models.registry import model_from_dict
 from nbody_ref.network import Network, Spec
-from nbody_ref.network.energy import real_part
 
 if TYPE_CHECKING:
     from nbody_ref.fit.calculator import PotentialCalculator
@@ -118,12 +117,7 @@ class Potential:
 
     def _predict(self, geometries: Sequence[tuple[Array, Array]]) -> Prediction:
         network, graph = self.network, self.network.graph(geometries)
-        values, batch = network.forward(graph)
-        column, seed = network.energy_column(), np.zeros_like(values[network.root])
-        seed[:, column] = 1
-        bars = network.chain.vjp(values, batch, {network.root: seed}, ("r",))
-        forces = -bars["r"] if "r" in bars else np.zeros_like(graph.positions)
-        atoms = real_part(values[network.last_level][:, column])
+        atoms, forces = network.node_energies_and_forces(graph)
         for (_, numbers), start in zip(geometries, graph.frame_ptr, strict=False):
             constants = np.array([self.constants[int(z)] for z in numbers])
             atoms[int(start) : int(start) + len(numbers)] += self.baseline.atom_energies(numbers) + constants

@@ -135,7 +135,7 @@ def frame_chunks(network: Network, frames: Frames, budget: float) -> Iterator[Se
         yield range(start, len(frames))
 
 
-def column_orders(network: Network, frames: Frames) -> Array:
+def column_orders(network: Network) -> Array:
     """Number of legs of the product behind each column, (n_kinds P,): 0 for the centre itself, 1 for pairs, ..."""
     from nbody_ref.gates.terms import Bare, Correlations, Product
 
@@ -144,12 +144,12 @@ def column_orders(network: Network, frames: Frames) -> Array:
             return term.order
         return len(term.legs) if isinstance(term, Product) else int(not isinstance(term, Bare))
 
-    found = [[order(term)] * columns for term, columns in _columns(network, frames)]
+    found = [[order(term)] * columns for term, columns in _columns(network)]
     orders = np.array([k for part in found for k in part], dtype=np.intp)
     return np.tile(orders, network.parameters[network.readout].shape[0])
 
 
-def column_smoothness(network: Network, frames: Frames) -> Array:
+def column_smoothness(network: Network) -> Array:
     """Product of (n + 1)^-smoothness over the radial numbers n of the factors behind each column, (n_kinds P,).
 
     Of `Correlations`, whose factors are not mixed; 1 for other terms, whose legs are mixed by weights that fall so.
@@ -158,7 +158,7 @@ def column_smoothness(network: Network, frames: Frames) -> Array:
     from nbody_ref.gates.terms import Correlations
 
     found: list[float] = []
-    for i, (term, columns) in enumerate(_columns(network, frames)):
+    for i, (term, columns) in enumerate(_columns(network)):
         if isinstance(term, Correlations):
             density = network.irreps[_density(network, i)]
             numbers = factors(density, term)
@@ -168,13 +168,12 @@ def column_smoothness(network: Network, frames: Frames) -> Array:
     return np.tile(np.array(found), network.parameters[network.readout].shape[0])
 
 
-def _columns(network: Network, frames: Frames) -> list[tuple[Term, int]]:
+def _columns(network: Network) -> list[tuple[Term, int]]:
     """Terms of the gate below the root, with the number of their columns."""
     gate = network.spec.gates[-2]
-    values, _ = network.forward(network.graph(frames[:1].geometries))
     step = next(s for s in network.chain.steps if s.output == network.readout_fragments)
     names = step.inputs if len(gate.terms) > 1 else (network.readout_fragments,)
-    return [(term, int(values[name].shape[1])) for term, name in zip(gate.terms, names, strict=True)]
+    return [(term, network.irreps[name].dim) for term, name in zip(gate.terms, names, strict=True)]
 
 
 def _density(network: Network, term: int) -> str:

@@ -42,6 +42,14 @@ class Mixing:
         """Shape of the parameter array."""
         return self.n_kinds, self.table.n_weights
 
+    def scales(self) -> Array:
+        """s_i / sqrt(sum_j s_j^2) for each weight, (table.n_weights,): what it is drawn with."""
+        found = np.empty(self.table.n_weights)
+        for irrep, mul_in, mul_out, offset in self.table.blocks:
+            scale = np.asarray(self.row_scale.get(irrep, (1.0,) * mul_in))
+            found[offset : offset + mul_in * mul_out] = np.repeat(scale / np.linalg.norm(scale), mul_out)
+        return found
+
     def draw(self, rng: np.random.Generator, dtype: Any) -> Array:
         """W ~ N(0, 1 / fan_in), where a term may let the rows of some fragments start smaller.
 
@@ -51,11 +59,10 @@ class Mixing:
         """
         draws = 2 if np.dtype(dtype).kind == "c" else 1
         weights = np.empty((draws, *self.shape))
-        for irrep, mul_in, mul_out, offset in self.table.blocks:
-            scale = np.asarray(self.row_scale.get(irrep, (1.0,) * mul_in))
+        for _, mul_in, mul_out, offset in self.table.blocks:
             block = rng.standard_normal((draws, self.n_kinds, mul_in, mul_out))
-            block *= (scale / np.linalg.norm(scale))[:, None]
             weights[:, :, offset : offset + mul_in * mul_out] = block.reshape(draws, self.n_kinds, -1)
+        weights *= self.scales()
         return _joined(weights).astype(dtype)
 
 

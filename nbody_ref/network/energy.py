@@ -137,7 +137,20 @@ class EnergyModel(ABC):
 
     def predict(self, graph: Graph) -> dict[str, Array]:
         """Every output, (n_frames, dim) float64 each, without forces."""
-        states = real_part(self.states(graph))
+        return self._named(self.states(graph))
+
+    def predict_with_forces(self, graph: Graph) -> dict[str, Array]:
+        """Every output, and "forces" (N, 3), from one run forward and back."""
+        values, batch = self.forward(graph)
+        return {**self._named(values[self.root]), "forces": self._reverse(graph, values, batch, ())[1]}
+
+    def node_energies_and_forces(self, graph: Graph) -> tuple[Array, Array]:
+        """`node_energies` (N,) and forces (N, 3) from one run forward and back."""
+        values, batch = self.forward(graph)
+        return self._shares(values), self._reverse(graph, values, batch, ())[1]
+
+    def _named(self, states: Array) -> dict[str, Array]:
+        states = real_part(states)
         return {name: states[:, span] for name, span in self._spans().items()}
 
     def energy(self, graph: Graph) -> Array:
@@ -257,7 +270,7 @@ class EnergyModel(ABC):
         values, batch = self.forward(graph)
         _, forces, bars = self._reverse(graph, values, batch, names)
         root, spans = values[self.root], self._spans()
-        value, wanted = loss({**{name: real_part(root[:, span]) for name, span in spans.items()}, "forces": forces})
+        value, wanted = loss({**self._named(root), "forces": forces})
         shapes = {**{name: (len(root), span.stop - span.start) for name, span in spans.items()}, "forces": forces.shape}
         wanted = _checked_bars(type(self).__name__, wanted, shapes)
         unknown = sorted(set(names) - set(self.parameters))
@@ -273,12 +286,15 @@ class EnergyModel(ABC):
 
     def node_energies(self, graph: Graph) -> Array:
         """Share of each atom's neighbourhood in the energy, (N,) float64; they add up to the energy of the frame."""
+        return self._shares(self.forward(graph)[0])
+
+    def _shares(self, values: Values) -> Array:
         if self.builder.irreps[self.last_level] != self.irreps_out:
             raise IrrepsError(
                 f"{type(self).__name__}: no shares of atoms: '{self.last_level}' has type "
                 f"{self.builder.irreps[self.last_level]}, the root {self.irreps_out}"
             )
-        return real_part(self.forward(graph)[0][self.last_level][:, self.energy_column()])
+        return real_part(values[self.last_level][:, self.energy_column()])
 
     def energy_column(self) -> int:
         """Column of the energy in the root's state.

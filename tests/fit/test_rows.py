@@ -74,7 +74,7 @@ def test_chunks_are_consecutive_and_within_the_budget(network, mixed):
 
 
 def test_orders_count_the_legs_behind_each_column(network, mixed):
-    orders = column_orders(network, mixed).reshape(3, -1)
+    orders = column_orders(network).reshape(3, -1)
     assert np.all(orders == orders[0]) and set(orders[0]) == {0, 1, 2, 3, 4}
     # psi of the centre: one column for each species; pairs: species times eight radial functions; 6 channels, l <= 3
     assert [np.count_nonzero(orders[0] == k) for k in range(3)] == [3, 24, 24]

@@ -61,7 +61,7 @@ def moved_by_rounding(potential, data, test, shift, lam):
     design, number = rows(network, data), counts(data, network.species)
     centre = np.eye(len(data)) - number @ pseudo_inverse(number)
     squares = np.sum(design.forces**2, axis=0)
-    scale = column_scale(squares, len(design.forces), column_orders(network, data))
+    scale = column_scale(squares, len(design.forces), column_orders(network))
     a = np.concatenate([ENERGY_WEIGHT * centre @ design.energy, design.forces]) * scale
     weights = network.parameters[network.readout].ravel()
     x = np.divide(weights, scale, out=np.zeros_like(weights), where=scale > 0)
