@@ -15,7 +15,7 @@ import numpy as np
 
 from nbody_ref.errors import DTypeError, GeometryError, ShapeError
 
-__all__ = ["Edges", "Graph", "build_graph", "replicate"]
+__all__ = ["Edges", "Graph", "build_graph"]
 
 Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
@@ -84,17 +84,6 @@ class Edges(NamedTuple):
     def n_senders(self) -> int:
         """Number of sending nodes, edges or not."""
         return len(self.t_ptr) - 1
-
-    def replicate(self, times: int) -> Edges:
-        """`times` disjoint copies one after another; the cost is that of copying, nothing is sorted again."""
-        times = _count("replicate", "times", times, 1)
-        return Edges(
-            _shifted(self.receivers, times, self.n_receivers),
-            _shifted(self.senders, times, self.n_senders),
-            _stacked(self.row_ptr, times),
-            _stacked(self.t_ptr, times),
-            _shifted(self.t_edge, times, self.n_edges),
-        )
 
 
 @dataclass(frozen=True)
@@ -193,21 +182,6 @@ class Graph:
         """
         return replace(self, positions=_real("Graph.with_positions", "positions", positions))
 
-    def replicate(self, times: int) -> Graph:
-        """`times` copies side by side; see `nbody_ref.graphs.replicate`."""
-        return replace(self, **self._copies(_count("replicate", "times", times, 1)))
-
-    def _copies(self, times: int) -> dict[str, Any]:
-        """Every field that grows with the number of frames, `times` times; a subclass adds its own."""
-        return {
-            "positions": np.tile(self.positions, (times, 1)),
-            "species": np.tile(self.species, times),
-            "frame_ptr": _stacked(self.frame_ptr, times),
-            "edges": self.edges.replicate(times),
-            "shifts": np.tile(self.shifts, (times, 1)),
-            "cell": np.tile(self.cell, (times, 1, 1)),
-        }
-
 
 def build_graph(
     positions: Sequence[Any],
@@ -285,31 +259,6 @@ def build_graph(
     )
 
 
-def replicate(graph: Graph, times: int) -> Graph:
-    """`times` copies of a batch side by side, so that as many tangents travel through one pass.
-
-    Parameters
-    ----------
-    graph : Graph
-    times : int
-        At least 1.
-
-    Returns
-    -------
-    Graph
-        Of the same class. Atom i of copy k is number ``k * graph.n_atoms + i``. Edges are copied with offsets, not
-        searched again.
-
-    Raises
-    ------
-    ShapeError
-        If `times` is no integer of at least 1.
-    """
-    if not isinstance(graph, Graph):
-        raise DTypeError(f"replicate: 'graph' must be a Graph, got {type(graph).__name__}")
-    return graph.replicate(times)
-
-
 def _pairs(frame: int, r: Array, cutoff: float, min_distance: float) -> Array:
     """(n, 2) pairs i < j within the cutoff."""
     from scipy.spatial import cKDTree
@@ -377,12 +326,3 @@ def _real(function: str, name: str, values: Any) -> Array:
     if array.dtype.kind not in "fiu":
         raise DTypeError(f"{function}: '{name}' must be real numbers, got {array.dtype}")
     return np.array(array, np.float64)  # a copy of our own: the caller may move the atoms later
-
-
-def _shifted(index: IndexArray, times: int, step: int) -> IndexArray:
-    offsets = np.arange(times, dtype=np.uintp) * np.uintp(step)
-    return (offsets[:, None] + index).reshape(-1)
-
-
-def _stacked(ptr: IndexArray, times: int) -> IndexArray:
-    return np.concatenate([np.zeros(1, np.uintp), _shifted(ptr[1:], times, int(ptr[-1]))])

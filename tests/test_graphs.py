@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import DTypeError, GeometryError, ShapeError
-from nbody_ref.graphs import Edges, build_graph, replicate
+from nbody_ref.graphs import Edges, build_graph
 
 
 def clouds(sizes, seed=0):
@@ -74,24 +74,10 @@ def test_edges_out_of_range_are_refused():
         Edges.build([0, 1], [0], 2, 2)
 
 
-def test_replicate_is_a_batch_of_the_same_frames():
-    frames, numbers = clouds([3, 1, 4])
-    once, thrice = build_graph(frames, numbers, 1.9), build_graph(frames * 3, numbers * 3, 1.9)
-    copy = replicate(once, 3)
-    for name in ("positions", "species", "frame_ptr", "shifts", "cell"):
-        assert np.array_equal(getattr(copy, name), getattr(thrice, name))
-        assert getattr(copy, name).dtype == getattr(thrice, name).dtype
-    for ours, searched in zip(copy.edges, thrice.edges):
-        assert np.array_equal(ours, searched) and ours.dtype == np.uintp
-    with pytest.raises(ShapeError, match=r"'times' must be at least 1 .*got 0"):
-        replicate(once, 0)
-
-
 def test_single_atom_and_lonely_atoms_have_no_edges():
     assert build_graph([[[0, 0, 0]]], [[1]], 3.0).edges.n_edges == 0
     graph = build_graph([[[0, 0, 0], [0, 0, 9]], [[0, 0, 0], [0, 0, 1]]], [[1, 1], [1, 1]], 3.0)
     assert graph.edges.receivers.tolist() == [2, 3]
-    assert replicate(build_graph([[[0, 0, 0]]], [[1]], 3.0), 2).edges.n_edges == 0
 
 
 def test_positions_move_and_edges_stay():
@@ -179,17 +165,6 @@ def test_a_graph_put_together_by_hand_is_checked():
     for atom in (-1, 5):
         with pytest.raises(ShapeError, match=r"Graph\.locate: 'atom' must lie in 0\.\.4"):
             graph.locate(atom)
-
-
-@pytest.mark.parametrize("times", [0, -1, 1.5, True, None, np.int8(-3)])
-def test_times_is_a_count(times):
-    with pytest.raises(ShapeError, match="replicate: 'times' must be at least 1"):
-        replicate(build_graph([[[0, 0, 0]]], [[1]], 3.0), times)
-
-
-def test_many_copies_by_a_small_integer_are_as_many():
-    graph = build_graph([[[0, 0, 0], [0, 0, 1]]], [[1, 1]], 3.0)
-    assert np.array_equal(replicate(graph, np.int8(100)).edges.senders, replicate(graph, 100).edges.senders)
 
 
 @pytest.mark.parametrize(

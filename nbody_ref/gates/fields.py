@@ -1,4 +1,4 @@
-"""Checks that the declared terms share: what a field must be, and plain Python values in every field."""
+"""Checks that declared terms and descriptions of models share: what a field must be, plain Python values in each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from nbody_ref.ops.radial import Radial
 
 __all__ = [
     "check_degrees", "check_flags", "check_integers", "check_irreps", "check_kind", "check_number", "check_parts",
-    "check_radial", "check_word",
+    "check_radial", "check_words",
 ]  # fmt: skip
 
 LARGEST = 1_000_000  # of any count or degree; what is larger fills the memory long before it is reached
 STEEPEST = 50.0  # exponents of a million that a double still holds
 
 
-def check_integers(term: Any, least: Mapping[str, int], optional: Iterable[str] = ()) -> None:
-    """Fields that are integers from the given values to a million; those of `optional` may be None.
+def check_integers(
+    term: Any, least: Mapping[str, int], optional: Iterable[str] = (), lists: Iterable[str] = ()
+) -> None:
+    """Fields that are integers from the given values to a million.
+
+    Those of `optional` may be None, those of `lists` are tuples of such integers.
 
     Raises
     ------
@@ -33,10 +37,13 @@ def check_integers(term: Any, least: Mapping[str, int], optional: Iterable[str] 
         value = getattr(term, field)
         if value is None and field in optional:
             continue
-        found = check_integer(name, field, value, smallest)
-        if found > LARGEST:
-            raise IrrepsError(f"{name}: '{field}' must be at most {LARGEST}, got {found!r:.20}")
-        object.__setattr__(term, field, found)
+        if field in lists and not isinstance(value, tuple | list):
+            raise IrrepsError(f"{name}: '{field}' must be a tuple of integers, got {value!r}")
+        values = value if field in lists else (value,)
+        found = tuple(check_integer(name, field, v, smallest) for v in values)
+        if max(found, default=0) > LARGEST:
+            raise IrrepsError(f"{name}: '{field}' must be at most {LARGEST}, got {max(found)!r:.20}")
+        object.__setattr__(term, field, found if field in lists else found[0])
 
 
 def check_irreps(term: Any, field: str, needed: bool = False) -> None:
@@ -58,19 +65,20 @@ def check_irreps(term: Any, field: str, needed: bool = False) -> None:
     object.__setattr__(term, field, found)
 
 
-def check_word(term: Any, field: str, allowed: tuple[str, ...]) -> None:
-    """A field that is one of a few words.
+def check_words(term: Any, words: Mapping[str, tuple[str, ...]]) -> None:
+    """Fields that are one of a few words.
 
     Raises
     ------
     IrrepsError
-        If it is not.
+        If one is not.
     """
-    value = getattr(term, field)
-    if not isinstance(value, str) or value not in allowed:
-        words = " or ".join(repr(word) for word in allowed)
-        raise IrrepsError(f"{type(term).__name__}: '{field}' must be {words}, got {value!r}")
-    object.__setattr__(term, field, str(value))
+    for field, allowed in words.items():
+        value = getattr(term, field)
+        if not isinstance(value, str) or value not in allowed:
+            listed = " or ".join(repr(word) for word in allowed)
+            raise IrrepsError(f"{type(term).__name__}: '{field}' must be {listed}, got {value!r}")
+        object.__setattr__(term, field, str(value))
 
 
 def check_flags(term: Any, *fields: str) -> None:

@@ -56,7 +56,7 @@ class Bare:
     level: int | None = None
 
     def __post_init__(self) -> None:
-        fields.check_word(self, "children", ("all", "centre"))
+        fields.check_words(self, {"children": ("all", "centre")})
         fields.check_integers(self, {"mul": 1, "level": 0}, ("mul", "level"))
 
 
@@ -146,7 +146,7 @@ class Product:
         fields.check_parts(self, "legs", Bare | Directed, "summed terms", 2, MAX_LEGS)
         fields.check_irreps(self, "keep", needed=True)
         fields.check_integers(self, {"bond": 0, "total": 0}, ("bond", "total"))
-        fields.check_word(self, "mode", ("channelwise", "full"))
+        fields.check_words(self, {"mode": ("channelwise", "full")})
         fields.check_flags(self, "ordered")
 
 

@@ -8,8 +8,9 @@ from math import inf, isinf
 from typing import Any
 
 from nbody_ref.errors import IrrepsError, NBodyRefError
+from nbody_ref.gates.fields import check_flags, check_integers, check_words
 from nbody_ref.gates.fusion_block import TYINGS
-from nbody_ref.models import checks
+from nbody_ref.models.checks import check_numbers, check_species
 
 __all__ = ["CormorantSpec"]
 
@@ -87,7 +88,7 @@ class CormorantSpec:
     dtype: str = "complex128"
 
     def __post_init__(self) -> None:
-        checks.check_species(self)
+        check_species(self)
         words = {
             "radial": ("sines", "even powers"),
             "mask": ("learned", "none"),
@@ -95,15 +96,14 @@ class CormorantSpec:
             "fusion_weights": TYINGS,
             "dtype": ("complex128", "complex64"),
         }
-        checks.check_words(self, words)
-        checks.check_integers(self, dict.fromkeys(("n_levels", "n_channels", "n_powers"), 1))
-        checks.check_integers(self, dict.fromkeys(("lmax", "lmax_edge", "charge_power", "n_sines"), 0))
-        checks.check_numbers(
+        check_words(self, words)
+        check_integers(self, dict.fromkeys(("n_levels", "n_channels", "n_powers"), 1))
+        check_integers(self, dict.fromkeys(("lmax", "lmax_edge", "charge_power", "n_sines"), 0))
+        check_numbers(
             self, ("soft_cutoff", "soft_width", "scale"), positive=("cutoff", "level_gain"), infinite=("cutoff",)
         )
-        checks.check_flags(self, ("self_edge",))
-        if self.fusion_bond is not None:
-            checks.check_integers(self, {"fusion_bond": 0})
+        check_flags(self, "self_edge")
+        check_integers(self, {"fusion_bond": 0}, optional=("fusion_bond",))
         if self.n_powers % 2 == 0:
             raise IrrepsError(f"CormorantSpec: 'n_powers' must be odd, got {self.n_powers}")
         blocks = self.fusion if isinstance(self.fusion, tuple | list) else (self.fusion,)

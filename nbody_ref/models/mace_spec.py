@@ -9,8 +9,9 @@ from typing import Any
 
 from nbody_ref.conventions import names
 from nbody_ref.errors import IrrepsError, NBodyRefError
+from nbody_ref.gates.fields import check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.models import checks
+from nbody_ref.models.checks import check_numbers, check_species
 from nbody_ref.models.mace_paths import MACE, TREES
 from nbody_ref.ops.activation import Activation
 
@@ -93,13 +94,13 @@ class MaceSpec:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        checks.check_species(self)
+        check_species(self)
         object.__setattr__(self, "energies", tuple(self.energies) or (0.0,) * len(self.species))
         least = {"lmax": 0, "correlation": 1, "n_radial": 1, "p": 1, "radial_mlp": 1, "readout": 1}
-        checks.check_integers(self, least, lists=("correlation", "radial_mlp"))
-        checks.check_numbers(self, ("scale", "shift"), positive=("cutoff", "neighbours"))
+        check_integers(self, least, lists=("correlation", "radial_mlp"))
+        check_numbers(self, ("scale", "shift"), positive=("cutoff", "neighbours"))
         words = {"product": PRODUCTS, "tree": tuple(TREES), "convention": names(), "dtype": ("float64", "float32")}
-        checks.check_words(self, words)
+        check_words(self, words)
         for name, wanted in (("energies", len(self.species)), ("residual", len(self.correlation))):
             if len(getattr(self, name)) != wanted:
                 raise NBodyRefError(f"MaceSpec: {name!r} must have {wanted} entries, got {len(getattr(self, name))}")
@@ -107,8 +108,7 @@ class MaceSpec:
             raise NBodyRefError(f"MaceSpec: 'residual' must be True or False for each layer, got {self.residual}")
         if not all(isfinite(e) for e in self.energies):
             raise NBodyRefError(f"MaceSpec: 'energies' must be finite, got {self.energies}")
-        if self.bond_cutoff is not None:
-            checks.check_integers(self, {"bond_cutoff": 0})
+        check_integers(self, {"bond_cutoff": 0}, optional=("bond_cutoff",))
         object.__setattr__(self, "hidden", str(Irreps(self.hidden)))
         self._check_hidden()
 

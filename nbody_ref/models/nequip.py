@@ -20,9 +20,11 @@ from typing import Any
 
 from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
+from nbody_ref.gates.fields import check_flags, check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.models import checks, layers
+from nbody_ref.models import layers
 from nbody_ref.models.base import PublishedModel
+from nbody_ref.models.checks import check_numbers, check_species
 from nbody_ref.ops.activation import Activation
 from nbody_ref.ops.message import MessageTable
 from nbody_ref.ops.radial import Bessel
@@ -90,13 +92,13 @@ class NequIPSpec:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        checks.check_species(self)
+        check_species(self)
         least = {"lmax": 0, "n_layers": 1, "n_radial": 1, "cutoff_degree": 1, "radial_widths": 1}
-        checks.check_integers(self, least, lists=("radial_widths",))
-        checks.check_numbers(self, ("scale",), positive=("cutoff", "mean_neighbours"))
-        checks.check_flags(self, ("self_connection", "residual"))
+        check_integers(self, least, lists=("radial_widths",))
+        check_numbers(self, ("scale",), positive=("cutoff", "mean_neighbours"))
+        check_flags(self, "self_connection", "residual")
         words = {"nonlinearity": ("gate", "norm", "norm with bias"), "dtype": ("float64", "float32")}
-        checks.check_words(self, words)
+        check_words(self, words)
         for name in ("even", "odd", "radial_activation"):
             if not isinstance(getattr(self, name), Activation):
                 raise NBodyRefError(f"NequIPSpec: '{name}' must be an Activation, got {getattr(self, name)!r}")

@@ -36,9 +36,6 @@ class SchemeGraph(Graph):
         if not isinstance(self.schemes, tuple) or not all(isinstance(scheme, Scheme) for scheme in self.schemes):
             raise SchemeError(f"Network.graph: 'schemes' must be Schemes, got {self.schemes!r}")
 
-    def _copies(self, times: int) -> dict[str, Any]:
-        return {**super()._copies(times), "schemes": self.schemes * times}
-
 
 class Layout(Protocol):
     """What `Network` asks of a layout; levels are counted from 1, the root is the last."""

@@ -243,9 +243,9 @@ def test_single_precision_runs_through_the_same_program():
 def test_wrong_descriptions_are_named():
     with pytest.raises(NBodyRefError, match="'species' must be distinct atomic numbers"):
         CormorantSpec((1, 1))
-    with pytest.raises(NBodyRefError, match=r"'group' must be one of SO\(3\), O\(3\), got 'SU\(2\)'"):
+    with pytest.raises(NBodyRefError, match=r"'group' must be 'SO\(3\)' or 'O\(3\)', got 'SU\(2\)'"):
         CormorantSpec((1,), group="SU(2)")
-    with pytest.raises(NBodyRefError, match="'mask' must be one of learned, none, got 'hard'"):
+    with pytest.raises(NBodyRefError, match="'mask' must be 'learned' or 'none', got 'hard'"):
         CormorantSpec((1,), mask="hard")
     with pytest.raises(GeometryError, match="'cutoff' must be a positive number"):
         CormorantSpec((1,), 0.0)

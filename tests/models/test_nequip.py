@@ -39,9 +39,9 @@ def test_constants_are_in_the_model_not_hidden():
 def test_wrong_descriptions_are_named():
     with pytest.raises(NBodyRefError, match="'species' must be distinct atomic numbers"):
         NequIPSpec((1, 1), 4.0)
-    with pytest.raises(NBodyRefError, match="'nonlinearity' must be one of gate, norm, norm with bias, got 'relu'"):
+    with pytest.raises(NBodyRefError, match="'nonlinearity' must be 'gate' or 'norm' or 'norm with bias', got 'relu'"):
         NequIPSpec((1,), 4.0, nonlinearity="relu")
-    with pytest.raises(NBodyRefError, match="'dtype' must be one of float64, float32, got 'int8'"):
+    with pytest.raises(NBodyRefError, match="'dtype' must be 'float64' or 'float32', got 'int8'"):
         NequIPSpec((1,), 4.0, dtype="int8")
     with pytest.raises(GeometryError, match=r"'mean_neighbours' must be a positive number, got 0\.0"):
         NequIPSpec((1,), 4.0, mean_neighbours=0.0)

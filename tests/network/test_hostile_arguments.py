@@ -7,7 +7,7 @@ import pytest
 
 from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, NBodyRefError, SchemeError, ShapeError
 from nbody_ref.gates import Bare, Gate
-from nbody_ref.graphs import build_graph, replicate
+from nbody_ref.graphs import build_graph
 from nbody_ref.network import Network, Spec
 from nbody_ref.network.default import default
 
@@ -130,6 +130,3 @@ def test_a_network_is_made_from_a_spec_and_an_integer():
     for seed in (-1, 1.5, None, "0", True):
         with pytest.raises(IrrepsError, match="'seed' must be a non-negative integer"):
             Network(spec, seed=seed)
-    for wrong in (None, 5, WATER):
-        with pytest.raises(DTypeError, match="replicate: 'graph' must be a Graph"):
-            replicate(wrong, 2)

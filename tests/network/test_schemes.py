@@ -8,9 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from nbody_ref.errors import NBodyRefError, SchemeError
 from nbody_ref.gates import Bare, Directed, Gate, Product
-from nbody_ref.graphs import replicate
 from nbody_ref.network import Network, Schemes, Spec
-from nbody_ref.network.layout import SchemeGraph
 from nbody_ref.ops.radial import Bessel, InversePowers
 from nbody_ref.scheme import Node, Scheme, neighbourhoods
 
@@ -114,15 +112,6 @@ def test_weight_gradient_is_the_slope_on_a_scheme():
             moved.append(energy @ bars[0] + np.sum(forces * bars[1]))
         errors.append(abs((moved[0] - moved[1]) / (2 * h) - slope))
     assert errors[1] < errors[0] / 3.5
-
-
-def test_copies_of_a_batch_keep_their_schemes():
-    network = group_network()
-    graph = network.graph([(METHANOL, NUMBERS), (-METHANOL, NUMBERS)], [groups()] * 2)
-    copies = replicate(graph, 3)
-    assert isinstance(copies, SchemeGraph) and copies.schemes == graph.schemes * 3
-    assert np.array_equal(network.energy(copies), np.tile(network.energy(graph), 3))
-    assert copies.with_positions(copies.positions).schemes == copies.schemes
 
 
 def test_spec_with_schemes_survives_json():
