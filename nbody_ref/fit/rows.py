@@ -6,27 +6,26 @@ With features B_i (P,) of atom i, kinds k(i) and readout W (n_kinds, P), energy 
           F_{ax} = -\sum_i W_{k(i)} \cdot \partial B_i / \partial r_{ax},
 
 so a frame of n atoms gives one energy row and 3n force rows over the n_kinds P weights. The derivatives are tangents
-of the features along 3n - 3 directions (one copy of the frame for each); those of the last atom follow from
-translation invariance, as minus the sum of the others.
+of the features along 3n - 3 directions; those of the last atom follow from translation invariance, as minus the sum of
+the others. A row of the force along any other direction costs one tangent as well: a few random directions of many
+frames say more than all directions of a few (`rows_along`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.fit.frames import Frames
-from nbody_ref.graphs import replicate
 
 if TYPE_CHECKING:
     from nbody_ref.gates.terms import Term
-    from nbody_ref.graphs import Graph
     from nbody_ref.network import Network
 
-__all__ = ["Rows", "bytes_per_frame", "column_orders", "column_smoothness", "frame_chunks", "rows"]
+__all__ = ["Rows", "bytes_per_frame", "column_orders", "column_smoothness", "frame_chunks", "rows", "rows_along"]
 
 Array = np.ndarray[Any, Any]
 
@@ -66,61 +65,89 @@ def rows(network: Network, frames: Frames) -> Rows:
     NBodyRefError
         If the readout also mixes fragments that are not invariant.
     """
-    graph = network.graph(frames.geometries)
-    n_kinds, n_features = network.parameters[network.readout].shape
-    kinds = network.kinds(graph)
-    values, _ = network.forward(graph)
-    features = values[network.readout_fragments]
-    if features.shape[1] != n_features:
-        raise NBodyRefError("rows: every fragment that the readout mixes must be invariant, some are not")
-    energy = np.empty((len(frames), n_kinds, n_features))
-    forces = np.empty((3 * graph.n_atoms, n_kinds, n_features))
-    dots = _tangents(network, graph, values, frames.n_atoms)
-    start = 0
-    for f, n in enumerate(frames.n_atoms):
+    tangents = _Tangents(network, frames)
+    first, n_moved = tangents.first, 3 * (frames.n_atoms - 1)
+    forces = np.empty((3 * tangents.graph.n_atoms, tangents.energy.shape[1]))
+    for d in range(int(n_moved.max())):
+        moved = d < n_moved
+        velocity = np.zeros((tangents.graph.n_atoms, 3))
+        velocity[first[moved] + d // 3, d % 3] = 1.0
+        forces[3 * first[moved] + d] = -tangents.along(velocity)[moved]
+    for start, n in zip(first, frames.n_atoms, strict=True):
         block = forces[3 * start : 3 * (start + n)]
-        for kind in range(n_kinds):  # sums of a few atoms: many small BLAS calls would cost more in waiting threads
-            atoms = start + np.flatnonzero(kinds[start : start + n] == kind)
-            np.sum(features[atoms], axis=0, out=energy[f, kind])
-            np.sum(dots[: 3 * (n - 1), atoms], axis=1, out=block[:-3, kind])
-        np.negative(block[:-3], out=block[:-3])
-        block[-3:] = -block[:-3].reshape(n - 1, 3, n_kinds, n_features).sum(axis=0)
-        start += n
-    return Rows(energy.reshape(len(frames), -1), forces.reshape(3 * graph.n_atoms, -1))
+        block[-3:] = -block[:-3].reshape(n - 1, 3, -1).sum(axis=0)
+    return Rows(tangents.energy, forces)
 
 
-def _tangents(network: Network, graph: Graph, values: Mapping[str, Array], n_atoms: Array) -> Array:
-    """Tangents of the features (directions, N, P): direction 3 a + x moves atom a of every frame along x.
+def rows_along(network: Network, frames: Frames, directions: Array) -> Rows:
+    """Energy rows, and rows of the force along some directions of every frame.
 
-    One pass over as many copies of the batch as there are directions; the values in all copies are the same and are
-    copied, not computed again.
+    Parameters
+    ----------
+    network : Network
+        Its readout must be linear (`Network.readout`).
+    frames : Frames
+    directions : (D, N, 3) float64
+        Direction d of a frame is a vector of its 3 n coordinates; atoms of all frames side by side.
+
+    Returns
+    -------
+    Rows
+        Row D f + d of ``forces`` (F D, columns) is the sum of direction d of frame f times its forces.
+
+    Raises
+    ------
+    NBodyRefError
+        If the readout also mixes fragments that are not invariant.
     """
-    directions = max(3 * (int(n_atoms.max()) - 1), 1)
-    velocity = np.zeros((directions, graph.n_atoms, 3))
-    for start, n in zip(graph.frame_ptr.astype(np.intp), n_atoms, strict=False):
-        for d in range(3 * (n - 1)):
-            velocity[d, start + d // 3, d % 3] = 1.0
-    chain = network.chain.upto((network.readout_fragments,))
-    many = replicate(graph, directions)
-    batch = network.spec.layout.batch(many, network.kinds(many))
-    moving = chain.depends(("r",))
-    read = {name for step in chain.steps if moving.intersection(step.inputs) for name in step.inputs}
-    copied = {
-        name: x if name in network.parameters else np.tile(x, (directions, 1, 1)[: x.ndim])
-        for name, x in values.items()
-        if name in read
-    }
-    dots = chain.jvp(copied, batch, {"r": velocity.reshape(-1, 3)})
-    features = dots.get(network.readout_fragments)
-    if features is None:  # no atom has a neighbour
-        features = np.zeros((directions * graph.n_atoms, values[network.readout_fragments].shape[1]))
-    return features.reshape(directions, graph.n_atoms, -1)
+    tangents = _Tangents(network, frames)
+    forces = np.empty((len(frames), len(directions), tangents.energy.shape[1]))
+    for d, velocity in enumerate(directions):
+        np.negative(tangents.along(velocity), out=forces[:, d])
+    return Rows(tangents.energy, forces.reshape(-1, forces.shape[2]))
+
+
+class _Tangents:
+    """A batch of frames that has been run once, ready for tangents: one pass for each direction.
+
+    Attributes
+    ----------
+    graph : Graph
+    first : (F,) int
+        First atom of each frame.
+    energy : (F, columns) float64
+        Features, summed over the atoms of each kind.
+    """
+
+    def __init__(self, network: Network, frames: Frames) -> None:
+        from scipy.sparse import csr_array
+
+        self.graph = network.graph(frames.geometries)
+        self.first = self.graph.frame_ptr[:-1].astype(np.intp)
+        self._values, self._batch = network.forward(self.graph)
+        self._name = network.readout_fragments
+        self._chain = network.chain.upto((self._name,))
+        n_kinds, n_features = network.parameters[network.readout].shape
+        if self._values[self._name].shape[1] != n_features:
+            raise NBodyRefError("rows: every fragment that the readout mixes must be invariant, some are not")
+        self._shape = (len(frames), n_kinds * n_features)
+        group = n_kinds * np.repeat(np.arange(len(frames)), frames.n_atoms) + network.kinds(self.graph)
+        ones, atoms = np.ones(self.graph.n_atoms), np.arange(self.graph.n_atoms)
+        self._sum = csr_array((ones, (group, atoms)), shape=(len(frames) * n_kinds, self.graph.n_atoms))
+        self.energy = (self._sum @ self._values[self._name]).reshape(self._shape)
+
+    def along(self, velocity: Array) -> Array:
+        """Derivative of `energy` as the atoms move with a velocity (N, 3)."""
+        dots = self._chain.jvp(self._values, self._batch, {"r": velocity}).get(self._name)
+        if dots is None:  # no atom has a neighbour
+            return np.zeros(self._shape)
+        return np.asarray(self._sum @ dots).reshape(self._shape)
 
 
 def bytes_per_frame(network: Network, n_atoms: int) -> int:
     """Memory that `rows` needs for one frame of `n_atoms` atoms, estimated."""
     n_kinds, n_features = (int(n) for n in network.parameters[network.readout].shape)
-    return 8 * 3 * n_atoms * n_features * (ARRAYS_PER_FEATURE * n_atoms + 2 * n_kinds)
+    return 8 * n_atoms * n_features * (ARRAYS_PER_FEATURE + 6 * n_kinds)
 
 
 def frame_chunks(network: Network, frames: Frames, budget: float) -> Iterator[Sequence[int]]:

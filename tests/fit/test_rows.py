@@ -5,7 +5,7 @@ import pytest
 
 from nbody_ref.fit.frames import Frame, Frames
 from nbody_ref.fit.reading import ethanol
-from nbody_ref.fit.rows import bytes_per_frame, column_orders, frame_chunks, rows
+from nbody_ref.fit.rows import bytes_per_frame, column_orders, frame_chunks, rows, rows_along
 from nbody_ref.network import default
 
 U = 2.0**-53
@@ -51,6 +51,20 @@ def test_rows_of_a_batch_are_those_of_its_frames(network, mixed):
         separate = np.concatenate([part[k] for part in parts])
         size = np.abs(separate).max(axis=0)
         assert np.all(np.abs(whole[k] - separate) <= 200 * U * size)
+
+
+def test_rows_along_directions_are_components_of_the_rows_of_coordinates(network, mixed):
+    """The last atom moves as well, which `rows` leaves to translation invariance."""
+    directions = np.random.default_rng(4).standard_normal((4, mixed.n_atoms.sum(), 3))
+    whole, along = rows(network, mixed), rows_along(network, mixed, directions)
+    assert np.array_equal(along.energy, whole.energy)
+    first, found, size = 0, along.forces.reshape(len(mixed), 4, -1), np.abs(whole.forces).max(axis=0)
+    for f, n in enumerate(mixed.n_atoms):
+        q, block = directions[:, first : first + n].reshape(4, -1), whole.forces[3 * first : 3 * (first + n)]
+        bound = 200 * U * np.abs(q).sum(axis=1)[:, None] * size
+        assert np.all(np.abs(found[f] - q @ block) <= bound)
+        assert not np.all(np.abs(found[f] - q[:, ::-1] @ block) <= bound)  # planted: coordinates in another order
+        first += n
 
 
 def test_forces_of_a_frame_sum_to_zero_in_every_column(network, mixed):
