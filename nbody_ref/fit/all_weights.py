@@ -22,8 +22,11 @@ from nbody_ref.fit.potential import Potential
 
 __all__ = ["train_covariant_weights"]
 
-REFERENCE_FRAMES = 64  # the readout is solved on, for tests on the hold-out
+BATCH = 300  # frames of a step at most, two thirds of them for the readout
+ROWS_PER_COLUMN = 1.4  # that those two thirds have, if they have so many
 TESTED_FRAMES = 40
+TESTS = 3  # on the hold-out, after the start
+RATE = 0.15  # of AdamW
 MAX_STEPS, MIN_STEPS = 400, 10
 RESERVE = 1.3  # times the duration of the first closed form is kept for the last one
 
@@ -63,13 +66,15 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
         job.say("training: no time left for it" if clock.left() <= 0 else "training: too few frames")
         return first
     energies, _, _ = job.labels(range(len(job.frames)))
+    seen = max(1, 2 * min(BATCH, len(train)) // 3)
     objective = CrossValidation(
         first.network,
         job.frames,
         energies,
-        train[: min(REFERENCE_FRAMES, max(1, 2 * len(train) // 3))],
+        train[:seen],
         held[:TESTED_FRAMES],
         job.baseline.kind != "isolated",
+        directions=_directions(job, first, train[:seen]),
     )
     options = _planned(job, objective, train, clock)
     count = len(objective.start()) - 1
@@ -109,16 +114,24 @@ def _planned(job: Job, objective: CrossValidation, train: list[int], clock: _Clo
         if not isinstance(stored, Mapping):
             raise DataError(f"training: {path} is not a checkpoint; remove it to start anew")
         return DescentOptions(**stored)
-    options = DescentOptions(batch=min(DescentOptions.batch, len(train)), seed=job.choice.seed)
+    batch, seed = min(BATCH, len(train)), job.choice.seed
     if given is None:
-        durations = []
-        for _ in range(2):  # kernels are compiled in the first
-            begun = time.perf_counter()
-            objective.gradient(objective.start(), train[: options.batch])
-            durations.append(time.perf_counter() - begun)
-        tests = (REFERENCE_FRAMES + TESTED_FRAMES) / options.batch / options.check_every
-        given = int(np.clip(0.9 * clock.left() / (durations[-1] * (1 + tests)), MIN_STEPS, MAX_STEPS))
-    return DescentOptions(batch=options.batch, seed=options.seed, steps=given)
+        objective.gradient(objective.start(), train[:3])  # compiles
+        begun = time.perf_counter()
+        objective.gradient(objective.start(), train[:batch])
+        step = time.perf_counter() - begun
+        begun = time.perf_counter()
+        objective.score(objective.start())
+        tests = (TESTS + 1) * (time.perf_counter() - begun)
+        given = int(np.clip((0.95 * clock.left() - tests) / step, MIN_STEPS, MAX_STEPS))
+    every = max(1, -(-given // TESTS))
+    return DescentOptions(batch=batch, seed=seed, steps=given, rate=RATE, check_every=every, patience=TESTS)
+
+
+def _directions(job: Job, first: Potential, seen: list[int]) -> int:
+    """Rows of the forces on each frame, so that the frames that a readout is solved on have more than columns."""
+    columns, coordinates = first.metadata["columns"], 3 * int(job.frames[seen].n_atoms.min())
+    return int(np.clip(np.ceil(ROWS_PER_COLUMN * columns / len(seen)), 1, coordinates))
 
 
 def _solved(job: Job, objective: CrossValidation, state: Descent, first: Potential) -> Potential:

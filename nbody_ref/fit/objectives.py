@@ -13,7 +13,9 @@ With r = A w - y, s = B w - z, H = A^T A + mu D^-2 and v = H^-1 B^T s, the diffe
                      - \langle D^{-1} v, D^{-1} w \rangle\, d\mu .
 
 Each bracket is a sum of energies and forces of the network with readout w or v, weighted by residuals, so that its
-derivative by W is one `weight_gradient`: no derivative of a row is ever formed. docs/derivations/training.md.
+derivative by W is one `weight_gradient`: no derivative of a row is ever formed, and no row of V. Of the forces on the
+frames of T a few random directions are rows: many frames say more than all coordinates of a few.
+docs/derivations/training.md.
 
 **Loss.** For any model: the weighted squares of energy and force errors, by forward over reverse.
 """
@@ -31,18 +33,19 @@ from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import counts
 from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, column_scale
-from nbody_ref.fit.rows import column_orders, column_smoothness, frame_chunks, rows
+from nbody_ref.fit.rows import Rows, column_orders, column_smoothness, frame_chunks, rows, rows_along
 from nbody_ref.gates.weights import Mixing
 from nbody_ref.network import Network, Parameters
 from nbody_ref.network.energy import EnergyModel
+from nbody_ref.ops._threads import side_by_side
 
 __all__ = ["CrossValidation", "Loss", "Objective"]
 
 Array = np.ndarray[Any, Any]
 
-CHUNK_BYTES = 256e6
-GRADIENT_FRAMES = 16  # in one run of forward over reverse
-LAMBDAS = tuple(10.0**-k for k in range(2, 9))  # that the hold-out is tested with
+CHUNK_BYTES = 64e6
+GRADIENT_FRAMES = 8  # in one run of forward over reverse
+LAMBDAS = tuple(10.0**-k for k in range(2, 10))  # that the hold-out is tested with
 ABOVE = 1000.0
 REFINEMENTS = 2  # of v, which loses digits to cancellation where mu is small
 
@@ -67,10 +70,13 @@ class Objective(Protocol):
 class CrossValidation:
     """The error of the closed form on frames that it has not seen, as a function of the covariant weights.
 
-    The vector holds every covariant weight, divided by the scale it was drawn with, and log lambda. It begins with a
-    lambda far above the best one: near the best, the readout nearly passes through its labels, and the gradient is
-    mostly noise of the few frames that it comes from (measured: no progress in 60 steps, against a sixth in 132).
-    `score` is the smallest over all lambda of the list, so that it does not depend on where lambda stands.
+    The vector holds every covariant weight, divided by the scale it was drawn with, and log lambda. `score` is the
+    smallest over all lambda of the list, so that it does not depend on where lambda stands.
+
+    What is learned depends on how many rows T has. More than columns: the error on V is what the features cannot
+    express, and steps lower it at the best lambda. Fewer: the readout nearly passes through its labels, and near the
+    best lambda the gradient is mostly noise of the frames it comes from; it begins far above (`ABOVE`). Random
+    `directions` of many frames give more for the same number of rows than all forces on a few: docs/fitting.md.
 
     Parameters
     ----------
@@ -86,7 +92,10 @@ class CrossValidation:
     constants : bool
         Whether each species has a constant, free of charge.
     regularisation : float, optional
-        lambda to begin with, as in `nbody_ref.fit.ridge`; None: `ABOVE` times the best of the list on the hold-out.
+        lambda to begin with, as in `nbody_ref.fit.ridge`; None: the best of the list on the hold-out, or `ABOVE` times
+        that if the reference frames have fewer rows than there are columns.
+    directions : int
+        Rows of the forces on each frame of T, and on each reference frame; at most as many as it has coordinates.
     """
 
     network: Network
@@ -96,6 +105,7 @@ class CrossValidation:
     held: Sequence[int]
     constants: bool = True
     regularisation: float | None = None
+    directions: int = 8
     scale: Array = field(init=False)
     _unit: Array = field(init=False)
 
@@ -103,14 +113,15 @@ class CrossValidation:
         self.names = tuple(name for name in self.network.parameters if name != self.network.readout)
         if not self.names:
             raise DataError("training: this network has no covariant weights to train")
-        block = self.design(self.network, self.reference)[len(self.reference) :]
+        block = self.design(self.network, self.reference, self.drawn(self.reference))[len(self.reference) :]
         squares = np.einsum("rc,rc->c", block, block)
         orders = column_orders(self.network)
         self.scale = column_scale(squares, len(block), orders) * column_smoothness(self.network)
         self._mean = float(np.mean(squares * self.scale**2)) / len(block)
         self._unit = np.concatenate([_drawn(self.network, name) for name in self.names])
         if self.regularisation is None:
-            self.regularisation = ABOVE * LAMBDAS[int(np.argmin(self._scores(self.network)))]
+            best = LAMBDAS[int(np.argmin(self._scores(self.network)))]
+            self.regularisation = best if len(block) > len(self.scale) else ABOVE * best
 
     def start(self) -> Array:
         """Covariant weights over their scales, then log lambda."""
@@ -132,16 +143,13 @@ class CrossValidation:
         seen, unseen = list(indices[:cut]), list(indices[cut:])
         network = self.network.with_parameters(self.weights(x))
         system = self.system(network, seen, float(np.exp(x[-1])))
-        b, z = self.scaled(network, unseen), self.labels(unseen)
         u = system.solve(system.a.T @ system.y)
-        s = b @ u - z
-        v = system.solve(b.T @ s)
-        w_, v_ = self.readout(u), self.readout(v)
-        total = self.pull(network, unseen, w_, s)
-        total = total - self.pull(network, seen, v_, system.a @ u - system.y)
-        total = total - self.pull(network, seen, w_, system.a @ v)
-        slope = -system.mu * float(v @ u)
-        return 0.5 * float(s @ s) / len(s), np.append(total * self._unit, slope) / len(s)
+        squares, total, b = self.unseen(network, unseen, u)
+        v = system.solve(b)
+        total = total - self.pull(network, seen, v, system.a @ u - system.y)
+        total = total - self.pull(network, seen, u, system.a @ v)
+        count = len(unseen) + 3 * int(self.frames[unseen].n_atoms.sum())
+        return 0.5 * squares / count, np.append(total * self._unit, -system.mu * float(v @ u)) / count
 
     def score(self, x: Array) -> float:
         """Force error on the hold-out of the readout solved on the reference frames, with the best lambda."""
@@ -149,7 +157,9 @@ class CrossValidation:
 
     def _scores(self, network: Network) -> list[float]:
         """Force error on the hold-out for each lambda of the list."""
-        b, z, found = self.scaled(network, self.held), self.labels(self.held), []
+        held, found = self.frames[list(self.held)], []
+        b = self.scaled(self.design(network, self.held), self.held)
+        z = np.concatenate([ENERGY_WEIGHT * self.targets[list(self.held)], held.forces.ravel()])
         system = self.system(network, self.reference, LAMBDAS[0])
         for value in LAMBDAS:
             try:
@@ -158,32 +168,56 @@ class CrossValidation:
                 found.append(np.inf)
                 continue
             s = b @ system.solve(system.a.T @ system.y) - z
-            found.append(float(np.sqrt(np.mean(s[len(self.held) :] ** 2))))
+            found.append(float(np.sqrt(np.mean(s[len(held) :] ** 2))))
         return found
 
-    def design(self, network: Network, indices: Sequence[int]) -> Array:
-        """Rows of some frames, energies times omega first."""
+    def drawn(self, indices: Sequence[int]) -> Array:
+        """Random directions (D, N, 3) of some frames, always the same for the same frames.
+
+        Orthogonal within a frame, and so long that the expectation of the squares of the components along them is the
+        square of the whole vector.
+        """
+        chosen, rng, parts = self.frames[list(indices)], np.random.default_rng(list(indices)), []
+        count = min(self.directions, 3 * int(chosen.n_atoms.min()))
+        for n in chosen.n_atoms:
+            axes = np.linalg.qr(rng.standard_normal((3 * n, count)))[0]
+            parts.append(np.sqrt(3 * n / count) * axes.T.reshape(count, n, 3))
+        return np.concatenate(parts, axis=1)
+
+    def design(self, network: Network, indices: Sequence[int], directions: Array | None = None) -> Array:
+        """Rows of some frames, energies times omega first; of all forces or along directions."""
         chosen = self.frames[list(indices)]
-        parts = [rows(network, chosen[list(chunk)]) for chunk in frame_chunks(network, chosen, CHUNK_BYTES)]
-        return np.concatenate([*(ENERGY_WEIGHT * part.energy for part in parts), *(part.forces for part in parts)])
+        ends = np.cumsum(chosen.n_atoms)
 
-    def scaled(self, network: Network, indices: Sequence[int]) -> Array:
-        """Rows times D, and columns for the constants of the species, which a large scale leaves free."""
-        design = self.design(network, indices) * self.scale
+        def part(chunk: Sequence[int]) -> Rows:
+            some = chosen[list(chunk)]
+            if directions is None:
+                return rows(network, some)
+            return rows_along(network, some, directions[:, ends[chunk[0]] - some.n_atoms[0] : ends[chunk[-1]]])
+
+        found = side_by_side(part, list(frame_chunks(network, chosen, CHUNK_BYTES)))
+        return np.concatenate([*(ENERGY_WEIGHT * part.energy for part in found), *(part.forces for part in found)])
+
+    def scaled(self, design: Array, indices: Sequence[int]) -> Array:
+        """Rows times D, and columns for the constants of the species, if there are any."""
+        energies = self._constants(indices)
+        others = np.zeros((len(design) - len(energies), energies.shape[1]))
+        return np.concatenate([design * self.scale, np.concatenate([energies, others])], axis=1)
+
+    def _constants(self, indices: Sequence[int]) -> Array:
+        """Columns of constants in the energy rows, (n, S) or (n, 0), of a scale so large that mu leaves them free."""
         if not self.constants:
-            return design
-        constants = np.zeros((len(design), len(network.species)))
-        constants[: len(indices)] = ENERGY_WEIGHT * counts(self.frames[list(indices)], network.species)
-        return np.concatenate([design, constants * np.sqrt(self._mean * len(self.scale))], axis=1)
-
-    def labels(self, indices: Sequence[int]) -> Array:
-        """Energies times omega, then forces."""
-        chosen = list(indices)
-        return np.concatenate([ENERGY_WEIGHT * self.targets[chosen], self.frames[chosen].forces.ravel()])
+            return np.zeros((len(indices), 0))
+        numbers = counts(self.frames[list(indices)], self.network.species)
+        return np.asarray(ENERGY_WEIGHT * numbers * np.sqrt(self._mean * len(self.scale)))
 
     def system(self, network: Network, indices: Sequence[int], regularisation: float) -> _System:
-        """The regularised equations of some frames."""
-        return _System(self.scaled(network, indices), self.labels(indices), self._mu(regularisation, indices))
+        """The regularised equations of some frames: their energies, and their forces along random directions."""
+        directions = self.drawn(indices)
+        forces = _components(self.frames[list(indices)].forces, directions, self.frames[list(indices)].n_atoms)
+        a = self.scaled(self.design(network, indices, directions), indices)
+        y = np.concatenate([ENERGY_WEIGHT * self.targets[list(indices)], forces.ravel()])
+        return _System(a, y, self._mu(regularisation, indices))
 
     def _mu(self, regularisation: float, indices: Sequence[int]) -> float:
         """lambda times the mean square norm that the scaled force columns of some frames had at the start."""
@@ -194,18 +228,51 @@ class CrossValidation:
         shape = self.network.parameters[self.network.readout].shape
         return (u[: len(self.scale)] * self.scale).reshape(shape)
 
-    def pull(self, network: Network, indices: Sequence[int], readout: Array, bar: Array) -> Array:
-        """Derivative by the covariant weights of <bar, rows . readout>."""
-        network = network.with_parameters({network.readout: readout})
-        total, begin = np.zeros(len(self._unit)), len(indices)
-        for i in range(0, len(indices), GRADIENT_FRAMES):
-            part = list(indices[i : i + GRADIENT_FRAMES])
-            graph = network.graph(self.frames[part].geometries)
-            forces_bar = bar[begin : begin + 3 * graph.n_atoms].reshape(-1, 3)
-            found = network.weight_gradient(graph, ENERGY_WEIGHT * bar[i : i + len(part)], forces_bar, self.names)
-            total += np.concatenate([found[name].ravel() for name in self.names])
-            begin += 3 * graph.n_atoms
-        return total
+    def unseen(self, network: Network, indices: Sequence[int], u: Array) -> tuple[float, Array, Array]:
+        """|s|^2, <s, dB w> by the covariant weights, and B^T s; rows of B are not formed."""
+        network = network.with_parameters({network.readout: self.readout(u)})
+        parts = [list(indices[i : i + GRADIENT_FRAMES]) for i in range(0, len(indices), GRADIENT_FRAMES)]
+        squares, totals, bs = zip(*side_by_side(lambda part: self._unseen(network, part, u), parts), strict=True)
+        return float(sum(squares)), np.sum(totals, axis=0), np.sum(bs, axis=0)
+
+    def _unseen(self, network: Network, part: list[int], u: Array) -> tuple[float, Array, Array]:
+        """`unseen` for frames of one run of forward over reverse."""
+        labels, columns = self.frames[part].forces, self._constants(part)
+        errors: list[Array] = []
+
+        def loss(energy: Array, forces: Array) -> tuple[float, Array, Array]:
+            s_e = ENERGY_WEIGHT * (energy - self.targets[part]) + columns @ u[len(self.scale) :]
+            s_f = forces - labels
+            errors.append(s_e)
+            return float(np.sum(s_e**2) + np.sum(s_f**2)), ENERGY_WEIGHT * s_e, s_f
+
+        names = (*self.names, network.readout)
+        squares, found = network.loss_gradient(network.graph(self.frames[part].geometries), loss, names)
+        total = np.concatenate([found[name].ravel() for name in self.names])
+        return squares, total, np.append(found[network.readout].ravel() * self.scale, columns.T @ errors[0])
+
+    def pull(self, network: Network, indices: Sequence[int], u: Array, bar: Array) -> Array:
+        """Derivative by the covariant weights of <bar, rows of `system` . readout>."""
+        network = network.with_parameters({network.readout: self.readout(u)})
+        directions, n_atoms = self.drawn(indices), self.frames[list(indices)].n_atoms
+        lengths = bar[len(indices) :].reshape(len(indices), -1)
+        forces_bar = np.einsum("dnx,nd->nx", directions, np.repeat(lengths, n_atoms, axis=0))
+        ends = np.cumsum(n_atoms)
+
+        def part(begin: int) -> Array:
+            some = list(indices[begin : begin + GRADIENT_FRAMES])
+            atoms = slice(ends[begin] - n_atoms[begin], ends[begin + len(some) - 1])
+            graph, energy_bar = network.graph(self.frames[some].geometries), bar[begin : begin + len(some)]
+            found = network.weight_gradient(graph, ENERGY_WEIGHT * energy_bar, forces_bar[atoms], self.names)
+            return np.concatenate([found[name].ravel() for name in self.names])
+
+        return np.asarray(np.sum(side_by_side(part, range(0, len(indices), GRADIENT_FRAMES)), axis=0))
+
+
+def _components(vectors: Array, directions: Array, n_atoms: Array) -> Array:
+    """Components (F, D) of the vectors of all atoms of each frame along its directions."""
+    products = np.einsum("dnx,nx->nd", directions, vectors)
+    return np.add.reduceat(products, np.cumsum(n_atoms) - n_atoms, axis=0)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Blocks of independent outputs on several threads.
+"""Blocks of independent outputs, and independent runs, on several threads.
 
 Kernels release Python's global lock, so ordinary threads run them side by side: no second, parallel compilation of a
 kernel, and none of Numba's threading layers, of which the portable one aborts the process when two Python threads enter
@@ -9,16 +9,19 @@ of threads. That number is NUMBA_NUM_THREADS, by default the number of processor
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["SERIAL_BELOW", "n_threads", "run_blocks"]
+__all__ = ["SERIAL_BELOW", "n_threads", "run_blocks", "side_by_side"]
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 SERIAL_BELOW = 200_000  # units of work, about one nanosecond or two each, below which threads cost more than they gain
 
@@ -62,3 +65,12 @@ def run_blocks(block: Callable[[Any, Any], None], ptr: np.ndarray[Any, Any], wor
     ends = [np.uintp(end) for end in (0, *cuts, len(ptr) - 1)]
     for done in [_pool().submit(block, first, last) for first, last in pairwise(ends)]:
         done.result()
+
+
+def side_by_side(function: Callable[[Given], Found], parts: Iterable[Given]) -> list[Found]:
+    """``function(part)`` of all parts, in their order: for runs of a whole network on parts of a batch.
+
+    Its threads are others than those of `run_blocks`, which such a run may wait for.
+    """
+    with ThreadPoolExecutor(n_threads()) as pool:
+        return list(pool.map(function, parts))

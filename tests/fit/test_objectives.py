@@ -54,10 +54,39 @@ def test_a_gradient_without_the_answer_of_the_readout_is_caught(objective, monke
     x, indices = objective.start(), [3, 4, 5, 6, 7, 8]
     direction = np.append(np.random.default_rng(0).standard_normal(len(x) - 1), 0.0)
     slope, bound = quotient(lambda y: objective.gradient(y, indices)[0], x, direction, 1e-3)
-    pull = CrossValidation.pull
-    keep = lambda self, net, ids, w, bar: pull(self, net, ids, w, bar) * (ids == [7, 8])  # noqa: E731
-    monkeypatch.setattr(CrossValidation, "pull", keep)
+    monkeypatch.setattr(CrossValidation, "pull", lambda self, network, indices, u, bar: 0.0)
     assert abs(objective.gradient(x, indices)[1] @ direction - slope) > bound
+
+
+@pytest.mark.parametrize("constants", [True, False])
+def test_what_is_read_off_on_unseen_frames_is_that_of_their_rows(frames, targets, constants):
+    network = default(frames.species, cutoff=4.0, size=(2, 2, 1), seed=1)
+    objective = CrossValidation(network, frames, targets, [0, 1, 2], [10, 11], constants, regularisation=1.0)
+    b = objective.scaled(objective.design(network, [3, 4]), [3, 4])
+    u = np.random.default_rng(2).standard_normal(b.shape[1])
+    s = b @ u - np.concatenate([30 * targets[[3, 4]], frames[[3, 4]].forces.ravel()])
+    squares, _, product = objective.unseen(network, [3, 4], u)
+    size = np.abs(b) @ np.abs(u) + np.abs(s)
+    assert abs(squares - s @ s) <= 400 * EPS * (size @ size)
+    assert np.all(np.abs(product - b.T @ s) <= 400 * EPS * (np.abs(b).max(axis=0) * size.sum()))
+    planted = b[:, ::-1].T @ s
+    assert not np.all(np.abs(planted - b.T @ s) <= 400 * EPS * (np.abs(b).max(axis=0) * size.sum()))
+
+
+def test_drawn_directions_are_orthogonal_and_long_enough(objective):
+    """The squares of the components sum to the square of the whole vector where there are as many as coordinates."""
+    objective.directions, few = 27, objective.drawn([3, 4])
+    try:
+        every = objective.drawn([3, 4])
+    finally:
+        objective.directions = 8
+    assert few.shape == (8, 18, 3) and every.shape == (27, 18, 3)
+    for directions, length in ((few, 27 / 8), (every, 1.0)):
+        for atoms in (slice(9), slice(9, 18)):
+            q = directions[:, atoms].reshape(len(directions), -1)
+            assert np.all(np.abs(q @ q.T / length - np.eye(len(q))) <= 27 * EPS)
+    np.testing.assert_array_equal(few, objective.drawn([3, 4]))
+    assert not np.array_equal(few[:, :9], objective.drawn([4, 3])[:, 9:])  # drawn anew for other frames of a step
 
 
 def test_gradient_does_not_depend_on_the_form_that_is_solved(frames, targets):
