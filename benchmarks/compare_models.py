@@ -1,11 +1,13 @@
-"""MACE, MACE + fusion, Cormorant and Cormorant + fusion on the same frames, with the same processor time.
+"""MACE and Cormorant, with and without fusion blocks, on the same frames with the same budget.
 
-    python benchmarks/compare_models.py FRAMES.xyz [--seconds 150] [--train 400] [--seed 0] [-o RESULTS.json]
+    python benchmarks/compare_models.py [FRAMES.xyz] [--seconds 150 | --steps 2000] [--train 400] [--seeds 0 1]
+                                        [--only MODEL ...] [-o RESULTS.json]
 
-Every model is trained by `nbody_ref.fit.train`: all weights, energies and forces, AdamW, the same frames, batches and
-step sizes. The step size falls to zero over the steps, so that a run that is cut off is no result: the time of a step
-is measured first, and each model gets as many steps as fit into the processor time. Results that
-docs/models/comparison.md shows are in benchmarks/compare_models.json.
+Without a file the ethanol frames of the package are taken. Every model is trained by `nbody_ref.fit.train`: all
+weights, energies and forces, AdamW, the same frames, batches and step sizes. The budget is processor time or a number
+of steps. The step size falls to zero over the steps, so that a run that is cut off is no result: for a budget of time
+that of a step is measured first, and each model gets as many steps as fit. Results that the pages of docs/models show
+are in benchmarks/compare_models*.json.
 """
 
 from __future__ import annotations
@@ -22,16 +24,26 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 import numpy as np  # noqa: E402  after the variables that it reads
 
-from nbody_ref.fit import DescentOptions, read_frames, split, train  # noqa: E402
+from nbody_ref.fit import DescentOptions, ethanol, read_frames, split, train  # noqa: E402
 from nbody_ref.fit.baseline import Baseline  # noqa: E402
 from nbody_ref.models.cormorant import Cormorant, CormorantSpec  # noqa: E402
 from nbody_ref.models.mace import Mace, MaceSpec  # noqa: E402
 
 HOLDOUT, CHECKS = 0.1, 10
 BLOCKS = (("neighbours", "neighbours"), ("centre", "neighbours", "neighbours"))
-MODELS = ("MACE", "MACE + fusion", "Cormorant", "Cormorant + fusion")
+CORMORANT: dict[str, dict[str, Any]] = {
+    "Cormorant": {},
+    "Cormorant, as large": {"n_channels": 6},
+    "Cormorant + fusion": {"fusion": BLOCKS, "fusion_bond": 1},
+}
+MACE: dict[str, dict[str, Any]] = {
+    "MACE": {"product": "published"},
+    "MACE, reduced": {"product": "reduced"},
+    "MACE + fusion": {"product": "fusion", "bond_cutoff": 1},
+    "MACE + fusion, bonds <= 0": {"product": "fusion", "bond_cutoff": 0},
+}
 COLUMNS = ("weights", "steps", "ms_per_gradient", "holdout_force_rmse", "energy_mae", "energy_rmse", "force_mae",
-           "force_rmse")  # fmt: skip
+           "force_rmse", "cpu_seconds")  # fmt: skip
 
 
 def geometries(frames: Any) -> list[Any]:
@@ -39,23 +51,20 @@ def geometries(frames: Any) -> list[Any]:
     return [(frame.positions, frame.numbers) for frame in frames]
 
 
-def model_of(name: str, frames: Any, cutoff: float, seed: int) -> Any:
-    """Two layers of eight (MACE) or four complex (Cormorant) channels to degree 2, scaled to the forces of the frames.
+def model_of(name: str, frames: Any, cutoff: float, lmax: int, seed: int) -> Any:
+    """Two layers of eight (MACE) or four complex (Cormorant) channels, scaled to the forces of the frames.
 
-    MACE + fusion bounds the bonds of the products by 1; Cormorant + fusion adds blocks of two and three legs to the
-    terms of each level.
+    MACE + fusion bounds the bonds of the products; Cormorant + fusion adds blocks of two and three legs to the terms of
+    each level.
     """
     scale = float(np.sqrt(np.mean(np.concatenate([frame.forces for frame in frames]) ** 2)))
-    fusion = name.endswith("fusion")
-    if name.startswith("Cormorant"):
-        sizes = {"n_levels": 2, "lmax": 2, "lmax_edge": 2, "n_channels": 4, "level_gain": 1.0, "scale": scale}
-        more = {"fusion": BLOCKS, "fusion_bond": 1} if fusion else {}
-        return Cormorant(CormorantSpec(frames.species, **sizes, **more), seed=seed)
-    sizes = {"hidden": "8x0e + 8x1o", "lmax": 2, "radial_mlp": (16, 16), "readout": 8, "scale": scale}
+    if name in CORMORANT:
+        sizes = {"n_levels": 2, "lmax": lmax, "lmax_edge": lmax, "n_channels": 4, "level_gain": 1.0, "scale": scale}
+        return Cormorant(CormorantSpec(frames.species, **(sizes | CORMORANT[name])), seed=seed)
+    sizes = {"hidden": "8x0e + 8x1o", "lmax": lmax, "radial_mlp": (16, 16), "readout": 8, "scale": scale}
     graph = Mace(MaceSpec(frames.species, cutoff, **sizes)).graph(geometries(frames))
     sizes["neighbours"] = graph.edges.n_edges / len(graph.positions)
-    more = {"product": "fusion", "bond_cutoff": 1} if fusion else {"product": "published"}
-    return Mace(MaceSpec(frames.species, cutoff, **sizes, **more), seed=seed)
+    return Mace(MaceSpec(frames.species, cutoff, **sizes, **MACE[name]), seed=seed)
 
 
 def errors(model: Any, frames: Any, baseline: Baseline) -> dict[str, float]:
@@ -88,13 +97,13 @@ def cost_of(model: Any, frames: Any, batch: int, n_holdout: int) -> tuple[float,
     return float(np.median(seconds[0][2:])), float(np.median(seconds[1]))  # the first ones compile
 
 
-def compared(name: str, training: Any, test: Any, options: argparse.Namespace) -> dict[str, Any]:
+def compared(name: str, training: Any, test: Any, options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Train one model and judge it on frames that it has not seen."""
-    model, baseline = model_of(name, training, options.cutoff, options.seed), Baseline.build(training)
+    model, baseline = model_of(name, training, options.cutoff, options.lmax, seed), Baseline.build(training)
     gradient, check = cost_of(model, training, options.batch, round(HOLDOUT * len(training)))
-    steps = max(CHECKS, int((options.seconds - (CHECKS + 1) * check) / gradient))
-    every = {"check_every": steps // CHECKS, "patience": 10**6}  # none ends early, whatever it reaches
-    choice = DescentOptions(rate=options.rate, batch=options.batch, steps=steps, ema=0.99, seed=options.seed, **every)
+    steps = options.steps or max(CHECKS, int((options.seconds - (CHECKS + 1) * check) / gradient))
+    every = {"check_every": max(1, steps // CHECKS), "patience": 10**6}  # none ends early, whatever it reaches
+    choice = DescentOptions(rate=options.rate, batch=options.batch, steps=steps, ema=0.99, seed=seed, **every)
     start = time.process_time()
     trained, state = train(model, training, choice, holdout=HOLDOUT)
     found = {"weights": int(np.size(model.parameters.as_real())), "steps": state.adam.step}
@@ -104,28 +113,35 @@ def compared(name: str, training: Any, test: Any, options: argparse.Namespace) -
 
 
 def main() -> None:
+    models = (*MACE, *CORMORANT)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("frames", type=Path)
+    parser.add_argument("frames", type=Path, nargs="?")
     parser.add_argument("--seconds", type=float, default=150.0, help="of the processor, for the training of each model")
+    parser.add_argument("--steps", type=int, help="of each model, instead of --seconds")
     parser.add_argument("--train", type=int, default=400)
     parser.add_argument("--cutoff", type=float, default=4.0, help="Angstrom; of MACE, Cormorant takes all pairs")
+    parser.add_argument("--lmax", type=int, default=2, help="of harmonics and, in Cormorant, of states")
     parser.add_argument("--rate", type=float, default=0.01)
     parser.add_argument("--batch", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the split and of the initial weights")
+    parser.add_argument("--only", nargs="+", choices=models, default=["MACE", "MACE + fusion", "Cormorant",
+                                                                     "Cormorant + fusion"])  # fmt: skip
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
-    frames = read_frames(options.frames)
-    parts = split(len(frames), options.train, options.seed)
-    results: dict[str, Any] = {}
-    print(f"{'model':20}" + "".join(f"{column:>20}" for column in (*COLUMNS, "cpu_seconds")), flush=True)
-    for name in options.only:
-        results[name] = compared(name, frames[parts.train], frames[parts.test], options)
-        print(f"{name:20}" + "".join(f"{results[name][key]:>20}" for key in (*COLUMNS, "cpu_seconds")), flush=True)
+    frames = ethanol() if options.frames is None else read_frames(options.frames)
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in options.only}
+    print(f"{'model':26}{'seed':>5}" + "".join(f"{column:>20}" for column in COLUMNS), flush=True)
+    for seed in options.seeds:
+        parts = split(len(frames), options.train, seed)
+        for name in options.only:
+            found = compared(name, frames[parts.train], frames[parts.test], options, seed)
+            results[name].append(found)
+            print(f"{name:26}{seed:>5}" + "".join(f"{found[column]:>20}" for column in COLUMNS), flush=True)
     if options.output:
-        settings = {k: v for k, v in vars(options).items() if k not in ("frames", "output", "only")}
-        record = {"frames": options.frames.name, **settings, "results": results}
-        options.output.write_text(json.dumps(record, indent=1) + "\n")
+        other = ("frames", "output", "only", "seconds" if options.steps else "steps")
+        settings = {k: v for k, v in vars(options).items() if k not in other}
+        source = "ethanol.xyz of the package" if options.frames is None else options.frames.name
+        options.output.write_text(json.dumps({"frames": source, **settings, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
