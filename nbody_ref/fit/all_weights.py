@@ -23,7 +23,7 @@ from nbody_ref.fit.potential import Potential
 __all__ = ["train_covariant_weights"]
 
 BATCH = 300  # frames of a step at most, two thirds of them for the readout
-ROWS_PER_COLUMN = 1.4  # that those two thirds have, if they have so many
+ROWS_PER_COLUMN = 1.25  # that those two thirds have, if they have so many
 TESTED_FRAMES = 40
 TESTS = 3  # on the hold-out, after the start
 RATE = 0.15  # of AdamW

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg.blas import dsyrk
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import counts
@@ -47,6 +48,7 @@ CHUNK_BYTES = 64e6
 GRADIENT_FRAMES = 8  # in one run of forward over reverse
 LAMBDAS = tuple(10.0**-k for k in range(2, 10))  # that the hold-out is tested with
 ABOVE = 1000.0
+FREE = 10.0  # columns of constants are as much larger than others
 REFINEMENTS = 2  # of v, which loses digits to cancellation where mu is small
 
 
@@ -200,16 +202,18 @@ class CrossValidation:
 
     def scaled(self, design: Array, indices: Sequence[int]) -> Array:
         """Rows times D, and columns for the constants of the species, if there are any."""
-        energies = self._constants(indices)
-        others = np.zeros((len(design) - len(energies), energies.shape[1]))
-        return np.concatenate([design * self.scale, np.concatenate([energies, others])], axis=1)
+        constants = self._constants(indices)
+        found = np.zeros((len(design), len(self.scale) + constants.shape[1]))
+        np.multiply(design, self.scale, out=found[:, : len(self.scale)])
+        found[: len(constants), len(self.scale) :] = constants
+        return found
 
     def _constants(self, indices: Sequence[int]) -> Array:
         """Columns of constants in the energy rows, (n, S) or (n, 0), of a scale so large that mu leaves them free."""
         if not self.constants:
             return np.zeros((len(indices), 0))
         numbers = counts(self.frames[list(indices)], self.network.species)
-        return np.asarray(ENERGY_WEIGHT * numbers * np.sqrt(self._mean * len(self.scale)))
+        return np.asarray(ENERGY_WEIGHT * FREE * np.sqrt(self._mean) * numbers)
 
     def system(self, network: Network, indices: Sequence[int], regularisation: float) -> _System:
         """The regularised equations of some frames: their energies, and their forces along random directions."""
@@ -217,7 +221,7 @@ class CrossValidation:
         forces = _components(self.frames[list(indices)].forces, directions, self.frames[list(indices)].n_atoms)
         a = self.scaled(self.design(network, indices, directions), indices)
         y = np.concatenate([ENERGY_WEIGHT * self.targets[list(indices)], forces.ravel()])
-        return _System(a, y, self._mu(regularisation, indices))
+        return _System.least(a, y, self._mu(regularisation, indices))
 
     def _mu(self, regularisation: float, indices: Sequence[int]) -> float:
         """lambda times the mean square norm that the scaled force columns of some frames had at the start."""
@@ -277,12 +281,26 @@ def _components(vectors: Array, directions: Array, n_atoms: Array) -> Array:
 
 @dataclass
 class _System:
-    """(A^T A + mu) u = b with its Cholesky factor, of A A^T + mu or of A^T A + mu, whichever is smaller."""
+    """(A^T A + mu) u = b with its Cholesky factor, of A A^T + mu or of A^T A + mu, whichever is smaller.
+
+    Of `gram` the lower triangle alone is filled.
+    """
 
     a: Array
     y: Array
     mu: float
-    gram: Array | None = None
+    gram: Array
+
+    @classmethod
+    def least(cls, a: Array, y: Array, mu: float) -> _System:
+        """With the least mu of mu, 10 mu, 100 mu ... for which float64 has a solution."""
+        gram = _gram(a)
+        for k in range(20):
+            try:
+                return cls(a, y, mu * 10.0**k, gram)
+            except scipy.linalg.LinAlgError:
+                continue
+        raise DataError("training: no solution in float64; are there NaN or infinite values among the labels?")
 
     def at(self, mu: float) -> _System:
         """The same equations with another mu."""
@@ -290,8 +308,6 @@ class _System:
 
     def __post_init__(self) -> None:
         self._dual = len(self.a) <= self.a.shape[1]
-        if self.gram is None:
-            self.gram = self.a @ self.a.T if self._dual else self.a.T @ self.a
         shifted = self.gram.copy()
         shifted[np.diag_indices(len(shifted))] += self.mu
         self._factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
@@ -308,6 +324,11 @@ class _System:
             return np.asarray(scipy.linalg.cho_solve(self._factor, b, check_finite=False))
         inner = scipy.linalg.cho_solve(self._factor, self.a @ b, check_finite=False)
         return np.asarray((b - self.a.T @ inner) / self.mu)
+
+
+def _gram(a: Array) -> Array:
+    """Lower triangle of A A^T or of A^T A, whichever is smaller."""
+    return np.asarray(dsyrk(1.0, a.T, trans=int(len(a) <= a.shape[1]), lower=1))
 
 
 def _drawn(network: Network, name: str) -> Array:
