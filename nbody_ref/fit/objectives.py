@@ -295,12 +295,11 @@ class _System:
     def least(cls, a: Array, y: Array, mu: float) -> _System:
         """With the least mu of mu, 10 mu, 100 mu ... for which float64 has a solution."""
         gram = _gram(a)
-        for k in range(20):
+        while True:
             try:
-                return cls(a, y, mu * 10.0**k, gram)
+                return cls(a, y, mu, gram)
             except scipy.linalg.LinAlgError:
-                continue
-        raise DataError("training: no solution in float64; are there NaN or infinite values among the labels?")
+                mu *= 10
 
     def at(self, mu: float) -> _System:
         """The same equations with another mu."""

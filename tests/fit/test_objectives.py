@@ -5,7 +5,7 @@ import pytest
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline
-from nbody_ref.fit.objectives import CrossValidation, Loss
+from nbody_ref.fit.objectives import CrossValidation, Loss, _System
 from nbody_ref.fit.reading import ethanol
 from nbody_ref.gates.terms import Bare, Directed, Gate
 from nbody_ref.irreps import Irreps
@@ -105,6 +105,15 @@ def test_gradient_does_not_depend_on_the_form_that_is_solved(frames, targets):
     other = system.solve(b)
     condition = 1 + np.linalg.norm(system.a, 2) ** 2 / system.mu
     assert np.linalg.norm(one - other) <= 4 * len(b) * EPS * condition * np.linalg.norm(one)
+
+
+def test_a_regularisation_too_small_for_float64_is_raised():
+    """Of two equal columns; one ten-thousandth of a rounding of their squares holds nothing."""
+    a, y = np.ones((3, 2)), np.ones(3)
+    mu = 1e-4 * EPS
+    found = _System.least(a, y, mu)
+    assert found.mu > mu and np.all(np.isfinite(found.solve(a.T @ y)))
+    assert _System.least(a, y, 0.5).mu == 0.5
 
 
 @pytest.fixture(scope="module")
