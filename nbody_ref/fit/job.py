@@ -246,17 +246,17 @@ class Job:
         """Stream frames into the equations; returns those that came before Ctrl-C. Records the learning curve."""
         from tqdm import tqdm
 
-        marks = {len(indices) // 4, len(indices) // 2} if self.choice.curve else set()
+        marks = sorted({len(indices) // 4, len(indices) // 2} - {0}) if self.choice.curve else []
         done: list[int] = []
         with tqdm(total=len(indices), unit="frame", disable=not self.choice.progress, leave=False) as bar:
             try:
-                for chunk, design in self.stream(network, indices):
-                    with deferred():
-                        self.add(systems, design, chunk)
-                        done += chunk
-                    bar.update(len(chunk))
-                    if any(mark <= len(done) for mark in marks):
-                        marks = {mark for mark in marks if mark > len(done)}
+                for end in (*marks, len(indices)):
+                    for chunk, design in self.stream(network, indices[len(done) : end]):
+                        with deferred():
+                            self.add(systems, design, chunk)
+                            done += chunk
+                        bar.update(len(chunk))
+                    if end < len(indices):
                         self.point(systems[0], held, done)
             except KeyboardInterrupt:
                 if len(done) < MIN_FRAMES:
