@@ -15,9 +15,9 @@ import numpy as np
 
 from nbody_ref.errors import DataError
 from nbody_ref.files import load_model
+from nbody_ref.fit.cross_validation import CrossValidation
 from nbody_ref.fit.descent import Descent, DescentOptions, descend
 from nbody_ref.fit.job import Job
-from nbody_ref.fit.objectives import CrossValidation
 from nbody_ref.fit.potential import Potential
 
 __all__ = ["train_covariant_weights"]

@@ -6,8 +6,8 @@ import pytest
 from nbody_ref.errors import DataError
 from nbody_ref.fit import ethanol, fit
 from nbody_ref.fit.baseline import Baseline
+from nbody_ref.fit.cross_validation import CrossValidation
 from nbody_ref.fit.descent import DescentOptions, descend
-from nbody_ref.fit.objectives import CrossValidation
 from nbody_ref.network import default
 
 OPTIONS = {

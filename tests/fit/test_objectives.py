@@ -5,7 +5,8 @@ import pytest
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline
-from nbody_ref.fit.objectives import CrossValidation, Loss, _System
+from nbody_ref.fit.cross_validation import CrossValidation, _System
+from nbody_ref.fit.objectives import Loss
 from nbody_ref.fit.reading import ethanol
 from nbody_ref.gates.terms import Bare, Directed, Gate
 from nbody_ref.irreps import Irreps
