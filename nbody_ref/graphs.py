@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
 
 _DTYPES = {"positions": np.float64, "species": np.int64, "frame_ptr": np.uintp, "shifts": np.int64, "cell": np.float64}
-_LARGEST = 2**31 - 1  # label of an element, number of nodes or copies
+_LARGEST = 2**31 - 1  # label of an element, number of nodes
 
 
 class Edges(NamedTuple):
@@ -311,13 +311,13 @@ def _asarray(function: str, name: str, values: Any) -> Array:
         raise ShapeError(f"{function}: '{name}' must be an array: {error}") from error
 
 
-def _count(function: str, name: str, value: Any, least: int = 0) -> int:
+def _count(function: str, name: str, value: Any) -> int:
     try:
-        found = least - 1 if isinstance(value, bool) else operator.index(value)
+        found = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        found = least - 1
-    if not least <= found <= _LARGEST:
-        raise ShapeError(f"{function}: '{name}' must be at least {least} and below 2**31, got {value!r}")
+        found = -1
+    if not 0 <= found <= _LARGEST:
+        raise ShapeError(f"{function}: '{name}' must be at least 0 and below 2**31, got {value!r}")
     return found
 
 

@@ -67,6 +67,7 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
         return first
     energies, _, _ = job.labels(range(len(job.frames)))
     seen = max(1, 2 * min(BATCH, len(train)) // 3)
+    begun = time.perf_counter()
     objective = CrossValidation(
         first.network,
         job.frames,
@@ -76,7 +77,7 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
         job.baseline.kind != "isolated",
         directions=_directions(job, first, train[:seen]),
     )
-    options = _planned(job, objective, train, clock)
+    options = _planned(job, objective, train, clock, time.perf_counter() - begun)
     count = len(objective.start()) - 1
     job.say(f"training {count} covariant weights, at most {options.steps} steps of {options.batch} frames")
     state = descend(
@@ -106,8 +107,13 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
     return chosen
 
 
-def _planned(job: Job, objective: CrossValidation, train: list[int], clock: _Clock) -> DescentOptions:
-    """Options of the checkpoint if there is one; else as many steps as there is time for, from the duration of one."""
+def _planned(
+    job: Job, objective: CrossValidation, train: list[int], clock: _Clock, seconds_of_test: float
+) -> DescentOptions:
+    """Options of the checkpoint if there is one; else as many steps as there is time for, from the duration of one.
+
+    A test on the hold-out takes as long as making the objective, which tests the start.
+    """
     path, given = job.choice.checkpoint, job.choice.steps
     if path is not None and Path(path).exists():
         stored = load_model(path).config.get("options")
@@ -120,10 +126,7 @@ def _planned(job: Job, objective: CrossValidation, train: list[int], clock: _Clo
         begun = time.perf_counter()
         objective.gradient(objective.start(), train[:batch])
         step = time.perf_counter() - begun
-        begun = time.perf_counter()
-        objective.score(objective.start())
-        tests = (TESTS + 1) * (time.perf_counter() - begun)
-        given = int(np.clip((0.95 * clock.left() - tests) / step, MIN_STEPS, MAX_STEPS))
+        given = int(np.clip((0.95 * clock.left() - (TESTS + 1) * seconds_of_test) / step, MIN_STEPS, MAX_STEPS))
     every = max(1, -(-given // TESTS))
     return DescentOptions(batch=batch, seed=seed, steps=given, rate=RATE, check_every=every, patience=TESTS)
 

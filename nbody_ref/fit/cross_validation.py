@@ -20,7 +20,7 @@ docs/derivations/training.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,8 @@ class CrossValidation:
     What is learned depends on how many rows T has. More than columns: the error on V is what the features cannot
     express, and steps lower it at the best lambda. Fewer: the readout nearly passes through its labels, and near the
     best lambda the gradient is mostly noise of the frames it comes from; it begins far above (`ABOVE`). Random
-    `directions` of many frames give more for the same number of rows than all forces on a few: docs/fitting.md.
+    `directions` of many frames give more for the same number of rows than all forces on a few:
+    docs/derivations/training.md.
 
     Parameters
     ----------
@@ -96,20 +97,24 @@ class CrossValidation:
         self.names = tuple(name for name in self.network.parameters if name != self.network.readout)
         if not self.names:
             raise DataError("training: this network has no covariant weights to train")
-        block = self.design(self.network, self.reference, self.drawn(self.reference))[len(self.reference) :]
+        design = self.design(self.network, self.reference, self.drawn(self.reference))
+        block = design[len(self.reference) :]
         squares = np.einsum("rc,rc->c", block, block)
         orders = column_orders(self.network)
         self.scale = column_scale(squares, len(block), orders) * column_smoothness(self.network)
         self._mean = float(np.mean(squares * self.scale**2)) / len(block)
         self._unit = np.concatenate([_drawn(self.network, name) for name in self.names])
         if self.regularisation is None:
-            best = LAMBDAS[int(np.argmin(self._scores(self.network)))]
+            best = LAMBDAS[int(np.argmin(self._scores(self.network, design)))]
             self.regularisation = best if len(block) > len(self.scale) else ABOVE * best
 
     def start(self) -> Array:
         """Covariant weights over their scales, then log lambda."""
-        weights = np.concatenate([self.network.parameters[name].ravel() for name in self.names])
-        return np.append(weights / self._unit, np.log(self.regularisation or LAMBDAS[0]))
+        return np.append(self._flat(self.network.parameters) / self._unit, np.log(self.regularisation or LAMBDAS[0]))
+
+    def _flat(self, arrays: Mapping[str, Array]) -> Array:
+        """Covariant weights, or their gradients, one after another."""
+        return np.concatenate([arrays[name].ravel() for name in self.names])
 
     def weights(self, x: Array) -> dict[str, Array]:
         """The covariant weights of a vector."""
@@ -138,12 +143,12 @@ class CrossValidation:
         """Force error on the hold-out of the readout solved on the reference frames, with the best lambda."""
         return float(np.min(self._scores(self.network.with_parameters(self.weights(x)))))
 
-    def _scores(self, network: Network) -> list[float]:
-        """Force error on the hold-out for each lambda of the list."""
+    def _scores(self, network: Network, design: Array | None = None) -> list[float]:
+        """Force error on the hold-out for each lambda of the list; `design` of the reference frames, as for `system`."""
         held, found = self.frames[list(self.held)], []
         b = self.scaled(self.design(network, self.held), self.held)
         z = np.concatenate([ENERGY_WEIGHT * self.targets[list(self.held)], held.forces.ravel()])
-        system = self.system(network, self.reference, LAMBDAS[0])
+        system = self.system(network, self.reference, LAMBDAS[0], design)
         for value in LAMBDAS:
             try:
                 system = system.at(self._mu(value, self.reference))
@@ -196,11 +201,16 @@ class CrossValidation:
         numbers = counts(self.frames[list(indices)], self.network.species)
         return np.asarray(ENERGY_WEIGHT * FREE * np.sqrt(self._mean) * numbers)
 
-    def system(self, network: Network, indices: Sequence[int], regularisation: float) -> _System:
-        """The regularised equations of some frames: their energies, and their forces along random directions."""
+    def system(
+        self, network: Network, indices: Sequence[int], regularisation: float, design: Array | None = None
+    ) -> _System:
+        """The regularised equations of some frames: their energies, and their forces along random directions.
+
+        `design` are the rows that `design` gives for these directions, if they are known.
+        """
         directions = self.drawn(indices)
         forces = _components(self.frames[list(indices)].forces, directions, self.frames[list(indices)].n_atoms)
-        a = self.scaled(self.design(network, indices, directions), indices)
+        a = self.scaled(self.design(network, indices, directions) if design is None else design, indices)
         y = np.concatenate([ENERGY_WEIGHT * self.targets[list(indices)], forces.ravel()])
         return _System.least(a, y, self._mu(regularisation, indices))
 
@@ -233,8 +243,7 @@ class CrossValidation:
 
         names = (*self.names, network.readout)
         squares, found = network.loss_gradient(network.graph(self.frames[part].geometries), loss, names)
-        total = np.concatenate([found[name].ravel() for name in self.names])
-        return squares, total, np.append(found[network.readout].ravel() * self.scale, columns.T @ errors[0])
+        return squares, self._flat(found), np.append(found[network.readout].ravel() * self.scale, columns.T @ errors[0])
 
     def pull(self, network: Network, indices: Sequence[int], u: Array, bar: Array) -> Array:
         """Derivative by the covariant weights of <bar, rows of `system` . readout>."""
@@ -249,7 +258,7 @@ class CrossValidation:
             atoms = slice(ends[begin] - n_atoms[begin], ends[begin + len(some) - 1])
             graph, energy_bar = network.graph(self.frames[some].geometries), bar[begin : begin + len(some)]
             found = network.weight_gradient(graph, ENERGY_WEIGHT * energy_bar, forces_bar[atoms], self.names)
-            return np.concatenate([found[name].ravel() for name in self.names])
+            return self._flat(found)
 
         return np.asarray(np.sum(side_by_side(part, range(0, len(indices), GRADIENT_FRAMES)), axis=0))
 
@@ -287,7 +296,7 @@ class _System:
         return _System(self.a, self.y, mu, self.gram)
 
     def __post_init__(self) -> None:
-        self._dual = len(self.a) <= self.a.shape[1]
+        self._dual = len(self.gram) == len(self.a)
         shifted = self.gram.copy()
         shifted[np.diag_indices(len(shifted))] += self.mu
         self._factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
