@@ -144,7 +144,7 @@ class CrossValidation:
         return float(np.min(self._scores(self.network.with_parameters(self.weights(x)))))
 
     def _scores(self, network: Network, design: Array | None = None) -> list[float]:
-        """Force error on the hold-out for each lambda of the list; `design` of the reference frames, as for `system`."""
+        """Force error on the hold-out for each lambda of the list; `design` is that of the reference frames."""
         held, found = self.frames[list(self.held)], []
         b = self.scaled(self.design(network, self.held), self.held)
         z = np.concatenate([ENERGY_WEIGHT * self.targets[list(self.held)], held.forces.ravel()])
