@@ -37,11 +37,24 @@ def torch_model(hidden, correlation):
     torch.manual_seed(0)
     first, others = blocks.RealAgnosticInteractionBlock, blocks.RealAgnosticResidualInteractionBlock
     return models.ScaleShiftMACE(
-        r_max=5.0, num_bessel=8, num_polynomial_cutoff=5, max_ell=3, interaction_cls_first=first,
-        interaction_cls=others, num_interactions=2, num_elements=2, hidden_irreps=o3.Irreps(hidden),
-        MLP_irreps=o3.Irreps("16x0e"), atomic_energies=np.zeros(2), avg_num_neighbors=10.0, atomic_numbers=[1, 6],
-        correlation=correlation, gate=torch.nn.functional.silu, atomic_inter_scale=1.0, atomic_inter_shift=0.0,
-    )  # fmt: skip
+        r_max=5.0,
+        num_bessel=8,
+        num_polynomial_cutoff=5,
+        max_ell=3,
+        interaction_cls_first=first,
+        interaction_cls=others,
+        num_interactions=2,
+        num_elements=2,
+        hidden_irreps=o3.Irreps(hidden),
+        MLP_irreps=o3.Irreps("16x0e"),
+        atomic_energies=np.zeros(2),
+        avg_num_neighbors=10.0,
+        atomic_numbers=[1, 6],
+        correlation=correlation,
+        gate=torch.nn.functional.silu,
+        atomic_inter_scale=1.0,
+        atomic_inter_shift=0.0,
+    )
 
 
 def once(function):
@@ -62,10 +75,15 @@ def compare(hidden, correlation, copies=4, turns=5):
     edges = np.stack([graph.edges.senders, graph.edges.receivers]).astype(np.int64)
     zero = torch.zeros(edges.shape[1], 3)
     batch = {
-        "positions": torch.tensor(graph.positions), "node_attrs": torch.eye(2)[ours.kinds(graph).astype(int)],
-        "edge_index": torch.tensor(edges), "shifts": zero, "unit_shifts": zero, "cell": torch.zeros(3 * copies, 3),
-        "batch": torch.tensor(graph.frame.astype(int)), "ptr": torch.tensor(graph.frame_ptr.astype(int)),
-    }  # fmt: skip
+        "positions": torch.tensor(graph.positions),
+        "node_attrs": torch.eye(2)[ours.kinds(graph).astype(int)],
+        "edge_index": torch.tensor(edges),
+        "shifts": zero,
+        "unit_shifts": zero,
+        "cell": torch.zeros(3 * copies, 3),
+        "batch": torch.tensor(graph.frame.astype(int)),
+        "ptr": torch.tensor(graph.frame_ptr.astype(int)),
+    }
     weights = [w for w in theirs.parameters() if w.requires_grad]
 
     def torch_gradient():

@@ -133,9 +133,13 @@ def e3nn_torch(table, n_edges, dtype):
     sh, out, found = paths_of(table)
     irreps = o3.Irreps([(mul, (ir.l, ir.p)) for mul, ir in table.irreps_in])
     product = o3.TensorProduct(
-        irreps, o3.Irreps(sh), o3.Irreps(out), [(*i, "uvu", True) for i in found],
-        shared_weights=False, internal_weights=False,
-    )  # fmt: skip
+        irreps,
+        o3.Irreps(sh),
+        o3.Irreps(out),
+        [(*i, "uvu", True) for i in found],
+        shared_weights=False,
+        internal_weights=False,
+    )
     x = torch.randn(n_edges, irreps.dim, requires_grad=True)
     y = torch.randn(n_edges, table.dim_y, requires_grad=True)
     w = torch.randn(n_edges, product.weight_numel, requires_grad=True)

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.backend import call
-from nbody_ref.conformance.cases import Case, product_inputs
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.operation import Product
+from nbody_ref.conformance.operations.cases import Case, product_inputs
+from nbody_ref.conformance.operations.operation import Product
+from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.reference import Messages
 
 Array = np.ndarray[Any, Any]
@@ -48,8 +48,10 @@ def backends() -> dict[str, Any]:
     ours = Messages()
     ours.name = "nbody_ref messages"
     found: dict[str, Any] = {"ours": ours, "einsum": einsum}
-    for key, library, module, name in (("e3nn", "e3nn", "e3nn_backend", "E3nn"),
-                                       ("e3nn-jax", "e3nn_jax", "e3nn_jax_backend", "E3nnJax")):  # fmt: skip
+    for key, library, module, name in (
+        ("e3nn", "e3nn", "e3nn_backend", "E3nn"),
+        ("e3nn-jax", "e3nn_jax", "e3nn_jax_backend", "E3nnJax"),
+    ):
         if find_spec(library) and find_spec(module):
             found[key] = getattr(import_module(module), name)()
     return found

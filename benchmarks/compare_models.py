@@ -42,8 +42,17 @@ MACE: dict[str, dict[str, Any]] = {
     "MACE + fusion": {"product": "fusion", "bond_cutoff": 1},
     "MACE + fusion, bonds <= 0": {"product": "fusion", "bond_cutoff": 0},
 }
-COLUMNS = ("weights", "steps", "ms_per_gradient", "holdout_force_rmse", "energy_mae", "energy_rmse", "force_mae",
-           "force_rmse", "cpu_seconds")  # fmt: skip
+COLUMNS = (
+    "weights",
+    "steps",
+    "ms_per_gradient",
+    "holdout_force_rmse",
+    "energy_mae",
+    "energy_rmse",
+    "force_mae",
+    "force_rmse",
+    "cpu_seconds",
+)
 
 
 def geometries(frames: Any) -> list[Any]:
@@ -107,9 +116,13 @@ def compared(name: str, training: Any, test: Any, options: argparse.Namespace, s
     start = time.process_time()
     trained, state = train(model, training, choice, holdout=HOLDOUT)
     found = {"weights": int(np.size(model.parameters.as_real())), "steps": state.adam.step}
-    return {**found, "ms_per_gradient": round(1e3 * gradient, 1),
-            "cpu_seconds": round(time.process_time() - start, 1),
-            "holdout_force_rmse": round(1e3 * state.best_score, 2), **errors(trained, test, baseline)}  # fmt: skip
+    return {
+        **found,
+        "ms_per_gradient": round(1e3 * gradient, 1),
+        "cpu_seconds": round(time.process_time() - start, 1),
+        "holdout_force_rmse": round(1e3 * state.best_score, 2),
+        **errors(trained, test, baseline),
+    }
 
 
 def main() -> None:
@@ -124,8 +137,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.01)
     parser.add_argument("--batch", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the split and of the initial weights")
-    parser.add_argument("--only", nargs="+", choices=models, default=["MACE", "MACE + fusion", "Cormorant",
-                                                                     "Cormorant + fusion"])  # fmt: skip
+    parser.add_argument(
+        "--only", nargs="+", choices=models, default=["MACE", "MACE + fusion", "Cormorant", "Cormorant + fusion"]
+    )
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     frames = ethanol() if options.frames is None else read_frames(options.frames)

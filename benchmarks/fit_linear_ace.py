@@ -27,8 +27,13 @@ def fitted(training: Any, test: Any, degrees: tuple[int, ...]) -> dict[str, Any]
     seconds = round(time.process_time() - start[0], 1), round(time.perf_counter() - start[1], 1)
     found = evaluate(potential, test).to_dict()
     coefficients = network.parameters[network.readout]
-    return {"invariants": coefficients.shape[1], "coefficients": coefficients.size, "cpu_seconds": seconds[0],
-            "wall_seconds": seconds[1], **{name: round(found[name], 3) for name in ERRORS}}  # fmt: skip
+    return {
+        "invariants": coefficients.shape[1],
+        "coefficients": coefficients.size,
+        "cpu_seconds": seconds[0],
+        "wall_seconds": seconds[1],
+        **{name: round(found[name], 3) for name in ERRORS},
+    }
 
 
 def main() -> None:
@@ -47,8 +52,13 @@ def main() -> None:
         results[degrees] = fitted(frames[parts.train], frames[parts.test], numbers)
         print(degrees, results[degrees], flush=True)
     if options.output:
-        record = {"frames": options.frames.name, "train": options.train, "test": len(frames) - options.train,
-                  "seed": options.seed, "results": results}  # fmt: skip
+        record = {
+            "frames": options.frames.name,
+            "train": options.train,
+            "test": len(frames) - options.train,
+            "seed": options.seed,
+            "results": results,
+        }
         options.output.write_text(json.dumps(record, indent=1) + "\n")
 
 

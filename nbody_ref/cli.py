@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import nbody_ref
-from nbody_ref.conformance import command as conformance
+from nbody_ref.conformance.doors import command as conformance
 from nbody_ref.errors import DataError, NBodyRefError
 from nbody_ref.models import command as imports
 
 if TYPE_CHECKING:
-    from nbody_ref.fit.output import OutputFolder
+    from nbody_ref.fit.run_folder import OutputFolder
 
 __all__ = ["main"]
 
@@ -164,8 +164,8 @@ def _read(options: argparse.Namespace, path: Path) -> Any:
 
 
 def _quickstart(options: argparse.Namespace) -> int:
-    from nbody_ref.fit.output import OutputFolder
     from nbody_ref.fit.quickstart import quickstart
+    from nbody_ref.fit.run_folder import OutputFolder
 
     with OutputFolder(options.output) as folder:
         return 0 if quickstart(folder.path, seed=options.seed) else 1
@@ -173,7 +173,7 @@ def _quickstart(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     from nbody_ref.fit import fit
-    from nbody_ref.fit.output import OutputFolder
+    from nbody_ref.fit.run_folder import OutputFolder
 
     chosen = _choices(options)
     frames, test, record, notes = _fit_frames(options)
@@ -206,15 +206,17 @@ def _choices(options: argparse.Namespace) -> dict[str, Any]:
 def _fit_frames(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], list[str]]:
     """Frames to fit to and to test on (or None), their record, and what there is to say about them."""
     from nbody_ref.fit import split
-    from nbody_ref.fit.duplicates import copies_of
+    from nbody_ref.fit.copies import copies_of
+    from nbody_ref.fit.fitting import check_test_frames
     from nbody_ref.fit.splits import in_file
-    from nbody_ref.fit.training import check_test_frames
 
     frames = _read(options, options.file)
     test = None if options.test is None else _read(options, options.test)
     origin, record = frames.origin, {}
-    notes = [f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
-             f"units {origin['units']}"]
+    notes = [
+        f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
+        f"units {origin['units']}"
+    ]
     if options.n_train is not None:
         parts = split(len(frames), options.n_train, options.seed or 0)
         named = in_file(parts, frames)
@@ -229,8 +231,10 @@ def _fit_frames(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], 
     elif test is not None:
         copied = copies_of(test, frames)
         if copied.any():
-            notes.append(f"{copied.sum()} of {len(test)} test frames are copies of training frames: errors on those "
-                         f"say nothing about other frames")
+            notes.append(
+                f"{copied.sum()} of {len(test)} test frames are copies of training frames: errors on those "
+                f"say nothing about other frames"
+            )
     if test is not None:
         check_test_frames(frames, test)
     return frames, test, record, notes

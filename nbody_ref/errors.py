@@ -5,6 +5,7 @@ A message names the function, the argument in quotes, what must hold and what ca
 """
 
 __all__ = [
+    "ArgumentError",
     "DTypeError",
     "DataError",
     "FileError",
@@ -18,6 +19,10 @@ __all__ = [
 
 class NBodyRefError(Exception):
     """Base class of every error that the package raises on purpose."""
+
+
+class ArgumentError(NBodyRefError, ValueError):
+    """An argument that is not what it must be: no integer, out of range, none of the words allowed."""
 
 
 class IrrepsError(NBodyRefError, ValueError):

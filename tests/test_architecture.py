@@ -13,10 +13,10 @@ import nbody_ref
 PACKAGE = Path(nbody_ref.__file__).parent
 TESTS = Path(__file__).parent
 ORDER = (
-    "errors irreps scheme exact kernels tables conventions graphs hierarchy ops fusion gates network files models fit "
-    "conformance cli"
+    "errors checks irreps scheme exact kernels certified tables conventions graphs hierarchy ops fusion gates "
+    "network files models fit conformance cli"
 ).split()
-STDLIB_ONLY = ("errors", "irreps", "scheme", "exact")
+STDLIB_ONLY = ("errors", "checks", "irreps", "scheme", "exact")
 RUNS_BACK = {("irreps", "nbody_ref.ops.wigner")}  # Irreps.D loads it when called
 HEAVY = ("ase", "sympy", "mpmath", "matplotlib", "pyscf", "tblite")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -147,7 +147,7 @@ def test_public_names_load_nothing_heavy():
 
 
 def test_every_subpackage_is_a_public_name():
-    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"kernels"}
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"kernels", "certified"}
     assert folders <= set(nbody_ref.__all__)
 
 
@@ -161,7 +161,7 @@ def test_unknown_name_is_an_attribute_error():
         _ = nbody_ref.nonsense
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "conformance").glob("*.py")), ids=module_name)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "conformance").rglob("*.py")), ids=module_name)
 def test_functions_of_the_conformance_kit_stay_short(path):
     functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
     assert [n.name for n in functions if n.end_lineno - n.lineno + 1 > 40] == []

@@ -47,9 +47,7 @@ def spelled_out(hierarchy, sizes):
 
 def expected(schemes):
     """The same from the schemes, the slow way."""
-    order = sorted(
-        (scheme.levels[i], f, i) for f, scheme in enumerate(schemes) for i in range(len(scheme.nodes))
-    )
+    order = sorted((scheme.levels[i], f, i) for f, scheme in enumerate(schemes) for i in range(len(scheme.nodes)))
     place, counts = {}, {}
     for level, f, i in order:
         place[f, i] = counts.setdefault(level, 0)

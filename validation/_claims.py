@@ -62,10 +62,15 @@ CLAIMS: list[Claim] = []
 
 
 def claim(
-    number: str, equation: str, statement: str, judge: str,
-    subject: Mapping[str, Any], planted: Mapping[str, Mapping[str, Any]], bound: str = EXACT,
+    number: str,
+    equation: str,
+    statement: str,
+    judge: str,
+    subject: Mapping[str, Any],
+    planted: Mapping[str, Mapping[str, Any]],
+    bound: str = EXACT,
     rho: Callable[[Any], tuple[Any, float]] | None = None,
-) -> Callable[[Any], Any]:  # fmt: skip
+) -> Callable[[Any], Any]:
     """Register the decorated function as a claim of this script."""
     if not planted:
         raise ValueError(f"claim {number}: a check that nothing can fail is no check; plant an error")

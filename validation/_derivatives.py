@@ -125,8 +125,14 @@ def drop_last(x: Any) -> Any:
     return x
 
 
-def four_cases(four: Four, statics: Sequence[Any], arrays: list[Array], dots: list[Array], bars: Sequence[Array],
-               truth: tuple[Any, Any, Any, Any]) -> Iterator[tuple[Any, int]]:  # fmt: skip
+def four_cases(
+    four: Four,
+    statics: Sequence[Any],
+    arrays: list[Array],
+    dots: list[Array],
+    bars: Sequence[Array],
+    truth: tuple[Any, Any, Any, Any],
+) -> Iterator[tuple[Any, int]]:
     """Wrong entries of f, jvp, vjp, vjp_jvp, absent tangents and unneeded cotangents included."""
     f, jvp, vjp, both = four
     (value, tangent, slopes, bends), x, v = truth, floats(arrays), floats(dots)

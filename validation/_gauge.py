@@ -93,8 +93,10 @@ def solid_size(r: Array, lmax: int, normalization: str) -> Array:
 
 def radial_size(dist: Array, basis: Any, lmax: int) -> Array:
     """k S of radial functions, from the page."""
-    rows = [[[chain(basis, n, l) * sizes(basis, n, l, float(d))[0] for n in range(basis.n)] for l in range(lmax + 1)]
-            for d in dist]  # fmt: skip
+    rows = [
+        [[chain(basis, n, l) * sizes(basis, n, l, float(d))[0] for n in range(basis.n)] for l in range(lmax + 1)]
+        for d in dist
+    ]
     return np.array(rows)
 
 
@@ -220,8 +222,13 @@ def reverse_size(step: Any, slot: int, values: Values, batch: Mapping[str, Any],
     if name == "radial":
         basis, lmax = statics
         terms = (lmax + 1) * basis.n
-        slope = [[[(chain(basis, n, l) + terms) * sizes(basis, n, l, float(d))[1] for n in range(basis.n)]
-                  for l in range(lmax + 1)] for d in x]  # fmt: skip
+        slope = [
+            [
+                [(chain(basis, n, l) + terms) * sizes(basis, n, l, float(d))[1] for n in range(basis.n)]
+                for l in range(lmax + 1)
+            ]
+            for d in x
+        ]
         return float(np.sum(bar * np.array(slope) * dot[:, None, None]))
     inputs = {key: np.abs(values[key]) for key in step.inputs}
     if name in ("relative", "concat"):

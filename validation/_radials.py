@@ -39,8 +39,11 @@ def sizes(basis: Any, n: int, l: int, d: float) -> list[float]:
         rc, p, x = basis.cutoff, basis.p, d / basis.cutoff
         c = p * (p + 1) * (p + 2) / 2
         value = float(cutoff(mpmath.mpf(x), p))
-        f = [value + c * x**p * (1 - x) ** 2, c * x ** (p - 1) * (1 - x) * (1 + x) / rc,
-             c * x ** (p - 2) * ((p - 1) * (1 - x) + 2 * x) / rc**2]  # fmt: skip
+        f = [
+            value + c * x**p * (1 - x) ** 2,
+            c * x ** (p - 1) * (1 - x) * (1 + x) / rc,
+            c * x ** (p - 2) * ((p - 1) * (1 - x) + 2 * x) / rc**2,
+        ]
         if isinstance(basis, Bessel):
             A, a = math.sqrt(2 / rc), (n + 1) * math.pi / rc
             h = [A / d, A * (a + 1 / d) / d, A * (a * a + 2 * (a + 1 / d) / d) / d]

@@ -44,20 +44,49 @@ from nbody_ref.ops import cg_product, message, mixing, neighbour_sum, radial_wei
 Array = np.ndarray[Any, Any]
 NEIGHBOURS = np.bincount(EDGES.receivers.astype(int), minlength=EDGES.n_receivers)
 OPERATIONS: dict[str, Any] = {
-    "message": (lambda *x: message.message(*x, EDGES, MESSAGE), message_formula,
-                ((4, PSI.dim), (6, 9), (6, MESSAGE.n_weights)), 1,
-                message_k(MESSAGE, EDGES)),
-    "cg_product, full": (lambda *x: cg_product.cg_product(*x, FULL), product_formula(FULL),
-                         ((2, A.dim), (2, B.dim)), 1, product_k(FULL)),
-    "cg_product, channelwise": (lambda *x: cg_product.cg_product(*x, CHANNELWISE), product_formula(CHANNELWISE),
-                                ((2, SQUARE.dim), (2, SQUARE.dim)), 1, product_k(CHANNELWISE)),
-    "mixing": (lambda *x: mixing.mixing(*x, KIND, MIXING), mixing_formula,
-               ((4, MIXING.irreps_in.dim), (2, MIXING.n_weights)), 0, mixing_k(MIXING)),
-    "neighbour_sum": (lambda x: neighbour_sum.neighbour_sum(x, EDGES), neighbour_formula, ((4, 3),), 0,
-                      np.maximum(NEIGHBOURS[:, None] - 1, 0)),
-    "radial_weights": (lambda *x: radial_weights.radial_weights(*x, EDGE_KIND, WEIGHTS), weights_formula,
-                       ((6, 3, N_RADIAL), (2, WEIGHTS.n_parameters)), 0, np.int64(-(-N_RADIAL // 4) + 3)),
-}  # fmt: skip
+    "message": (
+        lambda *x: message.message(*x, EDGES, MESSAGE),
+        message_formula,
+        ((4, PSI.dim), (6, 9), (6, MESSAGE.n_weights)),
+        1,
+        message_k(MESSAGE, EDGES),
+    ),
+    "cg_product, full": (
+        lambda *x: cg_product.cg_product(*x, FULL),
+        product_formula(FULL),
+        ((2, A.dim), (2, B.dim)),
+        1,
+        product_k(FULL),
+    ),
+    "cg_product, channelwise": (
+        lambda *x: cg_product.cg_product(*x, CHANNELWISE),
+        product_formula(CHANNELWISE),
+        ((2, SQUARE.dim), (2, SQUARE.dim)),
+        1,
+        product_k(CHANNELWISE),
+    ),
+    "mixing": (
+        lambda *x: mixing.mixing(*x, KIND, MIXING),
+        mixing_formula,
+        ((4, MIXING.irreps_in.dim), (2, MIXING.n_weights)),
+        0,
+        mixing_k(MIXING),
+    ),
+    "neighbour_sum": (
+        lambda x: neighbour_sum.neighbour_sum(x, EDGES),
+        neighbour_formula,
+        ((4, 3),),
+        0,
+        np.maximum(NEIGHBOURS[:, None] - 1, 0),
+    ),
+    "radial_weights": (
+        lambda *x: radial_weights.radial_weights(*x, EDGE_KIND, WEIGHTS),
+        weights_formula,
+        ((6, 3, N_RADIAL), (2, WEIGHTS.n_parameters)),
+        0,
+        np.int64(-(-N_RADIAL // 4) + 3),
+    ),
+}
 
 
 def shares(found: Array, arrays: list[Array], name: str, u: Fraction) -> Iterator[tuple[Any, float]]:
@@ -90,14 +119,23 @@ def accumulators_of(bits: int) -> Callable[[str, list[Array]], Array]:
     return evaluate
 
 
-@claim("8.6", "docs/accuracy.md", "|error| <= gamma_k S for every multilinear operation, two precisions: signed, "
-       "positive, equal, badly scaled and cancelling inputs", "integers, 300-bit couplings", {"run": run},
-       {"TF32 inputs": {"run": inputs_of(FORMATS["TF32"])}, "bfloat16 inputs": {"run": inputs_of(FORMATS["bfloat16"])},
+@claim(
+    "8.6",
+    "docs/accuracy.md",
+    "|error| <= gamma_k S for every multilinear operation, two precisions: signed, "
+    "positive, equal, badly scaled and cancelling inputs",
+    "integers, 300-bit couplings",
+    {"run": run},
+    {
+        "TF32 inputs": {"run": inputs_of(FORMATS["TF32"])},
+        "bfloat16 inputs": {"run": inputs_of(FORMATS["bfloat16"])},
         "float16 accumulation": {"run": accumulators_of(FORMATS["float16"])},
         "bfloat16 accumulation": {"run": accumulators_of(FORMATS["bfloat16"])},
         "TF32 accumulation": {"run": accumulators_of(FORMATS["TF32"])},
-        "rows reversed": {"run": lambda name, arrays: run(name, arrays)[::-1]}},
-       "k u S, k of the page")  # fmt: skip
+        "rows reversed": {"run": lambda name, arrays: run(name, arrays)[::-1]},
+    },
+    "k u S, k of the page",
+)
 def accuracy(subject: SimpleNamespace, full: bool) -> Cases:
     names = list(OPERATIONS) if full else ["cg_product, channelwise", "mixing", "radial_weights"]
     for dtype, u in ((np.float32, Fraction(1, 2**24)), (np.float64, Fraction(1, 2**53))):

@@ -85,12 +85,22 @@ def high_cases(count: int) -> list[tuple[int, ...]]:
     return found
 
 
-@claim("1.1", "eq. (13)", "coefficients equal sympy's: all triples l <= 8, half-integers to 7/2, samples to l = 8 + 8",
-       "sympy.physics.quantum.cg", {"cg": cg}, WRONG)  # fmt: skip
+@claim(
+    "1.1",
+    "eq. (13)",
+    "coefficients equal sympy's: all triples l <= 8, half-integers to 7/2, samples to l = 8 + 8",
+    "sympy.physics.quantum.cg",
+    {"cg": cg},
+    WRONG,
+)
 def against_sympy(subject: SimpleNamespace, full: bool) -> Cases:
     triples = [t for t in half_triples(16 if full else 6) if not any(j % 2 for j in t)] + half_triples(7 if full else 3)
-    cases = [(j1, n1, j2, n - n1, j, n) for j1, j2, j in triples for n in range(-j, j + 1, 2)
-             for n1 in range(max(-j1, n - j2), min(j1, n + j2) + 1, 2)]  # fmt: skip
+    cases = [
+        (j1, n1, j2, n - n1, j, n)
+        for j1, j2, j in triples
+        for n in range(-j, j + 1, 2)
+        for n1 in range(max(-j1, n - j2), min(j1, n + j2) + 1, 2)
+    ]
     for case in cases + high_cases(1000 if full else 5):
         args = [sympy.Rational(a, 2) for a in case]
         value = CG(*args).doit()
@@ -124,8 +134,15 @@ def ladder_digits(j1: int, j2: int, j: int) -> dict[tuple[int, int], Any]:
     return found
 
 
-@claim("1.2", "eq. (13)", "coefficients to degree 60 agree to 50 digits with ladder operators in 160-digit arithmetic",
-       "mpmath, J+ and J-", {"cg": cg}, WRONG, "10^-50")  # fmt: skip
+@claim(
+    "1.2",
+    "eq. (13)",
+    "coefficients to degree 60 agree to 50 digits with ladder operators in 160-digit arithmetic",
+    "mpmath, J+ and J-",
+    {"cg": cg},
+    WRONG,
+    "10^-50",
+)
 def to_fifty_digits(subject: SimpleNamespace, full: bool) -> Cases:
     some = [(2, 2, 4), (2, 2, 2), (4, 3, 5), (20, 16, 12)]
     many = [(120, 120, 120), (120, 119, 1), (120, 90, 60), (100, 80, 60), (61, 60, 59), (120, 2, 120), (40, 40, 80)]
@@ -158,8 +175,14 @@ def vectors(subject: SimpleNamespace, j1: int, j2: int) -> dict[tuple[int, int],
     return found
 
 
-@claim("1.3", "sec. 4.1", "columns orthonormal, all l1, l2 <= 12 (half-integers to 4)",
-       "integer sums", {"cg": cg}, {k: WRONG[k] for k in ("one sign flipped", "columns not normalised")})  # fmt: skip
+@claim(
+    "1.3",
+    "sec. 4.1",
+    "columns orthonormal, all l1, l2 <= 12 (half-integers to 4)",
+    "integer sums",
+    {"cg": cg},
+    {k: WRONG[k] for k in ("one sign flipped", "columns not normalised")},
+)
 def orthogonality(subject: SimpleNamespace, full: bool) -> Cases:
     for j1, j2 in pairs(full):
         found = vectors(subject, j1, j2)
@@ -174,8 +197,14 @@ def orthogonality(subject: SimpleNamespace, full: bool) -> Cases:
                         yield (j1, j2, j, k, n), total * scale - 1 if j == k else total
 
 
-@claim("1.4", "sec. 4.1", "completeness: the squares and products over l sum to the unit matrix, all l1, l2 <= 12",
-       "integer sums", {"cg": cg}, {k: WRONG[k] for k in ("one sign flipped", "columns not normalised")})  # fmt: skip
+@claim(
+    "1.4",
+    "sec. 4.1",
+    "completeness: the squares and products over l sum to the unit matrix, all l1, l2 <= 12",
+    "integer sums",
+    {"cg": cg},
+    {k: WRONG[k] for k in ("one sign flipped", "columns not normalised")},
+)
 def completeness(subject: SimpleNamespace, full: bool) -> Cases:
     for j1, j2 in pairs(full):
         found = vectors(subject, j1, j2)
@@ -197,9 +226,15 @@ def pairs(full: bool) -> list[tuple[int, int]]:
     return whole + [(a, b) for a in range(9 if full else 4) for b in range(9 if full else 4) if a % 2 or b % 2]
 
 
-@claim("1.5", "sec. 4.1", "exchange, reflection and cyclic symmetry, all triples l <= 8 and half-integers to 7/2",
-       "surds compared", {"cg": cg}, {k: WRONG[k] for k in ("one sign flipped", "factors swapped")}
-       | {"columns not normalised": WRONG["columns not normalised"]})  # fmt: skip
+@claim(
+    "1.5",
+    "sec. 4.1",
+    "exchange, reflection and cyclic symmetry, all triples l <= 8 and half-integers to 7/2",
+    "surds compared",
+    {"cg": cg},
+    {k: WRONG[k] for k in ("one sign flipped", "factors swapped")}
+    | {"columns not normalised": WRONG["columns not normalised"]},
+)
 def symmetries(subject: SimpleNamespace, full: bool) -> Cases:
     triples = [t for t in half_triples(16 if full else 6) if not any(j % 2 for j in t)] + half_triples(7 if full else 3)
     for j1, j2, j in triples:
@@ -269,9 +304,14 @@ def odd_real(l1: int, l2: int, l: int) -> Any:
     return [(a, b, c, -v if (l1 + l2 + l) % 2 else v) for a, b, c, v in exact.cg_table_real(l1, l2, l)]
 
 
-@claim("1.6", "docs/conventions.md", "real gauge = i^s U C (U^+ x U^+), each entry one real surd, all triples l <= 8",
-       "U from the definition of real harmonics, Gaussian integers", {"real": exact.cg_table_real},
-       {"sines and cosines exchanged": {"real": mirrored}, "sign of odd triples": {"real": odd_real}})  # fmt: skip
+@claim(
+    "1.6",
+    "docs/conventions.md",
+    "real gauge = i^s U C (U^+ x U^+), each entry one real surd, all triples l <= 8",
+    "U from the definition of real harmonics, Gaussian integers",
+    {"real": exact.cg_table_real},
+    {"sines and cosines exchanged": {"real": mirrored}, "sign of odd triples": {"real": odd_real}},
+)
 def real_gauge(subject: SimpleNamespace, full: bool) -> Cases:
     for degrees, table, given in real_cases(subject, full):
         expected = transformed(table, sum(degrees) % 2)
@@ -280,8 +320,14 @@ def real_gauge(subject: SimpleNamespace, full: bool) -> Cases:
             yield (degrees, key), 0 if value is not None and value == given.get(key, (0, Fraction(0))) else 1
 
 
-@claim("1.7", "docs/conventions.md", "[a x b]^0 = -a.b / sqrt 3, [a x b]^1 = (a cross b) / sqrt 2, order (y, z, x)",
-       "Levi-Civita symbol", {"real": exact.cg_table_real}, {"sign of odd triples": {"real": odd_real}})  # fmt: skip
+@claim(
+    "1.7",
+    "docs/conventions.md",
+    "[a x b]^0 = -a.b / sqrt 3, [a x b]^1 = (a cross b) / sqrt 2, order (y, z, x)",
+    "Levi-Civita symbol",
+    {"real": exact.cg_table_real},
+    {"sign of odd triples": {"real": odd_real}},
+)
 def vectors_multiply(subject: SimpleNamespace, full: bool) -> Cases:
     axis = {-1: 1, 0: 2, 1: 0}  # component m -> axis of (x, y, z)
     dot = {key[:3]: of_surd(key[3]) for key in subject.real(1, 1, 0)}
@@ -296,10 +342,14 @@ def vectors_multiply(subject: SimpleNamespace, full: bool) -> Cases:
                 yield ("cross", a, b, c), 0 if cross.get((a, b, c), (0, 0)) == wanted else 1
 
 
-@claim("1.8", "docs/conventions.md",
-       "sqrt(2l+1) w3j of e3nn = (-1)^floor((l1+l2-l)/2) times the real gauge, all triples l <= 8",
-       "the definition of e3nn's w3j (matrices Q_l, norm 1)",
-       {"real": exact.cg_table_real}, {"sign of odd triples": {"real": odd_real}})  # fmt: skip
+@claim(
+    "1.8",
+    "docs/conventions.md",
+    "sqrt(2l+1) w3j of e3nn = (-1)^floor((l1+l2-l)/2) times the real gauge, all triples l <= 8",
+    "the definition of e3nn's w3j (matrices Q_l, norm 1)",
+    {"real": exact.cg_table_real},
+    {"sign of odd triples": {"real": odd_real}},
+)
 def relation_to_e3nn(subject: SimpleNamespace, full: bool) -> Cases:
     # e3nn: w_ijk = sum Q1[a,i] Q2[b,j] conj(Q3[c,k]) C[a,b,c] / norm with Y = i^l Q_l R, hence Q_l^T = (-i)^l conj(U)
     # with the U that acts on v = conj(Y); the norm of C is sqrt(2l + 1).

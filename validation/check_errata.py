@@ -46,18 +46,28 @@ def type_of_product(L: int) -> list[int]:
     return [found.count(l) for l in range(max(found) + 1)]
 
 
-@claim("9.1", "sec. 4.0.1 (E1)", "type of (1,..,1) x (0,1): (1,2,1), (1,3,2,1), (1,3,..,3,2,1), of length L + 2",
-       "characters, sympy", {"type": type_of_product},
-       {"printed: (1,3,2,..,2,1)": {"type": lambda L: [1, 3, *[2] * (L - 1), 1][: L + 2]}})  # fmt: skip
+@claim(
+    "9.1",
+    "sec. 4.0.1 (E1)",
+    "type of (1,..,1) x (0,1): (1,2,1), (1,3,2,1), (1,3,..,3,2,1), of length L + 2",
+    "characters, sympy",
+    {"type": type_of_product},
+    {"printed: (1,3,2,..,2,1)": {"type": lambda L: [1, 3, *[2] * (L - 1), 1][: L + 2]}},
+)
 def type_of_the_product(subject: SimpleNamespace, full: bool) -> Cases:
     for L in range(1, 9 if full else 5):
         expected = multiplicities(lambda t, L=L: sum(chi(l)(t) for l in range(L + 1)) * chi(1)(t), L + 1)
         yield L, 0 if subject.type(L) == expected else 1
 
 
-@claim("9.2", "sec. 4.0.1 (E2)", "W^l of eq. (9) has tau'_l rows and tau_l columns",
-       "shapes of F W", {"shape": lambda block: (block.mul_in, block.mul_out)},
-       {"printed: out x in": {"shape": lambda block: (block.mul_out, block.mul_in)}})  # fmt: skip
+@claim(
+    "9.2",
+    "sec. 4.0.1 (E2)",
+    "W^l of eq. (9) has tau'_l rows and tau_l columns",
+    "shapes of F W",
+    {"shape": lambda block: (block.mul_in, block.mul_out)},
+    {"printed: out x in": {"shape": lambda block: (block.mul_out, block.mul_in)}},
+)
 def shape_of_weights(subject: SimpleNamespace, full: bool) -> Cases:
     for L in (1, 2, 3):
         fragments = Irreps([(3 * n, Irrep(l)) for l, n in enumerate(type_of_product(L))])
@@ -86,9 +96,14 @@ def printed_matrix(l: int, q: Sequence[int]) -> Any:
     return sympy.Matrix([[e**m1 * y for y in row] for m1 in range(-l, l + 1)])
 
 
-@claim("9.3", "after eq. (2) (E3)", "rho_l is D^l: determinant 1; e^{i psi m'} Y^l_m has rank one and no inverse",
-       "sympy", {"rho": lambda l, q: as_sympy(wigner_D(l, q))},
-       {"printed: exp(i psi m') Y": {"rho": printed_matrix}})  # fmt: skip
+@claim(
+    "9.3",
+    "after eq. (2) (E3)",
+    "rho_l is D^l: determinant 1; e^{i psi m'} Y^l_m has rank one and no inverse",
+    "sympy",
+    {"rho": lambda l, q: as_sympy(wigner_D(l, q))},
+    {"printed: exp(i psi m') Y": {"rho": printed_matrix}},
+)
 def representation_matrix(subject: SimpleNamespace, full: bool) -> Cases:
     for l in (1, 2) if full else (1,):
         for q in ((1, 2, 3, 4), (2, 1, 0, 0)):
@@ -150,10 +165,17 @@ def invariants(state: Any) -> list[Any]:
     return [f[0] for irrep, fragments in state if irrep.l == 0 for f in fragments]
 
 
-@claim("9.5", "eq. (11) (E5)", "terms scale as |r|^(2-2s) and see the angle between two children",
-       "scaling and turning one child, rationals", {"gate": eq_11},
-       {"printed first term: r_i x r_i": {"gate": eq_11_first_term_printed},
-        "printed last term: one r dropped": {"gate": eq_11_last_term_printed}})  # fmt: skip
+@claim(
+    "9.5",
+    "eq. (11) (E5)",
+    "terms scale as |r|^(2-2s) and see the angle between two children",
+    "scaling and turning one child, rationals",
+    {"gate": eq_11},
+    {
+        "printed first term: r_i x r_i": {"gate": eq_11_first_term_printed},
+        "printed last term: one r dropped": {"gate": eq_11_last_term_printed},
+    },
+)
 def first_order_terms(subject: SimpleNamespace, full: bool) -> Cases:
     a, b = [Fraction(3), Fraction(4), Fraction(0)], [Fraction(0), Fraction(5, 13), Fraction(12, 13)]
     for s in range(4):
@@ -182,8 +204,14 @@ def eq_12_printed(children: Sequence[Child], s: int) -> Any:
     return definition.add(pairs)
 
 
-@claim("9.6", "eq. (12) (E6)", "the sum runs over i != j; a term i = j would be 0 times infinity",
-       "terms written out, rationals", {"gate": eq_12}, {"printed: all i, j": {"gate": eq_12_printed}})  # fmt: skip
+@claim(
+    "9.6",
+    "eq. (12) (E6)",
+    "the sum runs over i != j; a term i = j would be 0 times infinity",
+    "terms written out, rationals",
+    {"gate": eq_12},
+    {"printed: all i, j": {"gate": eq_12_printed}},
+)
 def relative_terms(subject: SimpleNamespace, full: bool) -> Cases:
     children = [scalars((3, 4, 0)), scalars((0, 0, 5), 2), scalars((0, 4, 5), 3)]
     for s in (0, 2):
@@ -248,9 +276,14 @@ def without_parameters(rows: Sequence[Sequence[Fraction]], xi: Sequence[Any], c:
     return moment_tensor_energy(rows, [Fraction(1)] * len(xi), [[Fraction(1), Fraction(2)]] * 2)
 
 
-@claim("9.8", "sec. 5 (E8)", "moment tensor potentials learn: linear (xi) and radial (c) coefficients move the energy",
-       "rank of dE / d(xi, c), rationals", {"energy": moment_tensor_energy},
-       {"printed: no learnable parameters": {"energy": without_parameters}})  # fmt: skip
+@claim(
+    "9.8",
+    "sec. 5 (E8)",
+    "moment tensor potentials learn: linear (xi) and radial (c) coefficients move the energy",
+    "rank of dE / d(xi, c), rationals",
+    {"energy": moment_tensor_energy},
+    {"printed: no learnable parameters": {"energy": without_parameters}},
+)
 def moment_tensors(subject: SimpleNamespace, full: bool) -> Cases:
     rng, one, start = random.Random(90), Fraction(1), [Fraction(k + 1) for k in range(12)]
     jacobian = []
@@ -267,8 +300,14 @@ def moment_tensors(subject: SimpleNamespace, full: bool) -> Cases:
     yield "radial: all four are independent", matrix[:, 8:].rank() - 4
 
 
-@claim("9.9", "sec. 3 (E9)", "scalars of an O(3) energy do not change under reflection: r1.(r2 x r3) is excluded",
-       "determinant, sympy", {"type": "1x1o"}, {"printed: SO(3) types": {"type": "1x1"}})  # fmt: skip
+@claim(
+    "9.9",
+    "sec. 3 (E9)",
+    "scalars of an O(3) energy do not change under reflection: r1.(r2 x r3) is excluded",
+    "determinant, sympy",
+    {"type": "1x1o"},
+    {"printed: SO(3) types": {"type": "1x1"}},
+)
 def pseudoscalars(subject: SimpleNamespace, full: bool) -> Cases:
     r = [(1, 2, 3), (0, 1, 4), (5, 6, 0)]
     mirrored = [tuple(-x for x in v) for v in r]
@@ -297,9 +336,14 @@ def total_force(phi: Sequence[Any], atom: Sequence[Any], i: int) -> list[Any]:
     return [-sympy.diff(sum(phi), x) for x in atom]
 
 
-@claim("9.11", "sec. 1 (E11)", "F_i = -dE/dr_i of E = sum_j phi_j: forces sum to zero and conserve the energy",
-       "sympy", {"force": total_force},
-       {"printed: -grad phi_i": {"force": lambda phi, atom, i: [-sympy.diff(phi[i], x) for x in atom]}})  # fmt: skip
+@claim(
+    "9.11",
+    "sec. 1 (E11)",
+    "F_i = -dE/dr_i of E = sum_j phi_j: forces sum to zero and conserve the energy",
+    "sympy",
+    {"force": total_force},
+    {"printed: -grad phi_i": {"force": lambda phi, atom, i: [-sympy.diff(phi[i], x) for x in atom]}},
+)
 def forces(subject: SimpleNamespace, full: bool) -> Cases:
     atoms = [sympy.symbols(f"x{i} y{i} z{i}") for i in range(3)]
     distance2 = lambda a, b: sum((s - t) ** 2 for s, t in zip(a, b))  # noqa: E731
@@ -323,8 +367,14 @@ def state_at_root(atoms: Sequence[Any], absolute: bool) -> Any:
     return evaluate([(), (), (), (0, 1, 2)], [*atoms, root], leaves, {3: gate})[3]
 
 
-@claim("9.12", "eqs. (6), (7) (E12)", "positions are relative to the node: translations change nothing",
-       "shifted positions", {"absolute": False}, {"printed: absolute positions": {"absolute": True}})  # fmt: skip
+@claim(
+    "9.12",
+    "eqs. (6), (7) (E12)",
+    "positions are relative to the node: translations change nothing",
+    "shifted positions",
+    {"absolute": False},
+    {"printed: absolute positions": {"absolute": True}},
+)
 def relative_positions(subject: SimpleNamespace, full: bool) -> Cases:
     rng = random.Random(9)
     for _ in range(5):
@@ -333,8 +383,14 @@ def relative_positions(subject: SimpleNamespace, full: bool) -> Cases:
         yield atoms, 0 if state_at_root(atoms, subject.absolute) == state_at_root(shifted, subject.absolute) else 1
 
 
-@claim("9.13", "eq. (6) (E13)", "exponents start at zero: gates (10) to (12) are instances of (6) with s = 0",
-       "exponents in (10)-(12)", {"smallest": 0}, {"printed: positive integers": {"smallest": 1}})  # fmt: skip
+@claim(
+    "9.13",
+    "eq. (6) (E13)",
+    "exponents start at zero: gates (10) to (12) are instances of (6) with s = 0",
+    "exponents in (10)-(12)",
+    {"smallest": 0},
+    {"printed: positive integers": {"smallest": 1}},
+)
 def exponents(subject: SimpleNamespace, full: bool) -> Cases:
     for name, gate in (
         ("(10)", definition.zeroth_order),

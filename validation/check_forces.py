@@ -166,14 +166,21 @@ def truth(name: str, dtype: str, full: bool) -> list[Any]:
     return found
 
 
-@claim("8.8", "docs/accuracy.md", "energies and forces of whole networks, two precisions: certified values within the "
-       "first-order gauge", "program carried out in mpmath, 200 digits", {"evaluate": by_package},
-       {"float32 in place of float64": {"evaluate": single},
+@claim(
+    "8.8",
+    "docs/accuracy.md",
+    "energies and forces of whole networks, two precisions: certified values within the first-order gauge",
+    "program carried out in mpmath, 200 digits",
+    {"evaluate": by_package},
+    {
+        "float32 in place of float64": {"evaluate": single},
         "bfloat16 accumulation": {"evaluate": with_steps(accumulated(8))},
         "float16 accumulation": {"evaluate": with_steps(accumulated(11))},
         "TF32 accumulation": {"evaluate": with_steps(accumulated(11))},
-        "force of one atom's own term only": {"evaluate": force_of_one_atom_forgotten}},
-       "sum over steps of |derivative| k u S")  # fmt: skip
+        "force of one atom's own term only": {"evaluate": force_of_one_atom_forgotten},
+    },
+    "sum over steps of |derivative| k u S",
+)
 def forces(subject: SimpleNamespace, full: bool) -> Cases:
     for name in NETWORKS if full else list(NETWORKS)[-1:]:
         for dtype in ROUNDOFF if full else ("float64",):

@@ -147,10 +147,17 @@ def gate_truth(name: str) -> Any:
     return arrays, dots, draw(rng, found[0].shape), draw(rng, found[0].shape), found
 
 
-@claim("7.8", "docs/derivations/chain.md", "chain rule: the four functions of gates, products of legs and eq. (6)",
-       JUDGE, {"chain": package_chain},
-       {"a variable read twice counted once": {"chain": without_reuse},
-        "cotangents for their tangents": {"chain": lambda *a: (*package_chain(*a)[:3], package_chain(*a)[2])}})
+@claim(
+    "7.8",
+    "docs/derivations/chain.md",
+    "chain rule: the four functions of gates, products of legs and eq. (6)",
+    JUDGE,
+    {"chain": package_chain},
+    {
+        "a variable read twice counted once": {"chain": without_reuse},
+        "cotangents for their tangents": {"chain": lambda *a: (*package_chain(*a)[:3], package_chain(*a)[2])},
+    },
+)
 def chain_rule(subject: SimpleNamespace, full: bool) -> Cases:
     for name in GATES if full else list(GATES)[:1]:
         arrays, dots, bar, bar_dot, (value, tangent, slopes, bends) = gate_truth(name)
@@ -179,7 +186,6 @@ def block(name: str) -> FusionTable:
     """The diagrams as they are drawn: other plans recouple, which integers in place of the coefficients do not obey."""
     irreps, tree, states, roots, mode = BLOCKS[name]
     return FusionTable.build(irreps, all_terms(irreps, tree, states, roots), mode, "drawn")
-
 
 
 def diagram_formula(table: FusionTable) -> Callable[..., Hyper]:
@@ -228,14 +234,26 @@ def four() -> Four:
     return fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 
 
-@claim("7.9", "eq. (F6), docs/derivations/fusion_evaluation.md", "fusion diagrams on states: f, jvp, vjp, vjp_jvp",
-       JUDGE, {"four": four},
-       {"value: a sign": {"four": changed(four, 0, flip_first)},
+@claim(
+    "7.9",
+    "eq. (F6), docs/derivations/fusion_evaluation.md",
+    "fusion diagrams on states: f, jvp, vjp, vjp_jvp",
+    JUDGE,
+    {"four": four},
+    {
+        "value: a sign": {"four": changed(four, 0, flip_first)},
         "jvp: a row dropped": {"four": changed(four, 1, drop_last)},
         "vjp: a sign": {"four": changed(four, 2, flip_first)},
-        "vjp_jvp: tangents of states ignored": {"four": lambda: (
-            *four()[:3], lambda g, *a, needs=None: fuse_vjp_jvp(
-                g, *a[: len(a) // 2], *[None] * (len(a) // 2 - 1), a[-1], needs=needs))}})  # fmt: skip
+        "vjp_jvp: tangents of states ignored": {
+            "four": lambda: (
+                *four()[:3],
+                lambda g, *a, needs=None: fuse_vjp_jvp(
+                    g, *a[: len(a) // 2], *[None] * (len(a) // 2 - 1), a[-1], needs=needs
+                ),
+            )
+        },
+    },
+)
 def diagrams(subject: SimpleNamespace, full: bool) -> Cases:
     for name in BLOCKS if full else list(BLOCKS)[:1]:
         arrays, dots, bars, truth = block_truth(name)

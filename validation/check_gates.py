@@ -110,8 +110,14 @@ TYPES = {"(10)": "1x0e + 1x1o + 1x2e + 1x3o", "(11)": "1x0e + 1x1o", "(12)": "1x
 PLANTED = {"one coupling doubled": {"gauge": wrong_gauge()}, "z reflected": {"gauge": reflected_gauge()}}
 
 
-@claim("3.8", "eqs. (6), (10)-(12)", "every gate is covariant under O(3), on all basis vectors of its children",
-       "own matrices on binary forms, Gaussian rationals", {"gauge": MONOMIAL}, PLANTED)  # fmt: skip
+@claim(
+    "3.8",
+    "eqs. (6), (10)-(12)",
+    "every gate is covariant under O(3), on all basis vectors of its children",
+    "own matrices on binary forms, Gaussian rationals",
+    {"gauge": MONOMIAL},
+    PLANTED,
+)
 def gates(subject: SimpleNamespace, full: bool) -> Cases:
     for name, make in GATES.items():
         gate, r = make(subject.gauge), points(2)

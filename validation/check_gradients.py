@@ -65,16 +65,26 @@ OPERATIONS: dict[str, Operation] = {
     "message": (message, "message", message_formula, ((4, PSI.dim), (6, 9), (6, MESSAGE.n_weights)), (EDGES, MESSAGE)),
     "cg_product, full": (cg_product, "cg_product", product_formula(FULL), ((2, A.dim), (2, B.dim)), (FULL,)),
     "cg_product, channelwise": (
-        cg_product, "cg_product", product_formula(CHANNELWISE), ((2, SQUARE.dim), (2, SQUARE.dim)), (CHANNELWISE,)),
+        cg_product,
+        "cg_product",
+        product_formula(CHANNELWISE),
+        ((2, SQUARE.dim), (2, SQUARE.dim)),
+        (CHANNELWISE,),
+    ),
     "mixing": (mixing, "mixing", mixing_formula, ((4, MIXING.irreps_in.dim), (2, MIXING.n_weights)), (KIND, MIXING)),
     "neighbour_sum": (neighbour_sum, "neighbour_sum", neighbour_formula, ((4, 3),), (EDGES,)),
     "relative": (distance, "relative", relative_formula, ((4, 3), (3, 3)), (EDGES,)),
-    "radial_weights": (radial_weights, "radial_weights", weights_formula,
-                       ((6, 3, N_RADIAL), (2, WEIGHTS.n_parameters)), (EDGE_KIND, WEIGHTS)),
+    "radial_weights": (
+        radial_weights,
+        "radial_weights",
+        weights_formula,
+        ((6, 3, N_RADIAL), (2, WEIGHTS.n_parameters)),
+        (EDGE_KIND, WEIGHTS),
+    ),
     "radial_copies": (radial_weights, "radial_copies", copies_formula, ((6, 3, N_RADIAL),), (WEIGHTS,)),
     "affine": (linear, "affine", affine_formula, ((4, 3),), (MATRIX,)),
     "concat": (linear, "concat", concat_formula, ((3, 3), (3, 4)), ()),
-}  # fmt: skip
+}
 
 
 NO_COMPLEX = ("relative", "affine")  # positions are real

@@ -68,8 +68,11 @@ def _size(l: int, m: int, r: tuple[float, ...], axes: tuple[int, ...]) -> float:
     return float(value(S, r))
 
 
-NORMS = {"norm": lambda l: mpmath.mpf(1), "component": lambda l: mpmath.sqrt(2 * l + 1),
-         "integral": lambda l: mpmath.sqrt((2 * l + 1) / (4 * mpmath.pi))}  # fmt: skip
+NORMS = {
+    "norm": lambda l: mpmath.mpf(1),
+    "component": lambda l: mpmath.sqrt(2 * l + 1),
+    "integral": lambda l: mpmath.sqrt((2 * l + 1) / (4 * mpmath.pi)),
+}
 ROUNDOFF = {np.float64: mpmath.mpf(2) ** -53, np.float32: mpmath.mpf(2) ** -24}
 LMAX = 8
 
@@ -118,10 +121,16 @@ def solid_values(subject: SimpleNamespace, full: bool) -> Cases:
                             yield (dtype.__name__, normalization, top, l, m, k), share(found, exact, bound)
 
 
-@claim("5.7", "docs/derivations/harmonics.md", "spherical harmonics of the kernels, l <= 8, float64 and float32",
-       "Rodrigues' formula, mpmath", {"spherical": harmonics.spherical},
-       {"not normalised": {"spherical": harmonics.solid}}, "(8l + 2) u S(|unit|)",
-       rho=lambda case: (("spherical", case[0], case[1]), 8 * case[1] + 2))  # fmt: skip
+@claim(
+    "5.7",
+    "docs/derivations/harmonics.md",
+    "spherical harmonics of the kernels, l <= 8, float64 and float32",
+    "Rodrigues' formula, mpmath",
+    {"spherical": harmonics.spherical},
+    {"not normalised": {"spherical": harmonics.solid}},
+    "(8l + 2) u S(|unit|)",
+    rho=lambda case: (("spherical", case[0], case[1]), 8 * case[1] + 2),
+)
 def spherical_values(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
         for dtype, u in ROUNDOFF.items():
@@ -175,13 +184,20 @@ def derivative_k(name: str, l: int, lmax: int) -> int:
 DERIVATIVES = {"gradient": gradients, "tangent": tangents, "hessian": hessians}
 
 
-@claim("5.8", "docs/derivations/harmonics.md", "gradients (vjp, jvp) and Hessians (vjp_jvp), kernels for lmax = 1 to 7",
-       "polynomials differentiated in rationals, mpmath", DERIVATIVES,
-       {"gradient: x and y exchanged": {"gradient": lambda r, lmax: gradients(r, lmax)[:, [1, 0, 2]]},
+@claim(
+    "5.8",
+    "docs/derivations/harmonics.md",
+    "gradients (vjp, jvp) and Hessians (vjp_jvp), kernels for lmax = 1 to 7",
+    "polynomials differentiated in rationals, mpmath",
+    DERIVATIVES,
+    {
+        "gradient: x and y exchanged": {"gradient": lambda r, lmax: gradients(r, lmax)[:, [1, 0, 2]]},
         "tangent: sign": {"tangent": lambda r, lmax: -tangents(r, lmax)},
-        "Hessian: off-diagonal dropped": {"hessian": lambda r, lmax: hessians(r, lmax) * np.eye(3)[None, :, :, None]}},
-       "k u S, k of the page",
-       rho=lambda case: ((f"solid_{case[2]}", case[0], case[3]), derivative_k(case[2], case[3], case[1])))  # fmt: skip
+        "Hessian: off-diagonal dropped": {"hessian": lambda r, lmax: hessians(r, lmax) * np.eye(3)[None, :, :, None]},
+    },
+    "k u S, k of the page",
+    rho=lambda case: ((f"solid_{case[2]}", case[0], case[3]), derivative_k(case[2], case[3], case[1])),
+)
 def solid_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
         for dtype, u in ROUNDOFF.items():
@@ -207,9 +223,15 @@ def complex_values(r: Any, lmax: int) -> Any:
     return nbody_ref.solid_harmonics(lmax, r, "norm", "complex")
 
 
-@claim("5.9", "docs/conventions.md", "complex basis of the public function is conj(Y), Condon-Shortley, l <= 6",
-       "Rodrigues' formula, mpmath", {"solid": complex_values},
-       {"Y for conj(Y)": {"solid": lambda r, lmax: complex_values(r, lmax).conj()}}, "(4l + 5) u S")  # fmt: skip
+@claim(
+    "5.9",
+    "docs/conventions.md",
+    "complex basis of the public function is conj(Y), Condon-Shortley, l <= 6",
+    "Rodrigues' formula, mpmath",
+    {"solid": complex_values},
+    {"Y for conj(Y)": {"solid": lambda r, lmax: complex_values(r, lmax).conj()}},
+    "(4l + 5) u S",
+)
 def complex_basis(subject: SimpleNamespace, full: bool) -> Cases:
     r, lmax = points(full, np.float64), 6 if full else 3
     Y = subject.solid(r, lmax)
@@ -280,12 +302,19 @@ def direction_sizes(l: int, m: int, r: Any) -> tuple[Any, Any]:
 DIRECTION = {"gradient": direction_gradients, "tangent": direction_tangents, "hessian": direction_hessians}
 
 
-@claim("5.10", "docs/derivations/harmonics.md", "spherical harmonics: gradients (vjp, jvp) and Hessians, l <= 4",
-       "quotients of polynomials differentiated, mpmath", DIRECTION,
-       {"gradient of the solid harmonic": {"gradient": gradients},
+@claim(
+    "5.10",
+    "docs/derivations/harmonics.md",
+    "spherical harmonics: gradients (vjp, jvp) and Hessians, l <= 4",
+    "quotients of polynomials differentiated, mpmath",
+    DIRECTION,
+    {
+        "gradient of the solid harmonic": {"gradient": gradients},
         "Hessian: (U4) missing": {"hessian": lambda r, lmax: hessians(r, lmax)},
-        "tangent: sign": {"tangent": lambda r, lmax: -direction_tangents(r, lmax)}},
-       "k u S, k of the page")  # fmt: skip
+        "tangent: sign": {"tangent": lambda r, lmax: -direction_tangents(r, lmax)},
+    },
+    "k u S, k of the page",
+)
 def spherical_derivatives(subject: SimpleNamespace, full: bool) -> Cases:
     L = 4 if full else 2
     pairs = L * (L + 1) // 2

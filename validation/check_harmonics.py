@@ -54,8 +54,14 @@ WRONG = {
 }
 
 
-@claim("5.1", "sec. 4.1", "solid harmonics, both gauges, three normalizations, equal Rodrigues' formula, l <= 12",
-       "sympy, polynomials", {"harmonic": solid_harmonic}, WRONG)  # fmt: skip
+@claim(
+    "5.1",
+    "sec. 4.1",
+    "solid harmonics, both gauges, three normalizations, equal Rodrigues' formula, l <= 12",
+    "sympy, polynomials",
+    {"harmonic": solid_harmonic},
+    WRONG,
+)
 def against_rodrigues(subject: SimpleNamespace, full: bool) -> Cases:
     for l, m in degrees(full, 12):
         constant, p = real_polynomial(l, m)
@@ -100,9 +106,14 @@ def sphere_mean(p: Poly) -> Fraction:
     return total
 
 
-@claim("5.3", "sec. 4.1", "real harmonics are orthonormal on the sphere, l <= 8", "exact integrals of monomials",
-       {"harmonic": solid_harmonic}, {"sqrt 2 missing": WRONG["sqrt 2 missing"],
-                                      "one term missing": {"harmonic": without_trace}})  # fmt: skip
+@claim(
+    "5.3",
+    "sec. 4.1",
+    "real harmonics are orthonormal on the sphere, l <= 8",
+    "exact integrals of monomials",
+    {"harmonic": solid_harmonic},
+    {"sqrt 2 missing": WRONG["sqrt 2 missing"], "one term missing": {"harmonic": without_trace}},
+)
 def orthonormal(subject: SimpleNamespace, full: bool) -> Cases:
     every = list(degrees(full, 8))
     polynomials = {k: subject.harmonic(*k, "component", "real") for k in every}

@@ -72,17 +72,41 @@ def norms_row(n: int, x: Hyper) -> list[Hyper]:
 # module, name, formula, shapes, statics, numbers
 STEPS: dict[str, Any] = {
     "take": (arrange, "take", by_rows(take_row, 5), ((N, 6),), (SPANS,), ("real", "complex")),
-    "add": (arrange, "add", by_rows(lambda n, a, b, c: [a[n] + b[n] + c[n]], 4), ((N, 4),) * 3, (),
-            ("real", "complex")),
+    "add": (
+        arrange,
+        "add",
+        by_rows(lambda n, a, b, c: [a[n] + b[n] + c[n]], 4),
+        ((N, 4),) * 3,
+        (),
+        ("real", "complex"),
+    ),
     "rescale": (arrange, "rescale", by_rows(rescale_row, 6), ((N, 6),), (RUNS,), ("real", "complex")),
-    "bias": (arrange, "bias", by_rows(lambda n, x, b: [x[n] + b[int(KIND[n])]], 4), ((N, 4), (2, 4)), (KIND,),
-             ("real", "complex")),
-    "channel_mixing": (channel_mixing, "channel_mixing", by_rows(channel_row, CHANNELS.irreps_out.dim),
-                       ((N, CHANNELS.irreps_in.dim), (2, CHANNELS.n_weights)), (KIND, CHANNELS), ("real", "complex")),
-    "weight_map": (weight_map, "weight_map", lambda w: contract("ij,j->i", Hyper({0: DENSE}), w.reshape(6)),
-                   ((2, 3),), (MAP,), ("real", "complex")),
+    "bias": (
+        arrange,
+        "bias",
+        by_rows(lambda n, x, b: [x[n] + b[int(KIND[n])]], 4),
+        ((N, 4), (2, 4)),
+        (KIND,),
+        ("real", "complex"),
+    ),
+    "channel_mixing": (
+        channel_mixing,
+        "channel_mixing",
+        by_rows(channel_row, CHANNELS.irreps_out.dim),
+        ((N, CHANNELS.irreps_in.dim), (2, CHANNELS.n_weights)),
+        (KIND, CHANNELS),
+        ("real", "complex"),
+    ),
+    "weight_map": (
+        weight_map,
+        "weight_map",
+        lambda w: contract("ij,j->i", Hyper({0: DENSE}), w.reshape(6)),
+        ((2, 3),),
+        (MAP,),
+        ("real", "complex"),
+    ),
     "squared_norms": (norm, "squared_norms", by_rows(norms_row, 5), ((N, TAU.dim),), (TAU,), ("real",)),
-}  # fmt: skip
+}
 
 
 def functions(name: str) -> Four:
@@ -100,12 +124,19 @@ def truth(name: str, numbers: str) -> Any:
     return arrays, dots, [draw(rng, found[0].shape, numbers) for _ in range(2)], found
 
 
-@claim("7.12", "docs/derivations", "linear steps, channelwise mixing and squared norms: f, jvp, vjp, vjp_jvp", JUDGE,
-       {"functions": functions},
-       {"value: a sign": {"functions": changed(functions, 0, flip_first)},
+@claim(
+    "7.12",
+    "docs/derivations",
+    "linear steps, channelwise mixing and squared norms: f, jvp, vjp, vjp_jvp",
+    JUDGE,
+    {"functions": functions},
+    {
+        "value: a sign": {"functions": changed(functions, 0, flip_first)},
         "jvp: a row dropped": {"functions": changed(functions, 1, drop_last)},
         "vjp: a sign": {"functions": changed(functions, 2, flip_first)},
-        "vjp_jvp: a row dropped": {"functions": changed(functions, 3, drop_last)}})  # fmt: skip
+        "vjp_jvp: a row dropped": {"functions": changed(functions, 3, drop_last)},
+    },
+)
 def layers(subject: SimpleNamespace, full: bool) -> Cases:
     for name, (_, _, _, _, statics, kinds) in STEPS.items():
         for numbers in kinds if full else kinds[:1]:

@@ -32,11 +32,18 @@ def wrong_sign(net: Network, r: Array, numbers: Sequence[int]) -> Array:
     return package_state(net.with_parameters({name: changed}), r, numbers)
 
 
-@claim("3.14", "Definition 3", "states of a whole network in float64 equal the program at 40 digits",
-       "program carried out in mpmath with the published definitions", {"state": package_state},
-       {"a weight's sign": {"state": wrong_sign},
-        "positions in float32": {"state": lambda net, r, z: package_state(net, np.float32(r).astype(float), z)}},
-       "sum over steps of |cotangent| k u S")  # fmt: skip
+@claim(
+    "3.14",
+    "Definition 3",
+    "states of a whole network in float64 equal the program at 40 digits",
+    "program carried out in mpmath with the published definitions",
+    {"state": package_state},
+    {
+        "a weight's sign": {"state": wrong_sign},
+        "positions in float32": {"state": lambda net, r, z: package_state(net, np.float32(r).astype(float), z)},
+    },
+    "sum over steps of |cotangent| k u S",
+)
 def values(subject: SimpleNamespace, full: bool) -> Cases:
     net, species = network(), [6, 1, 1, 6]
     with mpmath.workdps(40):

@@ -61,8 +61,12 @@ def derivatives(name: str, point: float) -> tuple[Any, Any, Any]:
         return DEFINITIONS[name](x), mpmath.diff(DEFINITIONS[name], x), mpmath.diff(DEFINITIONS[name], x, 2)
 
 
-FOUR = {"f": activation.activation, "jvp": activation.activation_jvp, "vjp": activation.activation_vjp,
-        "vjp_jvp": activation.activation_vjp_jvp}  # fmt: skip
+FOUR = {
+    "f": activation.activation,
+    "jvp": activation.activation_jvp,
+    "vjp": activation.activation_vjp,
+    "vjp_jvp": activation.activation_vjp_jvp,
+}
 
 
 def share(found: Any, exact: Any, bound: Any) -> float:
@@ -70,14 +74,22 @@ def share(found: Any, exact: Any, bound: Any) -> float:
     return float(abs(mpmath.mpf(float(found)) - exact) / bound)
 
 
-@claim("7.13", "docs/derivations/activation.md", "functions of one number: f, jvp, vjp, vjp_jvp, two precisions",
-       "mpmath, derivatives of the definitions", FOUR,
-       {"factor forgotten": {"f": lambda x, kind: activation.activation(x, Activation(kind.name))},
+@claim(
+    "7.13",
+    "docs/derivations/activation.md",
+    "functions of one number: f, jvp, vjp, vjp_jvp, two precisions",
+    "mpmath, derivatives of the definitions",
+    FOUR,
+    {
+        "factor forgotten": {"f": lambda x, kind: activation.activation(x, Activation(kind.name))},
         "value for slope": {"jvp": lambda x, v, kind: activation.activation(x, kind) * v},
         "vjp: sign": {"vjp": lambda g, x, kind: (-activation.activation_vjp(g, x, kind)[0],)},
-        "vjp_jvp: second derivative dropped": {"vjp_jvp": lambda g, x, g_dot, v, kind: activation.activation_vjp_jvp(
-            g, x, g_dot, None, kind)}},
-       "k u S, k = 16 + 3, and a few smallest numbers")  # fmt: skip
+        "vjp_jvp: second derivative dropped": {
+            "vjp_jvp": lambda g, x, g_dot, v, kind: activation.activation_vjp_jvp(g, x, g_dot, None, kind)
+        },
+    },
+    "k u S, k = 16 + 3, and a few smallest numbers",
+)
 def functions(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(120):
         for name in DEFINITIONS if full else list(DEFINITIONS)[:2]:
@@ -85,16 +97,22 @@ def functions(subject: SimpleNamespace, full: bool) -> Cases:
             for dtype, u in ROUNDOFF.items():
                 x = np.array(POINTS if full else POINTS[::4], dtype)
                 v, g, g_dot = (np.random.default_rng([80, k]).standard_normal(len(x)).astype(dtype) for k in range(3))
-                found = (subject.f(x, kind), subject.jvp(x, v, kind), subject.vjp(g, x, kind)[0],
-                         subject.vjp_jvp(g, x, g_dot, v, kind)[0])  # fmt: skip
+                found = (
+                    subject.f(x, kind),
+                    subject.jvp(x, v, kind),
+                    subject.vjp(g, x, kind)[0],
+                    subject.vjp_jvp(g, x, g_dot, v, kind)[0],
+                )
                 for i, point in enumerate(x):
                     a, b, c, d = (mpmath.mpf(float(z[i])) for z in (x, v, g, g_dot))
                     s, S, scale = derivatives(name, float(point)), sizes(name, a), 19 * u * FACTOR
                     few = 8 * SMALLEST[dtype] * (1 + abs(b)) * (1 + abs(c)) * (1 + abs(d))  # where it underflows
                     for k, what, exact, size in (
-                        (0, "f", s[0], S[0]), (1, "jvp", s[1] * b, S[1] * abs(b)), (2, "vjp", s[1] * c, S[1] * abs(c)),
+                        (0, "f", s[0], S[0]),
+                        (1, "jvp", s[1] * b, S[1] * abs(b)),
+                        (2, "vjp", s[1] * c, S[1] * abs(c)),
                         (3, "vjp_jvp", s[1] * d + s[2] * b * c, S[1] * abs(d) + S[2] * abs(b * c)),
-                    ):  # fmt: skip
+                    ):
                         yield (name, dtype, i, what), share(found[k][i], FACTOR * exact, scale * size + few)
 
 
@@ -109,14 +127,22 @@ def fragments() -> Iterator[tuple[int, list[int]]]:
             yield irrep.l, [start + m * mul + c for m in range(irrep.dim)]
 
 
-@claim("7.14", "docs/derivations/norm.md", "norms of fragments: f, jvp, vjp, vjp_jvp, two precisions",
-       "mpmath", NORMS,
-       {"squared": {"f": lambda x, tau, e: norm.norms(x, tau, e) ** 2},
+@claim(
+    "7.14",
+    "docs/derivations/norm.md",
+    "norms of fragments: f, jvp, vjp, vjp_jvp, two precisions",
+    "mpmath",
+    NORMS,
+    {
+        "squared": {"f": lambda x, tau, e: norm.norms(x, tau, e) ** 2},
         "jvp not divided": {"jvp": lambda x, v, tau, e: norm.norms_jvp(x, v, tau, e) * norm.norms(x, tau, e)},
         "epsilon forgotten": {"vjp": lambda g, x, tau, e: norm.norms_vjp(g, x, tau, 0.0)},
-        "vjp_jvp: motion of x dropped": {"vjp_jvp": lambda g, x, g_dot, v, tau, e: norm.norms_vjp_jvp(
-            g, x, g_dot, None, tau, e)}},
-       "k u S, k = 3 (2l + 4) + 16")  # fmt: skip
+        "vjp_jvp: motion of x dropped": {
+            "vjp_jvp": lambda g, x, g_dot, v, tau, e: norm.norms_vjp_jvp(g, x, g_dot, None, tau, e)
+        },
+    },
+    "k u S, k = 3 (2l + 4) + 16",
+)
 def lengths(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(60):
         for dtype, u in ROUNDOFF.items():
@@ -124,9 +150,12 @@ def lengths(subject: SimpleNamespace, full: bool) -> Cases:
                 rng = np.random.default_rng([81, seed])
                 x, v = (rng.standard_normal((2, TAU.dim)).astype(dtype) for _ in range(2))
                 g, g_dot = (rng.standard_normal((2, 5)).astype(dtype) for _ in range(2))
-                found = (subject.f(x, TAU, epsilon), subject.jvp(x, v, TAU, epsilon),
-                         subject.vjp(g, x, TAU, epsilon)[0],
-                         subject.vjp_jvp(g, x, g_dot, v, TAU, epsilon)[0])  # fmt: skip
+                found = (
+                    subject.f(x, TAU, epsilon),
+                    subject.jvp(x, v, TAU, epsilon),
+                    subject.vjp(g, x, TAU, epsilon)[0],
+                    subject.vjp_jvp(g, x, g_dot, v, TAU, epsilon)[0],
+                )
                 for n in range(2):
                     for c, (l, columns) in enumerate(fragments()):
                         a, b = ([mpmath.mpf(float(z[n, k])) for k in columns] for z in (x, v))

@@ -91,20 +91,41 @@ if installed("torch", "e3nn"):
 
     E3NN = {"gauge": translated("e3nn>=0.5")}
 
-    @claim("10.1", "e3nn", "couplings of e3nn >= 0.5, l <= 8", "e3nn.o3.wigner_3j", E3NN,
-           {"our signs": {"gauge": wrong("e3nn>=0.5", cg_sign="native")}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.1",
+        "e3nn",
+        "couplings of e3nn >= 0.5, l <= 8",
+        "e3nn.o3.wigner_3j",
+        E3NN,
+        {"our signs": {"gauge": wrong("e3nn>=0.5", cg_sign="native")}},
+        "10^-12",
+    )
     def e3nn_couplings(subject: SimpleNamespace, full: bool) -> Cases:
         yield from cg_cases(lambda *l: o3.wigner_3j(*l, dtype=torch.float64).numpy(), subject, full)
 
-    @claim("10.2", "e3nn", "harmonics of e3nn >= 0.5, l <= 8", "e3nn.o3.spherical_harmonics", E3NN,
-           {"axes not relabelled": {"gauge": wrong("e3nn>=0.5", axes=(0, 1, 2))}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.2",
+        "e3nn",
+        "harmonics of e3nn >= 0.5, l <= 8",
+        "e3nn.o3.spherical_harmonics",
+        E3NN,
+        {"axes not relabelled": {"gauge": wrong("e3nn>=0.5", axes=(0, 1, 2))}},
+        "10^-12",
+    )
     def e3nn_harmonics(subject: SimpleNamespace, full: bool) -> Cases:
         r = torch.tensor(POINTS)
         Y = o3.spherical_harmonics(list(range(LMAX + 1)), r, normalize=True, normalization="integral")
         yield from harmonic_cases(Y.numpy(), POINTS, subject, LMAX)
 
-    @claim("10.3", "e3nn", "Wigner matrices of e3nn >= 0.5, l <= 8, default dtype float64", "e3nn.o3.wigner_D", E3NN,
-           {"ZYZ angles": {"gauge": wrong("e3nn>=0.5", euler="ZYZ")}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.3",
+        "e3nn",
+        "Wigner matrices of e3nn >= 0.5, l <= 8, default dtype float64",
+        "e3nn.o3.wigner_D",
+        E3NN,
+        {"ZYZ angles": {"gauge": wrong("e3nn>=0.5", euler="ZYZ")}},
+        "10^-12",
+    )
     def e3nn_matrices(subject: SimpleNamespace, full: bool) -> Cases:
         # Its generators have the precision of torch's default dtype: with float32, D in float64 has 7 digits (2e-7).
         torch.set_default_dtype(torch.float64)
@@ -118,9 +139,15 @@ if installed("torch", "e3nn"):
     WHEELS = sorted(Path(os.environ.get("E3NN_044", "/nowhere")).glob("e3nn-0.4.4-*.whl"))
     if WHEELS:
 
-        @claim("10.4", "e3nn", "e3nn 0.4.4 (pinned by MACE): the table it ships, l <= 8, and the list of flipped signs",
-               "constants.pt of the wheel of 0.4.4", {"gauge": translated("e3nn-0.4")},
-               {"signs of e3nn >= 0.5": {"gauge": wrong("e3nn-0.4", cg_sign="e3nn>=0.5")}}, "10^-12")  # fmt: skip
+        @claim(
+            "10.4",
+            "e3nn",
+            "e3nn 0.4.4 (pinned by MACE): the table it ships, l <= 8, and the list of flipped signs",
+            "constants.pt of the wheel of 0.4.4",
+            {"gauge": translated("e3nn-0.4")},
+            {"signs of e3nn >= 0.5": {"gauge": wrong("e3nn-0.4", cg_sign="e3nn>=0.5")}},
+            "10^-12",
+        )
         def e3nn_044(subject: SimpleNamespace, full: bool) -> Cases:
             with zipfile.ZipFile(WHEELS[0]) as wheel:
                 _, flat, places = torch.load(io.BytesIO(wheel.read("e3nn/o3/constants.pt")), weights_only=False)
@@ -156,13 +183,27 @@ if installed("jax", "e3nn_jax"):
 
     JAX = {"gauge": translated("e3nn-jax")}
 
-    @claim("10.5", "e3nn-jax", "couplings of e3nn-jax, l <= 8", "e3nn_jax.clebsch_gordan", JAX,
-           {"our signs": {"gauge": wrong("e3nn-jax", cg_sign="native")}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.5",
+        "e3nn-jax",
+        "couplings of e3nn-jax, l <= 8",
+        "e3nn_jax.clebsch_gordan",
+        JAX,
+        {"our signs": {"gauge": wrong("e3nn-jax", cg_sign="native")}},
+        "10^-12",
+    )
     def jax_couplings(subject: SimpleNamespace, full: bool) -> Cases:
         yield from cg_cases(lambda *l: np.asarray(e3nn_jax.clebsch_gordan(*l), np.float64), subject, full)
 
-    @claim("10.6", "e3nn-jax", "harmonics of e3nn-jax, l <= 8", "e3nn_jax.spherical_harmonics", JAX,
-           {"integral normalization": {"gauge": wrong("e3nn-jax", normalization="integral")}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.6",
+        "e3nn-jax",
+        "harmonics of e3nn-jax, l <= 8",
+        "e3nn_jax.spherical_harmonics",
+        JAX,
+        {"integral normalization": {"gauge": wrong("e3nn-jax", normalization="integral")}},
+        "10^-12",
+    )
     def jax_harmonics(subject: SimpleNamespace, full: bool) -> Cases:
         irreps = e3nn_jax.Irreps([(1, (l, (-1) ** l)) for l in range(LMAX + 1)])
         r = e3nn_jax.IrrepsArray("1o", POINTS)
@@ -186,8 +227,15 @@ if installed("sphericart"):
         yield from harmonic_cases(sphericart.SphericalHarmonics(LMAX).compute(POINTS), POINTS, subject, LMAX)
 
 
-@claim("10.8", "SciPy", "harmonics of SciPy, l <= 8", "scipy.special.sph_harm_y", {"gauge": translated("scipy")},
-       {"not conjugated": {"gauge": wrong("scipy", conjugate=False)}}, "10^-12")  # fmt: skip
+@claim(
+    "10.8",
+    "SciPy",
+    "harmonics of SciPy, l <= 8",
+    "scipy.special.sph_harm_y",
+    {"gauge": translated("scipy")},
+    {"not conjugated": {"gauge": wrong("scipy", conjugate=False)}},
+    "10^-12",
+)
 def scipy_harmonics(subject: SimpleNamespace, full: bool) -> Cases:
     dist = np.linalg.norm(POINTS, axis=1)
     theta, phi = np.arccos(POINTS[:, 2] / dist), np.arctan2(POINTS[:, 1], POINTS[:, 0])
@@ -240,9 +288,15 @@ if installed("spherical", "quaternionic"):
 if installed("cuequivariance"):
     import cuequivariance
 
-    @claim("10.11", "cuEquivariance", "couplings of cuEquivariance, l <= 8", "cuequivariance.SO3.clebsch_gordan",
-           {"gauge": translated("cuequivariance")}, {"our signs": {"gauge": wrong("cuequivariance", cg_sign="native")}},
-           "10^-12")  # fmt: skip
+    @claim(
+        "10.11",
+        "cuEquivariance",
+        "couplings of cuEquivariance, l <= 8",
+        "cuequivariance.SO3.clebsch_gordan",
+        {"gauge": translated("cuequivariance")},
+        {"our signs": {"gauge": wrong("cuequivariance", cg_sign="native")}},
+        "10^-12",
+    )
     def cue_couplings(subject: SimpleNamespace, full: bool) -> Cases:
         irrep = cuequivariance.SO3
         yield from cg_cases(lambda a, b, c: irrep.clebsch_gordan(irrep(a), irrep(b), irrep(c))[0], subject, full)

@@ -70,9 +70,15 @@ def single(f: Callable[..., Any]) -> Callable[..., Any]:
 if installed("wigners"):
     import wigners
 
-    @claim("10.12", "wigners", "couplings to (16, 16, 32) and Wigner matrices to l = 64 keep their digits", "wigners",
-           {"cg": wigners.clebsch_gordan_array, "D": lambda l: np.asarray(wigners.wigner_D_array(l, *ANGLES)[l])},
-           {"stored in float32": {"cg": single(wigners.clebsch_gordan_array)}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.12",
+        "wigners",
+        "couplings to (16, 16, 32) and Wigner matrices to l = 64 keep their digits",
+        "wigners",
+        {"cg": wigners.clebsch_gordan_array, "D": lambda l: np.asarray(wigners.wigner_D_array(l, *ANGLES)[l])},
+        {"stored in float32": {"cg": single(wigners.clebsch_gordan_array)}},
+        "10^-12",
+    )
     def wigners_digits(subject: SimpleNamespace, full: bool) -> Cases:
         for l in (4, 8, 12, 16) if full else (4,):
             for triple in ((l, l, l), (l, l, 2 * l)):
@@ -94,8 +100,15 @@ if installed("spherical", "quaternionic"):
         rows = range(-l, l + 1)
         return np.array([[flat[table.Dindex(l, a, b)] for b in rows] for a in rows])
 
-    @claim("10.13", "spherical", "Wigner matrices to l = 64 keep their digits", "spherical.Wigner.D",
-           {"D": spherical_D}, {"stored in float32": {"D": single(spherical_D)}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.13",
+        "spherical",
+        "Wigner matrices to l = 64 keep their digits",
+        "spherical.Wigner.D",
+        {"D": spherical_D},
+        {"stored in float32": {"D": single(spherical_D)}},
+        "10^-12",
+    )
     def spherical_digits(subject: SimpleNamespace, full: bool) -> Cases:
         gauge = conventions.get("spherical")
         for l in (16, 32, 64) if full else (16,):
@@ -110,9 +123,15 @@ if installed("sphericart"):
         """Its harmonics."""
         return sphericart.SphericalHarmonics(lmax).compute(r)
 
-    @claim("10.14", "sphericart", "harmonics to l = 32 keep their digits; NaN at r = 0 for l >= 1, ours refuse",
-           "sphericart.SphericalHarmonics", {"Y": sphericart_Y},
-           {"stored in float32": {"Y": single(sphericart_Y)}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.14",
+        "sphericart",
+        "harmonics to l = 32 keep their digits; NaN at r = 0 for l >= 1, ours refuse",
+        "sphericart.SphericalHarmonics",
+        {"Y": sphericart_Y},
+        {"stored in float32": {"Y": single(sphericart_Y)}},
+        "10^-12",
+    )
     def sphericart_digits(subject: SimpleNamespace, full: bool) -> Cases:
         for lmax in (8, 16, 32) if full else (8,):
             yield lmax, harmonics_error("sphericart", subject.Y(lmax, POINTS), POINTS, lmax) / TWELVE
@@ -132,8 +151,15 @@ if installed("cuequivariance"):
         """Its couplings."""
         return cuequivariance.SO3.clebsch_gordan(*(cuequivariance.SO3(k) for k in l))[0]
 
-    @claim("10.15", "cuEquivariance", "couplings to (8, 8, 16) keep their digits", "cuequivariance.SO3.clebsch_gordan",
-           {"cg": cue_cg}, {"stored in float32": {"cg": single(cue_cg)}}, "10^-12")  # fmt: skip
+    @claim(
+        "10.15",
+        "cuEquivariance",
+        "couplings to (8, 8, 16) keep their digits",
+        "cuequivariance.SO3.clebsch_gordan",
+        {"cg": cue_cg},
+        {"stored in float32": {"cg": single(cue_cg)}},
+        "10^-12",
+    )
     def cue_digits(subject: SimpleNamespace, full: bool) -> Cases:
         for l in (2, 4, 6, 8) if full else (2,):
             for triple in ((l, l, l), (l, l, 2 * l)):
@@ -151,10 +177,15 @@ if installed("jax", "e3nn_jax"):
     LOST = {4: 8e-15, 6: 1.4e-11, 8: 6.6e-9, 10: 1.6e-6}  # degree l: error of (l, l, 2l)
     repaired = conventions.get("e3nn-jax")
 
-    @claim("10.16", "e3nn-jax", "couplings lose digits: 8e-15, 1.4e-11, 6.6e-9, 1.6e-6 for (l, l, 2l), l = 4, 6, 8, 10",
-           "e3nn_jax.clebsch_gordan", {"cg": e3nn_jax.clebsch_gordan},
-           {"no loss": {"cg": lambda *l: repaired.cg_from_native(*l, native_cg(*l)) * (1 + 2.0**-52)}},
-           WITHIN_TEN)  # fmt: skip
+    @claim(
+        "10.16",
+        "e3nn-jax",
+        "couplings lose digits: 8e-15, 1.4e-11, 6.6e-9, 1.6e-6 for (l, l, 2l), l = 4, 6, 8, 10",
+        "e3nn_jax.clebsch_gordan",
+        {"cg": e3nn_jax.clebsch_gordan},
+        {"no loss": {"cg": lambda *l: repaired.cg_from_native(*l, native_cg(*l)) * (1 + 2.0**-52)}},
+        WITHIN_TEN,
+    )
     def jax_couplings(subject: SimpleNamespace, full: bool) -> Cases:
         for l, documented in LOST.items() if full else [(6, LOST[6])]:
             yield l, decades(cg_error("e3nn-jax", subject.cg, l, l, 2 * l), documented)
@@ -166,8 +197,15 @@ if installed("jax", "e3nn_jax"):
         native = nbody_ref.spherical_harmonics(lmax, repaired.positions_to_native(r))
         return repaired.harmonics_from_native(native) * (1 + 2.0**-52)
 
-    @claim("10.17", "e3nn-jax", "harmonics beyond l = 8 lose digits by the axis y: 1e-13, 2e-11, 2e-9 at 1e-2, -4, -6",
-           "e3nn_jax.spherical_harmonics", {"Y": jax_Y}, {"no loss": {"Y": exact_Y}}, WITHIN_TEN)  # fmt: skip
+    @claim(
+        "10.17",
+        "e3nn-jax",
+        "harmonics beyond l = 8 lose digits by the axis y: 1e-13, 2e-11, 2e-9 at 1e-2, -4, -6",
+        "e3nn_jax.spherical_harmonics",
+        {"Y": jax_Y},
+        {"no loss": {"Y": exact_Y}},
+        WITHIN_TEN,
+    )
     def jax_poles(subject: SimpleNamespace, full: bool) -> Cases:
         for angle, documented in NEAR.items():
             r = np.array([[angle * math.cos(a), 1.0, angle * math.sin(a)] for a in (0.3, 2.0, 4.5)])
@@ -190,8 +228,15 @@ if installed("torch", "e3nn"):
 
     FLOAT32_DEFAULT = {1: 2e-7, 4: 6e-7, 8: 1.2e-6}
 
-    @claim("10.18", "e3nn", "float64 Wigner matrices have 7 digits unless torch's default is float64: 2e-7 at l = 1",
-           "e3nn.o3.wigner_D", {"D": e3nn_D}, {"no loss": {"D": e3nn_D_double}}, WITHIN_TEN)  # fmt: skip
+    @claim(
+        "10.18",
+        "e3nn",
+        "float64 Wigner matrices have 7 digits unless torch's default is float64: 2e-7 at l = 1",
+        "e3nn.o3.wigner_D",
+        {"D": e3nn_D},
+        {"no loss": {"D": e3nn_D_double}},
+        WITHIN_TEN,
+    )
     def e3nn_default(subject: SimpleNamespace, full: bool) -> Cases:
         gauge = conventions.get("e3nn>=0.5")
         rotation = gauge.rotation_to_native(gauge.rotation_from_euler(*ANGLES))

@@ -79,9 +79,11 @@ def draw(rng: random.Random, *shape: int) -> Array:
 
 LEG = Directed(InversePowers((1, 2)), 2, mul=2, mixed_lmax=2)
 TERMS = (
-    Bare(), Directed(Bessel(2, 5.0), 2), Product((LEG, Bare(mul=2), LEG), ("0e", "1o", "1e"), bond=2),
+    Bare(),
+    Directed(Bessel(2, 5.0), 2),
+    Product((LEG, Bare(mul=2), LEG), ("0e", "1o", "1e"), bond=2),
     Pairs(InversePowers((2,)), 2, (2,), "norm", ("0e", "2e")),
-)  # fmt: skip
+)
 MANY = Gate(TERMS, "2x0e + 2x1o + 1x2e")
 POWERS = Gate((Aggregation(1, 1, 1, 2, ("0e", "1o", "1e", "2e")),), "2x0e + 1x1o + 1x1e + 1x2e")
 GATES = {
@@ -90,7 +92,7 @@ GATES = {
     "(12)": (relative("1x0e + 2x1o + 1x1e", (0, 1)), "1x0e + 1x1o"),
     "(6), legs and pairs": (MANY, "2x0e + 1x1o"),
     "(6), powers": (POWERS, "1x0e + 1x1o"),  # two children in a fixed order
-}  # fmt: skip
+}
 
 
 def run_gate(name: str, C: Callable[..., Array], r: Array, psi: Array, rng_seed: int) -> tuple[Array, Irreps]:
@@ -111,8 +113,14 @@ def run_gate(name: str, C: Callable[..., Array], r: Array, psi: Array, rng_seed:
 WRONG = {"one coefficient doubled": {"coupling": wrong_coupling}}
 
 
-@claim("3.12", "eqs. (6), (10)-(12)", "programs of the package's gates: O(3), translations and renumbering",
-       "program carried out over rationals", {"coupling": coupling}, WRONG)  # fmt: skip
+@claim(
+    "3.12",
+    "eqs. (6), (10)-(12)",
+    "programs of the package's gates: O(3), translations and renumbering",
+    "program carried out over rationals",
+    {"coupling": coupling},
+    WRONG,
+)
 def gates(subject: SimpleNamespace, full: bool) -> Cases:
     for name, (_, irreps) in GATES.items():
         rng = random.Random(40)
@@ -149,8 +157,14 @@ def run_network(C: Callable[..., Array], r: Array, numbers: Sequence[int]) -> tu
     return interpret(net.chain.steps, leaves, batch, Numbers(C))[net.root], net.irreps_out
 
 
-@claim("3.13", "Definition 3", "program of a network with scalar, vector and pseudovector outputs: the same",
-       "program carried out over rationals", {"coupling": coupling}, WRONG)  # fmt: skip
+@claim(
+    "3.13",
+    "Definition 3",
+    "program of a network with scalar, vector and pseudovector outputs: the same",
+    "program carried out over rationals",
+    {"coupling": coupling},
+    WRONG,
+)
 def networks(subject: SimpleNamespace, full: bool) -> Cases:
     numbers = [6, 1, 1, 6]
     for seed in range(2 if full else 1):

@@ -128,15 +128,27 @@ def plain(irreps: Irreps) -> list[tuple[int, Irrep]]:
     return [(mul, Irrep(irrep.l)) for mul, irrep in irreps]
 
 
-@claim("4.1", "Proposition 1, eq. (9)", "only if: covariant maps have dimension sum_l tau'_l tau_l, complex gauge",
-       "rank of J L = L J' for J_z, J_+ and the inversion", {"count": weights}, COUNTS)  # fmt: skip
+@claim(
+    "4.1",
+    "Proposition 1, eq. (9)",
+    "only if: covariant maps have dimension sum_l tau'_l tau_l, complex gauge",
+    "rank of J L = L J' for J_z, J_+ and the inversion",
+    {"count": weights},
+    COUNTS,
+)
 def dimension_complex(subject: SimpleNamespace, full: bool) -> Cases:
     for into, out in PAIRS if full else PAIRS[:4]:
         yield (into, out), commutant_complex(Irreps(into), Irreps(out)) - subject.count(Irreps(into), Irreps(out))
 
 
-@claim("4.2", "Proposition 1, eq. (9)", "only if, real gauge: maps that commute with both dense rotations",
-       "rank of D L = L D'", {"count": weights}, COUNTS)  # fmt: skip
+@claim(
+    "4.2",
+    "Proposition 1, eq. (9)",
+    "only if, real gauge: maps that commute with both dense rotations",
+    "rank of D L = L D'",
+    {"count": weights},
+    COUNTS,
+)
 def dimension_real(subject: SimpleNamespace, full: bool) -> Cases:
     for into, out in PAIRS if full else PAIRS[:4]:
         yield (into, out), commutant_real(Irreps(into), Irreps(out)) - subject.count(Irreps(into), Irreps(out))
@@ -172,10 +184,18 @@ def other_order(F: Any, W: Any, table: MixingTable) -> Any:
     return y
 
 
-@claim("4.3", "Proposition 1, eq. (9)", "if: every mixing commutes with O(3), and different W give different maps",
-       "integer matrices of the dense rotations", {"mixing": apply},
-       {"components mixed": {"mixing": with_components}, "degrees mixed": {"mixing": with_degrees},
-        "layout exchanged": {"mixing": other_order}})  # fmt: skip
+@claim(
+    "4.3",
+    "Proposition 1, eq. (9)",
+    "if: every mixing commutes with O(3), and different W give different maps",
+    "integer matrices of the dense rotations",
+    {"mixing": apply},
+    {
+        "components mixed": {"mixing": with_components},
+        "degrees mixed": {"mixing": with_degrees},
+        "layout exchanged": {"mixing": other_order},
+    },
+)
 def mixings_commute(subject: SimpleNamespace, full: bool) -> Cases:
     for into, out in PAIRS if full else PAIRS[:4]:
         table = MixingTable.build(into, out)
@@ -204,10 +224,21 @@ def product(a: Any, b: Any) -> Any:
     return definition.product(a, b, MONOMIAL)
 
 
-@claim("4.4", "Proposition 1", "where fragments depend linearly W is not unique: of n^2 fragments of psi x psi in one "
-       "degree, n(n+1)/2 are independent if it is even, n(n-1)/2 if odd", "rank of values at integer points",
-       {"product": product}, {"exchange of the factors forgotten": {"product": lambda a, b: product(a, [
-           (irrep, [[2 * x if k == 0 else x for k, x in enumerate(f)] for f in fs]) for irrep, fs in b])}})  # fmt: skip
+@claim(
+    "4.4",
+    "Proposition 1",
+    "where fragments depend linearly W is not unique: of n^2 fragments of psi x psi in one "
+    "degree, n(n+1)/2 are independent if it is even, n(n-1)/2 if odd",
+    "rank of values at integer points",
+    {"product": product},
+    {
+        "exchange of the factors forgotten": {
+            "product": lambda a, b: product(
+                a, [(irrep, [[2 * x if k == 0 else x for k, x in enumerate(f)] for f in fs]) for irrep, fs in b]
+            )
+        }
+    },
+)
 def dependent_fragments(subject: SimpleNamespace, full: bool) -> Cases:
     rng = random.Random(8)
     for l, n in ((1, 1), (1, 2), (1, 3), (2, 1), (2, 2)) if full else ((1, 1), (1, 2)):

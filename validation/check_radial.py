@@ -17,8 +17,14 @@ from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers
 
 U = mpmath.mpf(2) ** -53
 LMAX = 3
-FAMILIES = (InversePowers((0, 1, 2, 3)), InversePowers((-1, 5)), Bessel(6, 5.0), Bessel(3, 4.5, 2),
-            ExponentialCosine(5, 5.0), ExponentialCosine(3, 4.0, 6, 0.75))  # fmt: skip
+FAMILIES = (
+    InversePowers((0, 1, 2, 3)),
+    InversePowers((-1, 5)),
+    Bessel(6, 5.0),
+    Bessel(3, 4.5, 2),
+    ExponentialCosine(5, 5.0),
+    ExponentialCosine(3, 4.0, 6, 0.75),
+)
 
 
 def suffixed(stem: str, name: str) -> str:
@@ -75,14 +81,21 @@ ORDERS = {"f": 0, "jvp": 1, "vjp": 1, "vjp_jvp": 2}
 SUBJECT = {name: slope(name) for name in ORDERS}
 
 
-@claim("7.5", "docs/derivations/radial.md", "radial functions: value, jvp, vjp, vjp_jvp of every family, to the cutoff",
-       "mpmath, Taylor coefficients of the definitions at 60 digits", SUBJECT,
-       {"factor d^-l forgotten": {"f": lambda dist, basis: SUBJECT["f"](dist, basis)[:, :1].repeat(LMAX + 1, 1)},
+@claim(
+    "7.5",
+    "docs/derivations/radial.md",
+    "radial functions: value, jvp, vjp, vjp_jvp of every family, to the cutoff",
+    "mpmath, Taylor coefficients of the definitions at 60 digits",
+    SUBJECT,
+    {
+        "factor d^-l forgotten": {"f": lambda dist, basis: SUBJECT["f"](dist, basis)[:, :1].repeat(LMAX + 1, 1)},
         "the value for the slope": {"jvp": lambda dist, basis: SUBJECT["f"](dist, basis) * -1.0},
         "vjp: sign": {"vjp": lambda dist, basis: -SUBJECT["vjp"](dist, basis)},
-        "vjp_jvp: stored in float32": {"vjp_jvp": lambda dist, basis: np.float32(SUBJECT["vjp_jvp"](dist, basis))}},
-       "k u S, k of the page",
-       rho=lambda case: ((suffixed("radial", case[4]), "float64", case[2]), chain(case[0], case[3], case[2])))
+        "vjp_jvp: stored in float32": {"vjp_jvp": lambda dist, basis: np.float32(SUBJECT["vjp_jvp"](dist, basis))},
+    },
+    "k u S, k of the page",
+    rho=lambda case: ((suffixed("radial", case[4]), "float64", case[2]), chain(case[0], case[3], case[2])),
+)
 def radials(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(60):
         for basis in FAMILIES if full else FAMILIES[::2]:
@@ -101,8 +114,14 @@ def radials(subject: SimpleNamespace, full: bool) -> Cases:
                             )
 
 
-@claim("7.6", "docs/derivations/radial.md", "radial functions are exactly zero from the cutoff on, derivatives too",
-       "zero", SUBJECT, {"no cutoff": {"f": lambda dist, basis: SUBJECT["f"](dist * 0.5, basis)}})  # fmt: skip
+@claim(
+    "7.6",
+    "docs/derivations/radial.md",
+    "radial functions are exactly zero from the cutoff on, derivatives too",
+    "zero",
+    SUBJECT,
+    {"no cutoff": {"f": lambda dist, basis: SUBJECT["f"](dist * 0.5, basis)}},
+)
 def beyond(subject: SimpleNamespace, full: bool) -> Cases:
     for basis in FAMILIES[2:]:
         dist = np.array([basis.cutoff, np.nextafter(basis.cutoff, 9.0), basis.cutoff + 1.0, 20.0])
@@ -118,19 +137,31 @@ def vectors(full: bool) -> Iterator[tuple[Any, Any]]:
     yield r, rng.standard_normal(r.shape)
 
 
-DISTANCE = {"f": distance.distance, "jvp": distance.distance_jvp, "vjp": distance.distance_vjp,
-            "vjp_jvp": distance.distance_vjp_jvp}  # fmt: skip
+DISTANCE = {
+    "f": distance.distance,
+    "jvp": distance.distance_jvp,
+    "vjp": distance.distance_vjp,
+    "vjp_jvp": distance.distance_vjp_jvp,
+}
 
 
 DISTANCE_K = {"f": 3, "jvp": 7, "vjp": 5, "vjp_jvp": 19}
 
 
-@claim("7.7", "docs/derivations/distance.md", "distance: value, jvp, vjp and vjp_jvp", "mpmath, 50 digits", DISTANCE,
-       {"squared distance": {"f": lambda r: np.sum(r * r, axis=1)},
+@claim(
+    "7.7",
+    "docs/derivations/distance.md",
+    "distance: value, jvp, vjp and vjp_jvp",
+    "mpmath, 50 digits",
+    DISTANCE,
+    {
+        "squared distance": {"f": lambda r: np.sum(r * r, axis=1)},
         "vjp not divided by the length": {"vjp": lambda g, r: (g[:, None] * r,)},
-        "vjp_jvp not projected": {"vjp_jvp": lambda g, r, g_dot, v: ((g / distance.distance(r))[:, None] * v,)}},
-       "k u S, k of the page",
-       rho=lambda case: ((suffixed("distance", case[0]), "float64", 0), DISTANCE_K[case[0]]))  # fmt: skip
+        "vjp_jvp not projected": {"vjp_jvp": lambda g, r, g_dot, v: ((g / distance.distance(r))[:, None] * v,)},
+    },
+    "k u S, k of the page",
+    rho=lambda case: ((suffixed("distance", case[0]), "float64", 0), DISTANCE_K[case[0]]),
+)
 def lengths(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(50):
         for r, v in vectors(full):

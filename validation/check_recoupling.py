@@ -47,13 +47,15 @@ def six(subject: SimpleNamespace, *doubled: int) -> Squared:
 WRONG_6J = {
     "rows exchanged": {"six_j": lambda a, b, c, d, e, f: six_j(d, e, f, a, b, c)},
     "sign of odd sums": {"six_j": lambda a, b, c, d, e, f: six_j(a, b, c, d, e, f) * (-1) ** int(a + b + c)},
-    "square root of a factor 2 missing": {"six_j": lambda a, b, c, d, e, f: six_j(a, b, c, d, e, f)
-                                          * (Surd(1, 1, 2) if f == 1 else 1)},
-}  # fmt: skip
+    "square root of a factor 2 missing": {
+        "six_j": lambda a, b, c, d, e, f: six_j(a, b, c, d, e, f) * (Surd(1, 1, 2) if f == 1 else 1)
+    },
+}
 
 
-@claim("6.1", "eq. (F4)", "6j symbols equal sympy's, all with j <= 5/2", "sympy.physics.wigner",
-       {"six_j": six_j}, WRONG_6J)  # fmt: skip
+@claim(
+    "6.1", "eq. (F4)", "6j symbols equal sympy's, all with j <= 5/2", "sympy.physics.wigner", {"six_j": six_j}, WRONG_6J
+)
 def against_sympy(subject: SimpleNamespace, full: bool) -> Cases:
     cases = list(symbols(5 if full else 3))
     for doubled in cases if full else cases[::3]:
@@ -99,8 +101,14 @@ WRONG_F = {
 }
 
 
-@claim("6.2", "eq. (F4)", "F-moves equal the overlap of the two coupled bases, leaves and root <= 2",
-       "contraction of four coefficients from ladder operators", {"f": f_symbol}, WRONG_F)  # fmt: skip
+@claim(
+    "6.2",
+    "eq. (F4)",
+    "F-moves equal the overlap of the two coupled bases, leaves and root <= 2",
+    "contraction of four coefficients from ladder operators",
+    {"f": f_symbol},
+    WRONG_F,
+)
 def f_moves(subject: SimpleNamespace, full: bool) -> Cases:
     for doubled in moves(4 if full else 2):
         yield doubled, 0 if of_surd(subject.f(*(Spin(j) for j in halves(doubled)))) == overlap(*doubled) else 1
@@ -132,8 +140,14 @@ def f_orthogonal(subject: SimpleNamespace, full: bool) -> Cases:
                     yield (j1, j2, j3, J, a, b), 0 if found == number(int(a == b)) else 1
 
 
-@claim("6.4", "docs/fusion.md", "pentagon (Biedenharn-Elliott): sums over x of three 6j symbols, j <= 2",
-       "exact sums", {"six_j": six_j}, WRONG_6J)  # fmt: skip
+@claim(
+    "6.4",
+    "docs/fusion.md",
+    "pentagon (Biedenharn-Elliott): sums over x of three 6j symbols, j <= 2",
+    "exact sums",
+    {"six_j": six_j},
+    WRONG_6J,
+)
 def pentagon(subject: SimpleNamespace, full: bool) -> Cases:
     top = 4 if full else 2
     for a, b, c, d, e, f in cartesian(range(top + 1), repeat=6):
@@ -150,14 +164,26 @@ def pentagon(subject: SimpleNamespace, full: bool) -> Cases:
                     for x in range(0, 2 * top + 1):
                         if triad(a, b, x) and triad(c, d, x) and triad(e, f, x):
                             sign = number((-1) ** ((a + b + c + d + e + f + g + h + j + x) // 2) * (x + 1))
-                            terms.append(times(sign, six(subject, a, b, x, c, d, g), six(subject, c, d, x, e, f, h),
-                                               six(subject, e, f, x, b, a, j)))  # fmt: skip
+                            terms.append(
+                                times(
+                                    sign,
+                                    six(subject, a, b, x, c, d, g),
+                                    six(subject, c, d, x, e, f, h),
+                                    six(subject, e, f, x, b, a, j),
+                                )
+                            )
                     right = times(six(subject, g, h, j, e, a, d), six(subject, g, h, j, f, b, c))
                     yield (a, b, c, d, e, f, g, h, j), 0 if total(terms) == right else 1
 
 
-@claim("6.5", "docs/fusion.md", "hexagon (Racah): F-moves and braids commute, j <= 5/2", "exact sums",
-       {"six_j": six_j}, WRONG_6J)  # fmt: skip
+@claim(
+    "6.5",
+    "docs/fusion.md",
+    "hexagon (Racah): F-moves and braids commute, j <= 5/2",
+    "exact sums",
+    {"six_j": six_j},
+    WRONG_6J,
+)
 def hexagon(subject: SimpleNamespace, full: bool) -> Cases:
     top = 5 if full else 2
     for a, b, c, d in cartesian(range(top + 1), repeat=4):
@@ -179,8 +205,11 @@ def hexagon(subject: SimpleNamespace, full: bool) -> Cases:
                 yield (a, b, c, d, p, q), 0 if total(terms) == six(subject, a, c, q, b, d, p) else 1
 
 
-TREES = {2: [(0, 1)], 3: [((0, 1), 2), (0, (1, 2)), ((2, 0), 1)],
-         4: [(((0, 1), 2), 3), ((0, 1), (2, 3)), (0, (1, (2, 3)))]}  # fmt: skip
+TREES = {
+    2: [(0, 1)],
+    3: [((0, 1), 2), (0, (1, 2)), ((2, 0), 1)],
+    4: [(((0, 1), 2), 3), ((0, 1), (2, 3)), (0, (1, (2, 3)))],
+}
 SPINS = [
     ("1/2", "1/2"),
     ("1", "1/2", "3/2"),
@@ -227,8 +256,14 @@ WRONG_TREES = {
 }
 
 
-@claim("6.6", "eq. (F2)", "diagrams of a tree are orthonormal: up to four legs, several trees, half-integers",
-       "exact sums", DIAGRAMS, {"one sign flipped": WRONG_TREES["one sign flipped"]})  # fmt: skip
+@claim(
+    "6.6",
+    "eq. (F2)",
+    "diagrams of a tree are orthonormal: up to four legs, several trees, half-integers",
+    "exact sums",
+    DIAGRAMS,
+    {"one sign flipped": WRONG_TREES["one sign flipped"]},
+)
 def trees_orthonormal(subject: SimpleNamespace, full: bool) -> Cases:
     for tree, legs, diagrams, found in tensors(subject, full):
         every = columns(diagrams, found)
@@ -239,8 +274,14 @@ def trees_orthonormal(subject: SimpleNamespace, full: bool) -> Cases:
                     yield (tree, legs, k, M, other, N), 0 if value == number(int((k, M) == (other, N))) else 1
 
 
-@claim("6.7", "eq. (F3)", "diagrams of a tree are complete: as many as components, and sum C C = 1",
-       "exact sums", DIAGRAMS, WRONG_TREES)  # fmt: skip
+@claim(
+    "6.7",
+    "eq. (F3)",
+    "diagrams of a tree are complete: as many as components, and sum C C = 1",
+    "exact sums",
+    DIAGRAMS,
+    WRONG_TREES,
+)
 def trees_complete(subject: SimpleNamespace, full: bool) -> Cases:
     for tree, legs, diagrams, found in tensors(subject, full):
         every = columns(diagrams, found)
@@ -260,9 +301,14 @@ def trees_complete(subject: SimpleNamespace, full: bool) -> Cases:
                     yield (tree, legs, key, other), 0 if value == number(int(key == other)) else 1
 
 
-@claim("6.8", "eqs. (F4), (F5)", "recoupling matrices take the tensors of one tree to another's, braids included",
-       "exact sums over the tensors", {"recoupling": recoupling, "tensor": coupling_tensor},
-       {"one sign flipped": {"recoupling": lambda a, b, legs, J: flipped(a, b, legs, J)}})  # fmt: skip
+@claim(
+    "6.8",
+    "eqs. (F4), (F5)",
+    "recoupling matrices take the tensors of one tree to another's, braids included",
+    "exact sums over the tensors",
+    {"recoupling": recoupling, "tensor": coupling_tensor},
+    {"one sign flipped": {"recoupling": lambda a, b, legs, J: flipped(a, b, legs, J)}},
+)
 def recouplings(subject: SimpleNamespace, full: bool) -> Cases:
     for names, J in ((("1", "1/2", "3/2"), 1), ((1, 2, 2), 1), ((1, 1, 1, 1), 1), (("1/2",) * 4, 0)):
         legs = [Spin(Fraction(name)) for name in names]
@@ -273,8 +319,11 @@ def recouplings(subject: SimpleNamespace, full: bool) -> Cases:
             theirs = [subject.tensor(diagram) for diagram in matrix.target]
             for i, row in enumerate(matrix.entries):
                 for k, entry in enumerate(row):  # overlap of the diagrams with M = J
-                    value = total(times(of_surd(v), of_surd(theirs[k][key])) for key, v in ours[i].items()
-                                  if key[-1] == J and key in theirs[k])  # fmt: skip
+                    value = total(
+                        times(of_surd(v), of_surd(theirs[k][key]))
+                        for key, v in ours[i].items()
+                        if key[-1] == J and key in theirs[k]
+                    )
                     yield (source, target, i, k), 0 if value == of_surd(entry) else 1
 
 
@@ -285,8 +334,14 @@ def flipped(source: Any, target: Any, legs: Any, J: Any) -> Any:
     return fusion.Recoupling(found.source, found.target, ((-first[0], *first[1:]), *rest))
 
 
-@claim("6.9", "eq. (F5)", "exchanging the inputs of a vertex multiplies it by (-1)^(ja + jb - j), j <= 7/2",
-       "ladder operators", {"sign": braid_sign}, {"always 1": {"sign": lambda a, b, c: 1}})  # fmt: skip
+@claim(
+    "6.9",
+    "eq. (F5)",
+    "exchanging the inputs of a vertex multiplies it by (-1)^(ja + jb - j), j <= 7/2",
+    "ladder operators",
+    {"sign": braid_sign},
+    {"always 1": {"sign": lambda a, b, c: 1}},
+)
 def braids(subject: SimpleNamespace, full: bool) -> Cases:
     top = 7 if full else 3
     for j1, j2 in cartesian(range(top + 1), repeat=2):
@@ -333,10 +388,16 @@ def characters(lmax: int, n: int) -> tuple[Any, Any]:
 
 # lmax, legs -> (comb paths, symmetric dimension) for L = 0, 1, 2 of natural parity: MACE's counts and reduced bases
 PUBLISHED = {
-    (1, 2): ((2, 2), (2, 1), (1, 1)), (1, 3): ((4, 2), (6, 2), (3, 1)), (1, 4): ((10, 3), (16, 2), (12, 2)),
-    (2, 2): ((3, 3), (4, 2), (4, 3)), (2, 3): ((11, 5), (21, 5), (23, 6)), (2, 4): ((55, 9), (124, 9), (148, 13)),
-    (3, 2): ((4, 4), (6, 3), (7, 5)), (3, 3): ((23, 8), (51, 12), (65, 14)), (3, 4): ((204, 23), (520, 31), (720, 46)),
-}  # fmt: skip
+    (1, 2): ((2, 2), (2, 1), (1, 1)),
+    (1, 3): ((4, 2), (6, 2), (3, 1)),
+    (1, 4): ((10, 3), (16, 2), (12, 2)),
+    (2, 2): ((3, 3), (4, 2), (4, 3)),
+    (2, 3): ((11, 5), (21, 5), (23, 6)),
+    (2, 4): ((55, 9), (124, 9), (148, 13)),
+    (3, 2): ((4, 4), (6, 3), (7, 5)),
+    (3, 3): ((23, 8), (51, 12), (65, 14)),
+    (3, 4): ((204, 23), (520, 31), (720, 46)),
+}
 
 
 def counts(lmax: int, n: int, L: int) -> tuple[int, int]:

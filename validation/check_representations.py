@@ -49,16 +49,28 @@ def block_diagonal(lmax: int) -> Array:
     return found
 
 
-FRAGMENTS = {"f": gauge.fragments, "jvp": gauge.fragments_jvp, "vjp": gauge.fragments_vjp,
-             "vjp_jvp": gauge.fragments_vjp_jvp, "states": (gauge.to_complex, gauge.to_real)}  # fmt: skip
+FRAGMENTS = {
+    "f": gauge.fragments,
+    "jvp": gauge.fragments_jvp,
+    "vjp": gauge.fragments_vjp,
+    "vjp_jvp": gauge.fragments_vjp_jvp,
+    "states": (gauge.to_complex, gauge.to_real),
+}
 
 
-@claim("7.10", "docs/derivations/gauge.md", "change of gauge: the four functions, every entry; states there and back",
-       "definition of the complex gauge, mpmath", FRAGMENTS,
-       {"Y for conj(Y)": {"f": lambda Y, lmax: gauge.fragments(Y, lmax).conj()},
+@claim(
+    "7.10",
+    "docs/derivations/gauge.md",
+    "change of gauge: the four functions, every entry; states there and back",
+    "definition of the complex gauge, mpmath",
+    FRAGMENTS,
+    {
+        "Y for conj(Y)": {"f": lambda Y, lmax: gauge.fragments(Y, lmax).conj()},
         "adjoint conjugated": {"vjp": lambda g, Y, lmax: gauge.fragments_vjp(g.conj(), Y, lmax)},
         "tangent of the cotangent forgotten": {"vjp_jvp": lambda g, Y, g_dot, v, lmax: gauge.fragments_vjp(g, Y, lmax)},
-        "states: there for back": {"states": (gauge.to_complex, gauge.to_complex)}})  # fmt: skip
+        "states: there for back": {"states": (gauge.to_complex, gauge.to_complex)},
+    },
+)
 def gauges(subject: SimpleNamespace, full: bool) -> Cases:
     for lmax in range(5 if full else 3):
         M, one = block_diagonal(lmax), np.eye((lmax + 1) ** 2)
@@ -136,8 +148,16 @@ def truth(number: int, basis: str) -> Any:
     return found
 
 
-QUATERNIONS = np.array([[0.3, -0.5, 0.7, 0.4], [1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1.0], [1.0, 1e-9, -1e-12, 0],
-                        [-0.2, 1.3, 0.1, -0.6]])  # fmt: skip
+QUATERNIONS = np.array(
+    [
+        [0.3, -0.5, 0.7, 0.4],
+        [1.0, 0, 0, 0],
+        [0, 1.0, 0, 0],
+        [0, 0, 0, 1.0],
+        [1.0, 1e-9, -1e-12, 0],
+        [-0.2, 1.3, 0.1, -0.6],
+    ]
+)
 OMEGA = np.random.default_rng(61).standard_normal((len(QUATERNIONS), 3))
 FOUR = {"f": wigner.wigner, "jvp": wigner.wigner_jvp, "vjp": wigner.wigner_vjp, "vjp_jvp": wigner.wigner_vjp_jvp}
 
@@ -147,14 +167,22 @@ def flat(parts: Any) -> list[Any]:
     return [entry for part in parts for i in range(part.rows) for entry in part[i, :]]
 
 
-@claim("7.11", "docs/derivations/wigner.md", "Wigner matrices: f, jvp, vjp, vjp_jvp along rotations, two gauges",
-       "exponentials of generators, differences in 110 digits", FOUR,
-       {"D transposed": {"f": lambda q, *a: wigner.wigner(q * np.array([1.0, -1, -1, -1]), *a)},
+@claim(
+    "7.11",
+    "docs/derivations/wigner.md",
+    "Wigner matrices: f, jvp, vjp, vjp_jvp along rotations, two gauges",
+    "exponentials of generators, differences in 110 digits",
+    FOUR,
+    {
+        "D transposed": {"f": lambda q, *a: wigner.wigner(q * np.array([1.0, -1, -1, -1]), *a)},
         "turned after, not before": {"jvp": lambda q, omega, *a: -wigner.wigner_jvp(q, omega, *a)},
         "vjp: axes exchanged": {"vjp": lambda *a: (wigner.wigner_vjp(*a)[0][:, [1, 0, 2]],)},
-        "vjp_jvp: motion of R ignored": {"vjp_jvp": lambda g, q, g_dot, omega, *a: wigner.wigner_vjp_jvp(
-            g, q, g, None, *a)}},
-       "k u, k of the page")  # fmt: skip
+        "vjp_jvp: motion of R ignored": {
+            "vjp_jvp": lambda g, q, g_dot, omega, *a: wigner.wigner_vjp_jvp(g, q, g, None, *a)
+        },
+    },
+    "k u, k of the page",
+)
 def rotations(subject: SimpleNamespace, full: bool) -> Cases:
     chosen = range(len(QUATERNIONS) if full else 1)
     with mpmath.workdps(110):

@@ -49,15 +49,35 @@ def operations(l: int) -> dict[str, Operation]:
     dim = 2 * l + 1
     neighbours = np.array([[4], [0]])
     return {
-        "cg_product": (lambda a, b: cg_product.cg_product(a, b, table), product_formula(table),
-                       ((2, 2 * dim), (2, 2 * dim)), 1, product_k(table)),
-        "message": (lambda *x: message.message(*x, EDGES, sent), message_of(sent, EDGES),
-                    ((5, 2 * dim), (6, square), (6, sent.n_weights)), 1, message_k(sent, EDGES)),
-        "mixing": (lambda F, W: mixing.mixing(F, W, KIND, mixed), mixing_of(mixed, KIND),
-                   ((3, 7 * dim), (2, mixed.n_weights)), 0, mixing_k(mixed)),
-        "neighbour_sum": (lambda x: neighbour_sum.neighbour_sum(x, EDGES), neighbours_of(EDGES, dim),
-                          ((5, dim),), 0, neighbours),
-    }  # fmt: skip
+        "cg_product": (
+            lambda a, b: cg_product.cg_product(a, b, table),
+            product_formula(table),
+            ((2, 2 * dim), (2, 2 * dim)),
+            1,
+            product_k(table),
+        ),
+        "message": (
+            lambda *x: message.message(*x, EDGES, sent),
+            message_of(sent, EDGES),
+            ((5, 2 * dim), (6, square), (6, sent.n_weights)),
+            1,
+            message_k(sent, EDGES),
+        ),
+        "mixing": (
+            lambda F, W: mixing.mixing(F, W, KIND, mixed),
+            mixing_of(mixed, KIND),
+            ((3, 7 * dim), (2, mixed.n_weights)),
+            0,
+            mixing_k(mixed),
+        ),
+        "neighbour_sum": (
+            lambda x: neighbour_sum.neighbour_sum(x, EDGES),
+            neighbours_of(EDGES, dim),
+            ((5, dim),),
+            0,
+            neighbours,
+        ),
+    }
 
 
 def run(name: str, l: int, arrays: list[Array]) -> Array:
@@ -99,10 +119,16 @@ def certified(name: str, l: int, dtype: str, full: bool) -> Iterator[tuple[Any, 
 KEPT: dict[Any, Any] = {}
 
 
-@claim("8.10", "docs/accuracy.md", "gate and distribution of rho by operation, four precisions and degree l <= 8",
-       "integers, 300-bit couplings", {"run": run},
-       {f"{name} accumulation": {"run": accumulators_of(bits)} for name, bits in FORMATS.items()},
-       "k u S, k of the page", rho=lambda case: (case[:3], case[3]))  # fmt: skip
+@claim(
+    "8.10",
+    "docs/accuracy.md",
+    "gate and distribution of rho by operation, four precisions and degree l <= 8",
+    "integers, 300-bit couplings",
+    {"run": run},
+    {f"{name} accumulation": {"run": accumulators_of(bits)} for name, bits in FORMATS.items()},
+    "k u S, k of the page",
+    rho=lambda case: (case[:3], case[3]),
+)
 def by_degree(subject: SimpleNamespace, full: bool) -> Cases:
     for l in range(LMAX + 1) if full else (0, 2):
         for name in operations(l):

@@ -33,8 +33,12 @@ Array = np.ndarray[Any, Any]
 FOLDER = Path(__file__).resolve().parents[1] / "nbody_ref" / "conformance" / "data" / "core"
 TYPES = {"F64": np.float64, "F32": np.float32, "I64": np.int64}
 DIGITS = 60
-LETTERS = {"uvw": ("u", "v", "uvw", "w"), "uvu": ("u", "v", "uv", "u"), "uvuv": ("u", "v", "uv", "uv"),
-           "uuu": ("u", "u", "u", "u")}  # fmt: skip
+LETTERS = {
+    "uvw": ("u", "v", "uvw", "w"),
+    "uvu": ("u", "v", "uv", "u"),
+    "uvuv": ("u", "v", "uv", "uv"),
+    "uuu": ("u", "u", "u", "u"),
+}
 
 
 def tensors(path: Path) -> dict[str, Array]:
@@ -134,8 +138,10 @@ def product_terms(op: Mapping[str, Any]) -> list[tuple[int, int, int, int, Any]]
                 return total
 
             for (m1, m2, m), value in coupling(*degrees).items():
-                columns = [o + (l + k) * part.mul + flat(letters) for o, l, k, part, letters in
-                           zip(at, degrees, (m1, m2, m), parts, (a, b, c))]  # fmt: skip
+                columns = [
+                    o + (l + k) * part.mul + flat(letters)
+                    for o, l, k, part, letters in zip(at, degrees, (m1, m2, m), parts, (a, b, c))
+                ]
                 found.append((columns[2], columns[0], columns[1], start + flat(w), value * factor))
         start += int(np.prod([sizes[letter] for letter in w]))
     return found
@@ -189,14 +195,17 @@ def short_size(*arguments: Any) -> dict[str, float]:
     return found | {"S": found["S"] * 0.98}
 
 
-WRONG = {"last bit": {"entry": last_bit}, "S too small": {"entry": short_size},
-         "S too large": {"entry": long_size}}  # fmt: skip
+WRONG = {"last bit": {"entry": last_bit}, "S too small": {"entry": short_size}, "S too large": {"entry": long_size}}
 
 
-@claim("12.1", "docs/conformance.md",
-       "every file of the core set of vectors has the sha256 that its manifest lists, and the manifest its digest",
-       "hashlib", {"read": lambda path: path.read_bytes()},
-       {"one bit": {"read": lambda path: path.read_bytes()[:-1] + b"\1"}})  # fmt: skip
+@claim(
+    "12.1",
+    "docs/conformance.md",
+    "every file of the core set of vectors has the sha256 that its manifest lists, and the manifest its digest",
+    "hashlib",
+    {"read": lambda path: path.read_bytes()},
+    {"one bit": {"read": lambda path: path.read_bytes()[:-1] + b"\1"}},
+)
 def digests(subject: SimpleNamespace, full: bool) -> Cases:
     manifest = json.loads((FOLDER / "manifest.json").read_text())
     lines = ""
@@ -207,9 +216,14 @@ def digests(subject: SimpleNamespace, full: bool) -> Cases:
     yield "digest", int(hashlib.sha256(lines.encode()).hexdigest() != manifest["digest"])
 
 
-@claim("12.2", "docs/conformance.md", "products and convolutions: values, gradients and second gradients are correctly"
-       " rounded, remainders and S right", "sums at 60 digits, couplings from ladder operators", {"entry": stored},
-       WRONG)  # fmt: skip
+@claim(
+    "12.2",
+    "docs/conformance.md",
+    "products and convolutions: values, gradients and second gradients are correctly rounded, remainders and S right",
+    "sums at 60 digits, couplings from ladder operators",
+    {"entry": stored},
+    WRONG,
+)
 def products(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(DIGITS):
         terms: dict[str, Any] = {}
@@ -229,8 +243,11 @@ def products(subject: SimpleNamespace, full: bool) -> Cases:
 
 def real_harmonics(op: Mapping[str, Any], weights: Any) -> Callable[..., Any]:
     """Weighted sum of harmonics at (x, y, z), from mpmath's associated Legendre functions."""
-    norms = {"integral": lambda l: 1, "component": lambda l: mpmath.sqrt(4 * mpmath.pi),
-             "norm": lambda l: mpmath.sqrt(4 * mpmath.pi / (2 * l + 1))}  # fmt: skip
+    norms = {
+        "integral": lambda l: 1,
+        "component": lambda l: mpmath.sqrt(4 * mpmath.pi),
+        "norm": lambda l: mpmath.sqrt(4 * mpmath.pi / (2 * l + 1)),
+    }
 
     def at(x: Any, y: Any, z: Any) -> Any:
         n = mpmath.sqrt(x * x + y * y + z * z)
@@ -248,8 +265,14 @@ def real_harmonics(op: Mapping[str, Any], weights: Any) -> Callable[..., Any]:
     return at
 
 
-@claim("12.3", "docs/conformance.md", "harmonics: values and gradients correctly rounded",
-       "mpmath.spherharm and mpmath.diff", {"entry": stored}, {"last bit": {"entry": last_bit}})  # fmt: skip
+@claim(
+    "12.3",
+    "docs/conformance.md",
+    "harmonics: values and gradients correctly rounded",
+    "mpmath.spherharm and mpmath.diff",
+    {"entry": stored},
+    {"last bit": {"entry": last_bit}},
+)
 def harmonics(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(DIGITS):
         for operation in ("solid", "spherical"):
@@ -269,8 +292,14 @@ def harmonics(subject: SimpleNamespace, full: bool) -> Cases:
                     yield (name, at), int(rest > mpmath.mpf(10) ** -20 * (abs(exact) + mpmath.mpf(10) ** -6))
 
 
-@claim("12.4", "docs/derivations/certified_programs.md", "radial functions: values, slopes and second gradients",
-       "published formulas and mpmath.diff", {"entry": stored}, {"last bit": {"entry": last_bit}})  # fmt: skip
+@claim(
+    "12.4",
+    "docs/derivations/certified_programs.md",
+    "radial functions: values, slopes and second gradients",
+    "published formulas and mpmath.diff",
+    {"entry": stored},
+    {"last bit": {"entry": last_bit}},
+)
 def radials(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(DIGITS):
         for name, row, op, x in cases("radial", full):
@@ -291,9 +320,14 @@ def radials(subject: SimpleNamespace, full: bool) -> Cases:
                     yield (name, result, at), int(rest > mpmath.mpf(10) ** -20 * max(exactly(found["S"]), abs(exact)))
 
 
-@claim("12.5", "docs/derivations/certified_programs.md", "energies of whole models, and their forces along a direction",
-       "program carried out in mpmath with the published definitions, differences of 1e-20",
-       {"entry": stored}, {"last bit": {"entry": last_bit}})  # fmt: skip
+@claim(
+    "12.5",
+    "docs/derivations/certified_programs.md",
+    "energies of whole models, and their forces along a direction",
+    "program carried out in mpmath with the published definitions, differences of 1e-20",
+    {"entry": stored},
+    {"last bit": {"entry": last_bit}},
+)
 def models(subject: SimpleNamespace, full: bool) -> Cases:
     number = np.vectorize(lambda a: mpmath.mpf(float(a)), otypes=[object])
     with mpmath.workdps(DIGITS):

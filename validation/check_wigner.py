@@ -58,8 +58,14 @@ def descending(l: Any, q: Sequence[Any]) -> Any:
 WRONG = {"D conjugated": {"D": conjugated}, "D transposed": {"D": transposed}, "m descending": {"D": descending}}
 
 
-@claim("2.1", "eq. (2)", f"D(R1) D(R2) = D(R1 R2), rotations that do not commute, {DEGREE_12}",
-       "integer matrices, own quaternions", {"D": exact.wigner_D}, {"D transposed": {"D": transposed}})  # fmt: skip
+@claim(
+    "2.1",
+    "eq. (2)",
+    f"D(R1) D(R2) = D(R1 R2), rotations that do not commute, {DEGREE_12}",
+    "integer matrices, own quaternions",
+    {"D": exact.wigner_D},
+    {"D transposed": {"D": transposed}},
+)
 def homomorphism(subject: SimpleNamespace, full: bool) -> Cases:
     for p, q in PAIRS:
         norms = [sum(a * a for a in x) for x in (p, q)]
@@ -70,10 +76,21 @@ def homomorphism(subject: SimpleNamespace, full: bool) -> Cases:
             yield (p, q, l), sum(np.count_nonzero(a - b) for a, b in zip(left, right))
 
 
-@claim("2.2", "eq. (2)", f"D is unitary, {DEGREE_12}", "integer matrices", {"D": exact.wigner_D},
-       {"one entry conjugated": {"D": lambda l, q: [[(re, -im) if (a, b) == (0, 0) else (re, im)
-                                                     for b, (re, im) in enumerate(row)]
-                                                    for a, row in enumerate(exact.wigner_D(l, q))]}})  # fmt: skip
+@claim(
+    "2.2",
+    "eq. (2)",
+    f"D is unitary, {DEGREE_12}",
+    "integer matrices",
+    {"D": exact.wigner_D},
+    {
+        "one entry conjugated": {
+            "D": lambda l, q: [
+                [(re, -im) if (a, b) == (0, 0) else (re, im) for b, (re, im) in enumerate(row)]
+                for a, row in enumerate(exact.wigner_D(l, q))
+            ]
+        }
+    },
+)
 def unitarity(subject: SimpleNamespace, full: bool) -> Cases:
     for q in (PAIRS[0][0], PAIRS[2][1]):
         norm = sum(a * a for a in q)
@@ -85,10 +102,21 @@ def unitarity(subject: SimpleNamespace, full: bool) -> Cases:
             yield (q, j), np.count_nonzero(square[0] - metric * norm**j) + np.count_nonzero(square[1])
 
 
-@claim("2.3", "docs/conventions.md", "a turn by g about z is diag(exp(-i m g)); D^1 in the order y, z, x is R; l <= 12",
-       "powers of Gaussian integers, q r q^-1", {"D": exact.wigner_D, "real": exact.wigner_D_real},
-       {"D conjugated": {"D": conjugated}, "order x, y, z": {"real": lambda l, q: [
-           [exact.wigner_D_real(l, q)[(a + 1) % 3][(b + 1) % 3] for b in range(3)] for a in range(3)]}})  # fmt: skip
+@claim(
+    "2.3",
+    "docs/conventions.md",
+    "a turn by g about z is diag(exp(-i m g)); D^1 in the order y, z, x is R; l <= 12",
+    "powers of Gaussian integers, q r q^-1",
+    {"D": exact.wigner_D, "real": exact.wigner_D_real},
+    {
+        "D conjugated": {"D": conjugated},
+        "order x, y, z": {
+            "real": lambda l, q: [
+                [exact.wigner_D_real(l, q)[(a + 1) % 3][(b + 1) % 3] for b in range(3)] for a in range(3)
+            ]
+        },
+    },
+)
 def conventions(subject: SimpleNamespace, full: bool) -> Cases:
     for w, z in ((2, 1), (1, -3), (0, 1)):
         for l in range(13 if full else 4):
@@ -166,8 +194,15 @@ def exact_cases(full: bool) -> Iterator[tuple[int, Sequence[Any], int]]:
             yield j, q, 10**6 if j < 20 else 300
 
 
-@claim("2.4", "eq. (3)", "D^l_{m'm} = <l m'|R|l m> to 50 digits, l <= 30, half-integers, poles and near-poles",
-       "Wigner's sum in mpmath", {"D": exact.wigner_D}, WRONG, "10^-50")  # fmt: skip
+@claim(
+    "2.4",
+    "eq. (3)",
+    "D^l_{m'm} = <l m'|R|l m> to 50 digits, l <= 30, half-integers, poles and near-poles",
+    "Wigner's sum in mpmath",
+    {"D": exact.wigner_D},
+    WRONG,
+    "10^-50",
+)
 def against_wigner_sum(subject: SimpleNamespace, full: bool) -> Cases:
     rng = random.Random(5)
     with mpmath.workdps(130):
@@ -207,8 +242,15 @@ def exponential(l: int, angle: Any) -> Any:
     return total, one
 
 
-@claim("2.5", "eq. (3)", "D = exp(-i a J_z) exp(-i b J_y) exp(-i g J_z) to 50 digits for real angles, l <= 30",
-       "matrix exponential of the generators, 400 bits", {"D": exact.wigner_D}, WRONG, "10^-50")  # fmt: skip
+@claim(
+    "2.5",
+    "eq. (3)",
+    "D = exp(-i a J_z) exp(-i b J_y) exp(-i g J_z) to 50 digits for real angles, l <= 30",
+    "matrix exponential of the generators, 400 bits",
+    {"D": exact.wigner_D},
+    WRONG,
+    "10^-50",
+)
 def against_exponential(subject: SimpleNamespace, full: bool) -> Cases:
     with mpmath.workdps(130):
         for a, b, g in (
@@ -253,13 +295,20 @@ def float_fault(l: int, rotation: Any, basis: str) -> Any:
     return D.astype(np.complex64 if basis == "complex" else np.float32).astype(D.dtype)
 
 
-@claim("2.6", "docs/derivations/wigner.md", "float64 D to degree 64, both gauges, poles included",
-       "Wigner's sum at 150 digits", {"D": nbody_ref.wigner_D},
-       {"D transposed": {"D": lambda l, R, basis: np.swapaxes(nbody_ref.wigner_D(l, R, basis), -1, -2)},
+@claim(
+    "2.6",
+    "docs/derivations/wigner.md",
+    "float64 D to degree 64, both gauges, poles included",
+    "Wigner's sum at 150 digits",
+    {"D": nbody_ref.wigner_D},
+    {
+        "D transposed": {"D": lambda l, R, basis: np.swapaxes(nbody_ref.wigner_D(l, R, basis), -1, -2)},
         "stored in float32": {"D": float_fault},
-        "inverse rotation": {"D": lambda l, R, basis: nbody_ref.wigner_D(l, R.inv(), basis)}},
-       "(53 l + 4) u, real gauge (75 l + 12) u",
-       rho=lambda case: ((f"wigner_D, {case[4]}", "float64", case[0]), kernel_bound(case[0], case[4])))  # fmt: skip
+        "inverse rotation": {"D": lambda l, R, basis: nbody_ref.wigner_D(l, R.inv(), basis)},
+    },
+    "(53 l + 4) u, real gauge (75 l + 12) u",
+    rho=lambda case: ((f"wigner_D, {case[4]}", "float64", case[0]), kernel_bound(case[0], case[4])),
+)
 def kernels(subject: SimpleNamespace, full: bool) -> Cases:
     rotations, rng = float_rotations(full), random.Random(7)
     quaternions = [[Fraction(float(w)), *(Fraction(float(a)) for a in v)] for *v, w in rotations.as_quat()]
@@ -301,11 +350,21 @@ def no_parity(irreps: Irreps, rotation: Any, inversion: bool) -> Any:
     return irreps.D(rotation)
 
 
-@claim("2.7", "eq. (3)", "improper elements: D(R, inversion) = diag(p) D(R), parts and channels in their places",
-       "blocks assembled by index", {"D": lambda irreps, R, inversion: irreps.D(R, inversion)},
-       {"inversion ignored": {"D": no_parity},
-        "parity (-1)^l instead of p": {"D": lambda irreps, R, inversion: Irreps(
-            [(mul, nbody_ref.Irrep(ir.l, (-1) ** ir.l)) for mul, ir in irreps]).D(R, inversion)}})  # fmt: skip
+@claim(
+    "2.7",
+    "eq. (3)",
+    "improper elements: D(R, inversion) = diag(p) D(R), parts and channels in their places",
+    "blocks assembled by index",
+    {"D": lambda irreps, R, inversion: irreps.D(R, inversion)},
+    {
+        "inversion ignored": {"D": no_parity},
+        "parity (-1)^l instead of p": {
+            "D": lambda irreps, R, inversion: Irreps(
+                [(mul, nbody_ref.Irrep(ir.l, (-1) ** ir.l)) for mul, ir in irreps]
+            ).D(R, inversion)
+        },
+    },
+)
 def improper(subject: SimpleNamespace, full: bool) -> Cases:
     R = Rotation.from_quat([1.0, -2.0, 0.5, 3.0])
     for text in ("2x0e + 1x1o", "1x1e + 3x2o + 1x0o", "2x3o + 1x3e"):

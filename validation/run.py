@@ -89,9 +89,15 @@ def claims_text(found: dict[str, Records]) -> str:
         missed = [f"**{key} missed**" if verdict != "caught" else key for key, verdict in record["planted"].items()]
         residual = "**FAILS**" if not record["holds"] else "0" if record["bound"] == "0" else f"<= {record['bound']}"
         cells = (
-            record["number"], record["claim"], record["equation"], record["judge"], f"`check_{name}.py`",
-            str(record["cases"]), residual, "; ".join(missed),
-        )  # fmt: skip
+            record["number"],
+            record["claim"],
+            record["equation"],
+            record["judge"],
+            f"`check_{name}.py`",
+            str(record["cases"]),
+            residual,
+            "; ".join(missed),
+        )
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -15,8 +15,14 @@ from torch_backend import TorchBackend, convolution
 
 from nbody_ref.conformance import Capabilities, Coupling, Harmonics, Rotation
 
-SUBSCRIPTS = {"uvw": "uvw,iu,jv,kw", "uvu": "uv,iu,jv,ku", "uvv": "uv,iu,jv,kv", "uuw": "uw,iu,ju,kw",
-              "uuu": "u,iu,ju,ku", "uvuv": "uv,iu,jv,kuv"}  # fmt: skip
+SUBSCRIPTS = {
+    "uvw": "uvw,iu,jv,kw",
+    "uvu": "uv,iu,jv,ku",
+    "uvv": "uv,iu,jv,kv",
+    "uuw": "uw,iu,ju,kw",
+    "uuu": "u,iu,ju,ku",
+    "uvuv": "uv,iu,jv,kuv",
+}
 
 
 class CuEquivariance(TorchBackend):

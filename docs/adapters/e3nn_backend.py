@@ -8,7 +8,7 @@ from e3nn import o3
 from torch_backend import TorchBackend, convolution
 
 from nbody_ref.conformance import Capabilities, Coupling, Harmonics, Rotation
-from nbody_ref.conformance.readers import to_e3nn
+from nbody_ref.conformance.operations.readers import to_e3nn
 
 
 class E3nn(TorchBackend):

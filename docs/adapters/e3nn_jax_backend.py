@@ -9,7 +9,7 @@ import numpy as np
 from e3nn_jax.legacy import FunctionalTensorProduct
 
 from nbody_ref.conformance import Backend, Capabilities, Coupling, Harmonics, Rotation
-from nbody_ref.conformance.readers import to_e3nn
+from nbody_ref.conformance.operations.readers import to_e3nn
 
 jax.config.update("jax_enable_x64", True)
 

@@ -16,7 +16,7 @@ from mace.modules.wrapper_ops import TensorProduct
 from torch_backend import TorchBackend, convolution
 
 from nbody_ref.conformance import Capabilities, Coupling, Harmonics
-from nbody_ref.conformance.readers import to_e3nn
+from nbody_ref.conformance.operations.readers import to_e3nn
 
 
 class Mace(TorchBackend):
@@ -41,8 +41,9 @@ def conv_tp(op, dtype):
     kept = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     *types, rows, signs = to_e3nn(op)
-    product = TensorProduct(*map(o3.Irreps, types), instructions=[row[:5] for row in rows], shared_weights=False,
-                            internal_weights=False)  # fmt: skip
+    product = TensorProduct(
+        *map(o3.Irreps, types), instructions=[row[:5] for row in rows], shared_weights=False, internal_weights=False
+    )
     factors = [s * (row[5] ** 0.5) / i.path_weight for s, row, i in zip(signs, rows, product.instructions)]
     sizes = [int(torch.tensor(op.weight_shape(p)).prod()) for p in range(len(rows))]
     scale = torch.cat([torch.full((n,), f, dtype=dtype) for n, f in zip(sizes, factors)])

@@ -25,8 +25,10 @@ class Sphericart(Backend):
     def double_vjp(self, op, inputs, cotangent, tangents):
         c, v = factor(op, cotangent.dtype), tangents["r"]
         _, gradient, hessian = calculator(op.lmax, op.solid).compute_with_hessians(dense(inputs["r"]))
-        return {"r": np.einsum("nk,nijk,nj->ni", cotangent * c, hessian, v),
-                "cotangent": np.einsum("nik,ni->nk", gradient, v) * c}  # fmt: skip
+        return {
+            "r": np.einsum("nk,nijk,nj->ni", cotangent * c, hessian, v),
+            "cotangent": np.einsum("nik,ni->nk", gradient, v) * c,
+        }
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbody_ref.conformance.backend import Backend, Capabilities, FunctionBackend, ResultError
-    from nbody_ref.conformance.operation import Coupling, Harmonics, Instruction, Product, Rotation
+    from nbody_ref.conformance.operations.operation import Coupling, Harmonics, Instruction, Product, Rotation
     from nbody_ref.conformance.suite import Outcome, Report, run
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 
 _HOMES = {
     "backend": ("Backend", "Capabilities", "FunctionBackend", "ResultError"),
-    "operation": ("Coupling", "Harmonics", "Instruction", "Product", "Rotation"),
+    "operations.operation": ("Coupling", "Harmonics", "Instruction", "Product", "Rotation"),
     "suite": ("Outcome", "Report", "run"),
 }
 

@@ -16,7 +16,7 @@ import numpy as np
 from nbody_ref import conventions
 from nbody_ref.conformance.complex_gauge import complex_from_native, complex_to_native
 from nbody_ref.conformance.formats import from_storage, to_storage, unit
-from nbody_ref.conformance.operation import MODES, Coupling, Operation, Rotation, result_shape
+from nbody_ref.conformance.operations.operation import MODES, Coupling, Operation, Rotation, result_shape
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.irreps import Irreps
@@ -87,7 +87,6 @@ class Capabilities:
         """Unit roundoff of the declared arithmetic."""
         own = min(unit(dtype), unit(self.accumulate or dtype))
         return max(own, {"ieee": 0.0, "tf32": 2.0**-11, "bf16": 2.0**-8}[self.math])
-
 
     def store(self, dtype: str) -> float:
         """Unit roundoff of results, if the declared arithmetic has more bits; else zero."""

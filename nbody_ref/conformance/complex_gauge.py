@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.operation import Coupling, Operation, Rotation
+from nbody_ref.conformance.operations.operation import Coupling, Operation, Rotation
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, ShapeError
 from nbody_ref.irreps import Irreps

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbody_ref.conformance.command import load_backend
+from nbody_ref.conformance.doors.command import load_backend
 
 __all__ = ["pytest_generate_tests", "test_conformance"]
 
@@ -28,7 +28,7 @@ def test_conformance(conformance_case: Any) -> None:
     """The suite on one operation and dtype; nothing run is a failure."""
     import pytest
 
-    from nbody_ref.conformance.report import table
+    from nbody_ref.conformance.doors.report import table
     from nbody_ref.conformance.suite import run
 
     if conformance_case is None:

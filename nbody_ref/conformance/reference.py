@@ -1,6 +1,6 @@
 """This package's own operations as a backend: the kit runs on them too, and it is a worked example of an adapter.
 
-    nbody-ref conform run --backend nbody_ref.conformance.reference:Reference
+nbody-ref conform run --backend nbody_ref.conformance.reference:Reference
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.backend import Backend, Capabilities
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.operation import Operation, Product
+from nbody_ref.conformance.operations.operation import Operation, Product
+from nbody_ref.conformance.planted.model import Model
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irreps
 from nbody_ref.ops import cg_product as products

@@ -1,6 +1,6 @@
 """This package's own radial functions, mixing, contractions, fusion blocks, gates and models as a backend.
 
-    nbody-ref conform run --backend nbody_ref.conformance.reference_blocks:Blocks
+nbody-ref conform run --backend nbody_ref.conformance.reference_blocks:Blocks
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.backend import Backend, Capabilities
-from nbody_ref.conformance.composite import Contraction, Fusion, Mixing, RadialBasis
-from nbody_ref.conformance.networks import GateOperation, ModelOperation, from_pairs, to_pairs
-from nbody_ref.conformance.operation import Operation
+from nbody_ref.conformance.operations.composite import Contraction, Fusion, Mixing, RadialBasis
+from nbody_ref.conformance.operations.networks import GateOperation, ModelOperation, from_pairs, to_pairs
+from nbody_ref.conformance.operations.operation import Operation
 from nbody_ref.fusion import FusionTable, Term, fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.gates.build import program
 from nbody_ref.gates.chain import Chain
@@ -71,9 +71,13 @@ def _run(op: Operation, inputs: Inputs) -> Callable[[tuple[Any, ...]], dict[str,
 
 
 def _four(
-    op: Operation, functions: Functions, values: tuple[Any, ...], statics: tuple[Any, ...], g: Any = None,
+    op: Operation,
+    functions: Functions,
+    values: tuple[Any, ...],
+    statics: tuple[Any, ...],
+    g: Any = None,
     tangents: Inputs | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The three orders from the four functions of an operation."""
     f, jvp, vjp, vjp_jvp = functions
     if g is None:

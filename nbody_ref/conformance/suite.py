@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
-from nbody_ref.conformance import hygiene
 from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
-from nbody_ref.conformance.cases import Case, harmonic_cases, million_cases, product_cases, table_cases
 from nbody_ref.conformance.complex_gauge import COVERED
-from nbody_ref.conformance.composite import Multilinear, Programmed
-from nbody_ref.conformance.composite_cases import COMPOSITE, composite_cases, composite_operations
-from nbody_ref.conformance.diagnosis import likely_cause
-from nbody_ref.conformance.fingerprint import fingerprint
 from nbody_ref.conformance.formats import HALVES
-from nbody_ref.conformance.operation import Harmonics, Operation, Product
-from nbody_ref.conformance.outcome import Outcome, Report
-from nbody_ref.conformance.path_sets import PathSet, default_sets, named_sets, path_set_cases
-from nbody_ref.conformance.verdict import Measure, groups, locate, measure, precision_name
+from nbody_ref.conformance.judge import hygiene
+from nbody_ref.conformance.judge.diagnosis import likely_cause
+from nbody_ref.conformance.judge.fingerprint import fingerprint
+from nbody_ref.conformance.judge.outcome import Outcome, Report
+from nbody_ref.conformance.judge.verdict import Measure, groups, locate, measure, precision_name
+from nbody_ref.conformance.operations.cases import Case, harmonic_cases, million_cases, product_cases, table_cases
+from nbody_ref.conformance.operations.composite import Multilinear, Programmed
+from nbody_ref.conformance.operations.composite_cases import COMPOSITE, composite_cases, composite_operations
+from nbody_ref.conformance.operations.operation import Harmonics, Operation, Product
+from nbody_ref.conformance.operations.path_sets import PathSet, default_sets, named_sets, path_set_cases
 
 __all__ = ["Outcome", "Report", "judge", "operations", "run", "skipped", "suite_cases"]
 
@@ -186,7 +186,13 @@ def _published(chosen: PathSet, dtype: str, orders: tuple[int, ...], seed: int, 
 
 @lru_cache(maxsize=128)
 def _cases(
-    name: str, op: Operation | None, lmax: int, dtype: str, orders: tuple[int, ...], seed: int, number: int,
+    name: str,
+    op: Operation | None,
+    lmax: int,
+    dtype: str,
+    orders: tuple[int, ...],
+    seed: int,
+    number: int,
     basis: str = "real",
 ) -> tuple[Case, ...]:
     """Cases of one operation, kept with their truth for the next backend."""

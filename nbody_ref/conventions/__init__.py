@@ -5,5 +5,14 @@ from nbody_ref.conventions.fingerprint import DIRECTIONS, QUATERNION, STATE, TRI
 from nbody_ref.conventions.named import get, names
 
 __all__ = [
-    "DIRECTIONS", "QUATERNION", "STATE", "TRIPLES", "TYPE", "Convention", "fingerprint", "get", "identify", "names",
-]  # fmt: skip
+    "DIRECTIONS",
+    "QUATERNION",
+    "STATE",
+    "TRIPLES",
+    "TYPE",
+    "Convention",
+    "fingerprint",
+    "get",
+    "identify",
+    "names",
+]

@@ -72,8 +72,13 @@ _KNOWN = {
         _e3nn("mace", normalization="component", cg_sign="e3nn==0.4.4"),
         _e3nn("e3nn-jax", normalization="component", irreps_order="natural first"),
         _e3nn("openequivariance"),
-        _e3nn("cuequivariance", normalization="component", cg_norm="columns", layout="ir_mul",
-              irreps_order="natural first"),
+        _e3nn(
+            "cuequivariance",
+            normalization="component",
+            cg_norm="columns",
+            layout="ir_mul",
+            irreps_order="natural first",
+        ),
         Convention(name="sphericart"),
         Convention(name="featomic"),
         _complex("scipy"),
@@ -85,5 +90,5 @@ _KNOWN = {
         _complex("cormorant", normalization="norm", layout="mul_ir", storage="re_im"),
         _complex("torch", conjugate=False, conjugate_gradient=True),
     )
-}  # fmt: skip
+}
 _ALIASES = {"e3nn-0.4": "e3nn==0.4.4", "spherical": "moble"}

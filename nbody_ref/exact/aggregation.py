@@ -22,9 +22,7 @@ class Term(NamedTuple):
     state: State
 
 
-def aggregation(
-    children: Sequence[Child], gauge: Gauge, P: int, Q: int, S: int, keep: Keep = None
-) -> Iterator[Term]:
+def aggregation(children: Sequence[Child], gauge: Gauge, P: int, Q: int, S: int, keep: Keep = None) -> Iterator[Term]:
     r"""Summands of the argument of L in the (P, Q, S)-order aggregation, eq. (6).
 
     .. math:: \bigoplus_{p, q, s} \bigotimes_i r_i^{\otimes p_i} \otimes \bigotimes_i \psi_i^{\otimes q_i}

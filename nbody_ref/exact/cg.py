@@ -70,9 +70,7 @@ def clebsch_gordan(
     return _coefficient(j1, n1, j2, n2, j, n)
 
 
-def cg_integer(
-    l1: HalfInteger, m1: HalfInteger, l2: HalfInteger, m2: HalfInteger, l: HalfInteger
-) -> int:
+def cg_integer(l1: HalfInteger, m1: HalfInteger, l2: HalfInteger, m2: HalfInteger, l: HalfInteger) -> int:
     r"""Integer S that carries the sign and the zeros of <l1 m1 l2 m2 | l m1+m2>.
 
     .. math:: S = \sum_k (-1)^k \binom{l_1+l_2-l}{k} \binom{l_1-l_2+l}{l_1-m_1-k} \binom{-l_1+l_2+l}{l_2+m_2-k}
@@ -217,9 +215,7 @@ def real_unitary(l: int) -> tuple[tuple[int, int, int, Surd], ...]:
     )
 
 
-def six_j(
-    j1: HalfInteger, j2: HalfInteger, j3: HalfInteger, j4: HalfInteger, j5: HalfInteger, j6: HalfInteger
-) -> Surd:
+def six_j(j1: HalfInteger, j2: HalfInteger, j3: HalfInteger, j4: HalfInteger, j5: HalfInteger, j6: HalfInteger) -> Surd:
     r"""Wigner's 6j symbol {j1 j2 j3; j4 j5 j6} by Racah's formula.
 
     .. math:: \sqrt{\Delta_{123}\Delta_{156}\Delta_{426}\Delta_{453}} \sum_t \frac{(-1)^t (t+1)!}
@@ -242,9 +238,7 @@ def six_j(
     IrrepsError
         If an argument is negative or no multiple of 1/2.
     """
-    a, b, c, d, e, f = (
-        _degree("six_j", f"j{k}", value) for k, value in enumerate((j1, j2, j3, j4, j5, j6), start=1)
-    )
+    a, b, c, d, e, f = (_degree("six_j", f"j{k}", value) for k, value in enumerate((j1, j2, j3, j4, j5, j6), start=1))
     triads = ((a, b, c), (a, e, f), (d, b, f), (d, e, c))
     if not all(_triangle(*triad) for triad in triads):
         return ZERO

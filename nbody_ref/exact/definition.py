@@ -146,9 +146,7 @@ def mixing(F: State, W: Iterable[tuple[Irrep, Sequence[Sequence[Any]]]]) -> Stat
         if len(matrix) != len(columns):
             raise ShapeError(f"mixing: 'W' must have {len(columns)} rows for irrep {irrep}, got {len(matrix)}")
         outputs = range(len(matrix[0]))
-        mixed = [
-            [sum(f[k] * row[c] for f, row in zip(columns, matrix)) for k in range(irrep.dim)] for c in outputs
-        ]
+        mixed = [[sum(f[k] * row[c] for f, row in zip(columns, matrix)) for k in range(irrep.dim)] for c in outputs]
         result.append((irrep, mixed))
     return result
 
@@ -250,9 +248,7 @@ def first_order(
     return terms
 
 
-def relative(
-    children: Sequence[Child], gauge: Gauge, powers: Sequence[int] = (0, 1, 2, 3), keep: Keep = None
-) -> State:
+def relative(children: Sequence[Child], gauge: Gauge, powers: Sequence[int] = (0, 1, 2, 3), keep: Keep = None) -> State:
     r"""Argument of L in the relative gate, eq. (12), the sum taken over i != j.
 
     .. math:: \sum_{i \ne j} |r_{ij}|^{-s} ((\psi_i \otimes \psi_j) \otimes r_{ij}), \qquad r_{ij} = r_i - r_j

@@ -6,18 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbody_ref.fit.any_model import train
     from nbody_ref.fit.baseline import Baseline
     from nbody_ref.fit.descent import DescentOptions
     from nbody_ref.fit.dynamics import nve, relax
     from nbody_ref.fit.evaluation import Evaluation, evaluate
+    from nbody_ref.fit.fitting import fit
     from nbody_ref.fit.frames import Frame, Frames
     from nbody_ref.fit.options import Options
     from nbody_ref.fit.potential import Potential, Prediction, load
     from nbody_ref.fit.reading import ethanol, frames_from_atoms, read_frames
     from nbody_ref.fit.report import write_report
     from nbody_ref.fit.splits import Split, split
-    from nbody_ref.fit.training import fit
+    from nbody_ref.fit.training import train
 
 _HOME = {
     "Baseline": "baseline",
@@ -31,14 +31,14 @@ _HOME = {
     "Split": "splits",
     "ethanol": "reading",
     "evaluate": "evaluation",
-    "fit": "training",
+    "fit": "fitting",
     "frames_from_atoms": "reading",
     "load": "potential",
     "nve": "dynamics",
     "read_frames": "reading",
     "relax": "dynamics",
     "split": "splits",
-    "train": "any_model",
+    "train": "training",
     "write_report": "report",
 }
 

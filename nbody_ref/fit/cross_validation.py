@@ -34,8 +34,8 @@ from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, column_scale
 from nbody_ref.fit.rows import Rows, column_orders, column_smoothness, frame_chunks, rows, rows_along
 from nbody_ref.gates.weights import Mixing
+from nbody_ref.kernels._threads import side_by_side
 from nbody_ref.network import Network
-from nbody_ref.ops._threads import side_by_side
 
 __all__ = ["CrossValidation"]
 

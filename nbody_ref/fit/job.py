@@ -240,9 +240,7 @@ class Job:
         parts = [design for _, design in self.stream(network, indices)]
         return Rows(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def take_in(
-        self, network: Network, systems: Sequence[Equations], indices: list[int], held: Rows
-    ) -> list[int]:
+    def take_in(self, network: Network, systems: Sequence[Equations], indices: list[int], held: Rows) -> list[int]:
         """Stream frames into the equations; returns those that came before Ctrl-C. Records the learning curve."""
         from tqdm import tqdm
 

@@ -149,16 +149,20 @@ class Potential:
         ]
         data = record.get("data", {})
         if "file" in data:
-            lines.append(f"data         {data['file']}, energies from {data.get('energy_key')!r}, forces from "
-                         f"{data.get('forces_key')!r}, units {data.get('units')}")  # fmt: skip
+            lines.append(
+                f"data         {data['file']}, energies from {data.get('energy_key')!r}, forces from "
+                f"{data.get('forces_key')!r}, units {data.get('units')}"
+            )
         for key in ("frames_used", "interrupted", "solver", "smoothness", "regularisation", "seconds", "package"):
             if record.get(key):
                 lines.append(f"{WORDS.get(key, key):<13}{record[key]}")
         for key, name in (("holdout_errors", "hold-out"), ("test_errors", "test")):
             errors = record.get(key, {})
             if "forces_mae_meV_per_A" in errors:
-                lines.append(f"{name:<13}MAE: energy {errors['energy_mae_meV']:.2f} meV, forces "
-                             f"{errors['forces_mae_meV_per_A']:.2f} meV/A")  # fmt: skip
+                lines.append(
+                    f"{name:<13}MAE: energy {errors['energy_mae_meV']:.2f} meV, forces "
+                    f"{errors['forces_mae_meV_per_A']:.2f} meV/A"
+                )
         return "\n".join(lines)
 
     def calculator(self) -> PotentialCalculator:

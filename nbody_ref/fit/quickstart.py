@@ -10,11 +10,11 @@ from typing import Any
 
 from nbody_ref.fit.dynamics import nve, relax
 from nbody_ref.fit.evaluation import Evaluation, evaluate
+from nbody_ref.fit.fitting import fit
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.reading import ethanol
 from nbody_ref.fit.report import Trajectory, write_report
 from nbody_ref.fit.splits import split
-from nbody_ref.fit.training import fit
 
 __all__ = ["quickstart"]
 

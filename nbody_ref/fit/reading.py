@@ -12,7 +12,7 @@ import numpy as np
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.frames import Frame, Frames, check_geometry
-from nbody_ref.fit.plausible import check_plausible
+from nbody_ref.fit.units import check_plausible
 
 __all__ = ["ethanol", "frames_from_atoms", "read_frames", "unit_factors"]
 

@@ -40,16 +40,14 @@ class Split:
         return _ranges(self.train if part == "train" else self.test)
 
 
-def split(
-    n: int, n_train: int, seed: int = 0, n_test: int | None = None, groups: Sequence[int] | None = None
-) -> Split:
+def split(n: int, n_train: int, seed: int = 0, n_test: int | None = None, groups: Sequence[int] | None = None) -> Split:
     """Draw `n_train` of `n` frames at random; the rest, or `n_test` of it, is for testing.
 
     Parameters
     ----------
     n, n_train, seed, n_test : int
     groups : (n,) int, optional
-        Frames of one group stay on one side (see `nbody_ref.fit.duplicates.copies`): whole groups are drawn for
+        Frames of one group stay on one side (see `nbody_ref.fit.copies.copies`): whole groups are drawn for
         training until they are `n_train` frames or more, but never all groups. Without copies nothing changes.
 
     Raises

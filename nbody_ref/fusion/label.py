@@ -17,8 +17,17 @@ from nbody_ref.fusion.checks import check_list
 from nbody_ref.irreps import Irrep
 
 __all__ = [
-    "Label", "Spin", "as_label", "as_labels", "check_basis", "components", "degree", "parity", "product", "twice",
-]  # fmt: skip
+    "Label",
+    "Spin",
+    "as_label",
+    "as_labels",
+    "check_basis",
+    "components",
+    "degree",
+    "parity",
+    "product",
+    "twice",
+]
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,7 @@ def _product(builder: Builder, a: str, b: str, name: str, keep: list[Irrep] | No
     return state
 
 
-def _pair_tables(
-    term: Pairs, psi: Irreps, n: int, basis: str
-) -> tuple[message.MessageTable, cg_product.ProductTable]:
+def _pair_tables(term: Pairs, psi: Irreps, n: int, basis: str) -> tuple[message.MessageTable, cg_product.ProductTable]:
     """psi_i x Y, the paths that reach what is kept, one copy for each radial function; then that times psi_j."""
     degrees = range(term.lmax + 1) if term.degrees is None else term.degrees
     keep = None if term.keep is None else {Irrep.parse(k) for k in term.keep}

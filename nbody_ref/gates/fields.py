@@ -12,9 +12,16 @@ from nbody_ref.irreps import Irrep, check_integer
 from nbody_ref.ops.radial import Radial
 
 __all__ = [
-    "check_degrees", "check_flags", "check_integers", "check_irreps", "check_kind", "check_number", "check_parts",
-    "check_radial", "check_words",
-]  # fmt: skip
+    "check_degrees",
+    "check_flags",
+    "check_integers",
+    "check_irreps",
+    "check_kind",
+    "check_number",
+    "check_parts",
+    "check_radial",
+    "check_words",
+]
 
 LARGEST = 1_000_000  # of any count or degree; what is larger fills the memory long before it is reached
 STEEPEST = 50.0  # exponents of a million that a double still holds

@@ -109,9 +109,7 @@ class FusionBlock:
             raise IrrepsError(f"FusionBlock.from_dict: 'data' must be what `to_dict` writes: {error}") from error
 
 
-def fuse_legs(
-    builder: Builder, legs: Sequence[str], block: FusionBlock, name: str, kind: Entry, n_kinds: int
-) -> str:
+def fuse_legs(builder: Builder, legs: Sequence[str], block: FusionBlock, name: str, kind: Entry, n_kinds: int) -> str:
     """Emit a block on states; returns the variable of its fragments.
 
     Parameters

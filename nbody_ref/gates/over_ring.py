@@ -83,10 +83,18 @@ def _step(step: Step, inputs: list[Rows], statics: list[Any], gauge: Gauges) -> 
         pairs = zip(statics[0].senders, statics[0].receivers, strict=True)
         return [[x - y for x, y in zip(inputs[0][int(i)], inputs[1][int(j)])] for i, j in pairs]
     known: dict[str, Callable[..., Rows]] = {
-        "affine": _affine, "radial": _radial, "radial_copies": _copies, "neighbour_sum": _sum, "mixing": _mixing,
-        "channel_mixing": _paths, "take": _take, "add": _add, "rescale": _rescale, "bias": _bias,
+        "affine": _affine,
+        "radial": _radial,
+        "radial_copies": _copies,
+        "neighbour_sum": _sum,
+        "mixing": _mixing,
+        "channel_mixing": _paths,
+        "take": _take,
+        "add": _add,
+        "rescale": _rescale,
+        "bias": _bias,
         "complex_from_pairs": _complex,
-    }  # fmt: skip
+    }
     if name in known:
         return known[name](*inputs, *statics)
     coupled: dict[str, Callable[..., Rows]] = {"message": _message, "cg_product": _product, "fuse": _fuse}
@@ -160,8 +168,10 @@ def _add(*states: Rows) -> Rows:
 
 def _rescale(x: Rows, runs: Any) -> Rows:
     factors = [Fraction(factor) for factor, count in runs for _ in range(count)]
-    return [[value * (f if isinstance(value, int | Fraction | Gauss) else float(f)) for value, f in zip(row, factors)]
-            for row in x]  # fmt: skip
+    return [
+        [value * (f if isinstance(value, int | Fraction | Gauss) else float(f)) for value, f in zip(row, factors)]
+        for row in x
+    ]
 
 
 def _bias(x: Rows, b: Rows, kind: Any) -> Rows:
@@ -195,8 +205,11 @@ def _fuse(*arguments: Any) -> Rows:
     rows = zip(*(_states(tau, x) for tau, x in zip(table.irreps, states, strict=True)), strict=True)
 
     def value(node: Any, legs: list[Row]) -> Row:
-        return legs[node] if isinstance(node, int) else fragment_product(
-            value(node[1], legs), value(node[2], legs), node[0].l, gauge)  # fmt: skip
+        return (
+            legs[node]
+            if isinstance(node, int)
+            else fragment_product(value(node[1], legs), value(node[2], legs), node[0].l, gauge)
+        )
 
     found = []
     for row in rows:

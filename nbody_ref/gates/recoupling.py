@@ -87,9 +87,7 @@ def fragments(tree: Tree, legs: Sequence[Irreps | str], irrep: Irrep | str) -> l
     return [f for part in _parts(tree, types) for f in part if f.irrep == wanted]
 
 
-def matrix(
-    legs: Sequence[Irreps | str], source: Tree, target: Tree, irrep: Irrep | str, basis: str = "real"
-) -> Matrix:
+def matrix(legs: Sequence[Irreps | str], source: Tree, target: Tree, irrep: Irrep | str, basis: str = "real") -> Matrix:
     r"""Exact matrix T with F_source = F_target T, for products of the same states along two trees.
 
     Parameters

@@ -20,9 +20,29 @@ from nbody_ref.ops import (
 )
 
 __all__ = [
-    "ACTIVATION", "ADD", "BIAS", "CAST", "COMPLEX", "CONCAT", "COPIES", "DISTANCE", "FRAGMENTS", "MESSAGE", "MIXING",
-    "NORMS", "PAIRS", "PRODUCT", "RADIAL", "RELATIVE", "RESCALE", "SOLID", "SPHERICAL", "SQUARES", "SUM", "TAKE",
-]  # fmt: skip
+    "ACTIVATION",
+    "ADD",
+    "BIAS",
+    "CAST",
+    "COMPLEX",
+    "CONCAT",
+    "COPIES",
+    "DISTANCE",
+    "FRAGMENTS",
+    "MESSAGE",
+    "MIXING",
+    "NORMS",
+    "PAIRS",
+    "PRODUCT",
+    "RADIAL",
+    "RELATIVE",
+    "RESCALE",
+    "SOLID",
+    "SPHERICAL",
+    "SQUARES",
+    "SUM",
+    "TAKE",
+]
 
 RELATIVE, DISTANCE = op_of(distance, "relative"), op_of(distance, "distance")
 SOLID, FRAGMENTS, RADIAL = op_of(harmonics, "solid"), op_of(gauge, "fragments"), op_of(radial, "radial")

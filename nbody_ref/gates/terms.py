@@ -26,8 +26,17 @@ from nbody_ref.ops.radial import Radial, radial_from_dict
 from nbody_ref.tables import check_normalization
 
 __all__ = [
-    "Aggregation", "Bare", "Correlations", "Directed", "Fusion", "FusionBlock", "Gate", "Pairs", "Product", "Term",
-]  # fmt: skip
+    "Aggregation",
+    "Bare",
+    "Correlations",
+    "Directed",
+    "Fusion",
+    "FusionBlock",
+    "Gate",
+    "Pairs",
+    "Product",
+    "Term",
+]
 
 MAX_LEGS = 4
 

@@ -46,7 +46,7 @@ def channel_mixing_forward(out: Any, F: Any, W: Any, kind: Any, first: Any, last
 @kernel(contract=True)
 def channel_mixing_weights(
     W_bar: Any, F: Any, g: Any, order: Any, first: Any, last: Any, t: Any, total: Any, zero: Any
-) -> None:  # fmt: skip
+) -> None:
     """W_bar[p, c] += sum over nodes order[first..last-1] and m of F[n, p, m, c] g[n, m, c], D3; one kind.
 
     Nodes are summed in blocks of `BLOCK` into total, shaped as W_bar, so that the chain of roundings stays short.

@@ -77,9 +77,18 @@ class MessageArrays(NamedTuple):
 
 @kernel(contract=True)
 def message_forward(
-    out: Any, values: Any, tangents: Any, dots: Any, senders: Any, row_ptr: Any, first: Any, last: Any, t: Any,
-    scratch: Any, zero: Any,
-) -> None:  # fmt: skip
+    out: Any,
+    values: Any,
+    tangents: Any,
+    dots: Any,
+    senders: Any,
+    row_ptr: Any,
+    first: Any,
+    last: Any,
+    t: Any,
+    scratch: Any,
+    zero: Any,
+) -> None:
     """Write the messages to receivers first..last-1, or their tangent if any of `dots` is set.
 
     `values`, `tangents` and `dots` run over (x, Y, w); out (n_receivers * dim_out,). Scratch is (M, M_dot, acc), the

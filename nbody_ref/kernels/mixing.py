@@ -41,7 +41,7 @@ class MixingArrays(NamedTuple):
 @kernel(contract=True)
 def mixing_forward(
     out: Any, F: Any, W: Any, kind: Any, first: Any, last: Any, t: Any, a: Any, b: Any, zero: Any
-) -> None:  # fmt: skip
+) -> None:
     """out[n, m, c_out] += sum over c_in of F[n, m, c_in] W[kind[n], c_in, c_out] in every block; a, b are scratch."""
     blocks, ins, outs = t.blocks, t.ins, t.outs
     df, do, dw = t.sizes[0], t.sizes[1], t.sizes[2]
@@ -59,7 +59,7 @@ def mixing_forward(
 @kernel(contract=True)
 def mixing_weights(
     W_bar: Any, F: Any, g: Any, order: Any, first: Any, last: Any, t: Any, a: Any, b: Any, total: Any, zero: Any
-) -> None:  # fmt: skip
+) -> None:
     """W_bar[c_in, c_out] += sum over nodes order[first..last-1] and m of F[n, m, c_in] g[n, m, c_out]; one kind.
 
     Nodes are summed in blocks of `BLOCK` into total, shaped as W_bar, so that the chain of roundings stays short; a and

@@ -38,12 +38,16 @@ def _run(options: argparse.Namespace) -> int:
     found = import_mace(options.model, options.python)
     found.save(options.output)
     spec = found.model.spec
-    print(f"{options.output}: MACE for atomic numbers {', '.join(map(str, spec.species))}, hidden {spec.hidden}, "
-          f"{spec.layers} layers, correlation {', '.join(map(str, spec.correlation))}, "
-          f"{found.model.parameters.n} weights in {spec.dtype}")  # fmt: skip
+    print(
+        f"{options.output}: MACE for atomic numbers {', '.join(map(str, spec.species))}, hidden {spec.hidden}, "
+        f"{spec.layers} layers, correlation {', '.join(map(str, spec.correlation))}, "
+        f"{found.model.parameters.n} weights in {spec.dtype}"
+    )
     if found.deviation > ROUNDED_DOUBLE:
-        print(f"The model stores couplings and radial constants to {found.deviation:.0e}; exact ones are used here, "
-              f"and results differ accordingly.")  # fmt: skip
+        print(
+            f"The model stores couplings and radial constants to {found.deviation:.0e}; exact ones are used here, "
+            f"and results differ accordingly."
+        )
     return 0
 
 

@@ -196,8 +196,9 @@ class Cormorant(PublishedModel):
         few = len(tau)  # the first paths have l1 = 0: psi itself
         first = layers.taken(builder, ag, [(i, 0, n) for i in range(few)], f"{name}/ag first")
         rest = [(i, 0, n) for i in range(few, len(paths))]
-        both = ProductTable.build(self.scalars(n), tau, "channelwise", [(0, i, p.irrep) for i, p in enumerate(tau)],
-                                  basis=self.basis)  # fmt: skip
+        both = ProductTable.build(
+            self.scalars(n), tau, "channelwise", [(0, i, p.irrep) for i, p in enumerate(tau)], basis=self.basis
+        )
         self_term = builder.emit(steps.PRODUCT, (own[0], psi), f"{name}/self edge", both)
         first = layers.total(builder, (first, self_term), f"{name}/ag first and self")
         return layers.joined(

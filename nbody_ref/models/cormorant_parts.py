@@ -17,9 +17,18 @@ from nbody_ref.ops.cg_product import ProductTable
 from nbody_ref.ops.mixing import MixingTable
 
 __all__ = [
-    "RECEIVERS", "SENDERS", "Drawn", "Given", "RealUniform", "channels", "complex_pairs", "mixed", "order",
-    "real_pairs", "scalar_product",
-]  # fmt: skip
+    "RECEIVERS",
+    "SENDERS",
+    "Drawn",
+    "Given",
+    "RealUniform",
+    "channels",
+    "complex_pairs",
+    "mixed",
+    "order",
+    "real_pairs",
+    "scalar_product",
+]
 
 
 def _at_senders(edges: Edges) -> Edges:

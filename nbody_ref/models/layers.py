@@ -88,9 +88,7 @@ def edge_harmonics(builder: Builder, lmax: int, normalization: str = "component"
     return builder.cast(y)
 
 
-def linear(
-    builder: Builder, x: str, out: Irreps | str, name: str, rows: Rows = ATOMS, factor: float = 1.0
-) -> str:
+def linear(builder: Builder, x: str, out: Irreps | str, name: str, rows: Rows = ATOMS, factor: float = 1.0) -> str:
     """Mixing of channels by weights ``name`` ~ N(0, 1) times ``factor / sqrt(fan in)``, one set for each kind of row.
 
     The blocks of the weights are those of `nbody_ref.ops.mixing.MixingTable`: parts of `out` in written order, each

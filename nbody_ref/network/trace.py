@@ -161,8 +161,10 @@ class Trace:
         lines = []
         for name, x in self.forward.items():
             tau = str(self.irreps.get(name, ""))
-            lines.append(f"{name:{width}}  {x.shape!s:12}  max|x| {_size(x):.3e}  max|adj| "
-                         f"{_size(self.adjoint[name]):.3e}  {tau}")  # fmt: skip
+            lines.append(
+                f"{name:{width}}  {x.shape!s:12}  max|x| {_size(x):.3e}  max|adj| "
+                f"{_size(self.adjoint[name]):.3e}  {tau}"
+            )
         return "\n".join(lines)
 
 

@@ -16,13 +16,31 @@ from nbody_ref.errors import ShapeError
 from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array, check_index, check_like, check_needs
 
 __all__ = [
-    "add", "add_jvp", "add_vjp", "add_vjp_jvp",
-    "bias", "bias_jvp", "bias_vjp", "bias_vjp_jvp",
-    "complex_from_pairs", "complex_from_pairs_jvp", "complex_from_pairs_vjp", "complex_from_pairs_vjp_jvp",
-    "pairs_from_complex", "pairs_from_complex_jvp", "pairs_from_complex_vjp", "pairs_from_complex_vjp_jvp",
-    "rescale", "rescale_jvp", "rescale_vjp", "rescale_vjp_jvp",
-    "take", "take_jvp", "take_vjp", "take_vjp_jvp",
-]  # fmt: skip
+    "add",
+    "add_jvp",
+    "add_vjp",
+    "add_vjp_jvp",
+    "bias",
+    "bias_jvp",
+    "bias_vjp",
+    "bias_vjp_jvp",
+    "complex_from_pairs",
+    "complex_from_pairs_jvp",
+    "complex_from_pairs_vjp",
+    "complex_from_pairs_vjp_jvp",
+    "pairs_from_complex",
+    "pairs_from_complex_jvp",
+    "pairs_from_complex_vjp",
+    "pairs_from_complex_vjp_jvp",
+    "rescale",
+    "rescale_jvp",
+    "rescale_vjp",
+    "rescale_vjp_jvp",
+    "take",
+    "take_jvp",
+    "take_vjp",
+    "take_vjp_jvp",
+]
 
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...] | None
@@ -209,10 +227,15 @@ def bias_vjp(y_bar: Array, x: Array, b: Array, kind: Array, needs: Needs = None)
 
 
 def bias_vjp_jvp(
-    y_bar: Array, x: Array, b: Array,
-    y_bar_dot: Array | None, x_dot: Array | None, b_dot: Array | None,
-    kind: Array, needs: Needs = None,
-) -> tuple[Array | None, ...]:  # fmt: skip
+    y_bar: Array,
+    x: Array,
+    b: Array,
+    y_bar_dot: Array | None,
+    x_dot: Array | None,
+    b_dot: Array | None,
+    kind: Array,
+    needs: Needs = None,
+) -> tuple[Array | None, ...]:
     """Tangents of the cotangents."""
     name = "bias_vjp_jvp"
     x, b, kind = _checked_bias(name, x, b, kind)

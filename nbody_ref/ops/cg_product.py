@@ -154,9 +154,7 @@ def cg_product(a: Array, b: Array, table: ProductTable) -> Array:
     return out
 
 
-def cg_product_jvp(
-    a: Array, b: Array, a_dot: Array | None, b_dot: Array | None, table: ProductTable
-) -> Array | None:
+def cg_product_jvp(a: Array, b: Array, a_dot: Array | None, b_dot: Array | None, table: ProductTable) -> Array | None:
     """Tangent of `cg_product`, a_dot x b + a x b_dot; None where both are None."""
     a, b = _checked("cg_product_jvp", a, b, table)
     a_dot, b_dot = _like("cg_product_jvp", "a_dot", a_dot, a), _like("cg_product_jvp", "b_dot", b_dot, b)
@@ -179,10 +177,15 @@ def cg_product_vjp(y_bar: Array, a: Array, b: Array, table: ProductTable, needs:
 
 
 def cg_product_vjp_jvp(
-    y_bar: Array, a: Array, b: Array,
-    y_bar_dot: Array | None, a_dot: Array | None, b_dot: Array | None,
-    table: ProductTable, needs: Needs | None = None,
-) -> Adjoints:  # fmt: skip
+    y_bar: Array,
+    a: Array,
+    b: Array,
+    y_bar_dot: Array | None,
+    a_dot: Array | None,
+    b_dot: Array | None,
+    table: ProductTable,
+    needs: Needs | None = None,
+) -> Adjoints:
     """Tangents of the cotangents of `cg_product`; None where one vanishes identically."""
     a, b = _checked("cg_product_vjp_jvp", a, b, table)
     g, g_dot = _cotangents("cg_product_vjp_jvp", a, table, y_bar, y_bar_dot)

@@ -143,10 +143,16 @@ def channel_mixing_vjp(
 
 
 def channel_mixing_vjp_jvp(
-    y_bar: Array, F: Array, W: Array,
-    y_bar_dot: Array | None, F_dot: Array | None, W_dot: Array | None,
-    kind: Array, table: ChannelMixingTable, needs: Needs = None,
-) -> Adjoints:  # fmt: skip
+    y_bar: Array,
+    F: Array,
+    W: Array,
+    y_bar_dot: Array | None,
+    F_dot: Array | None,
+    W_dot: Array | None,
+    kind: Array,
+    table: ChannelMixingTable,
+    needs: Needs = None,
+) -> Adjoints:
     """Tangents of the cotangents: the product rule applied to the two lines of `channel_mixing_vjp`."""
     name = "channel_mixing_vjp_jvp"
     F, W, kind = _checked(name, F, W, kind, table)

@@ -71,9 +71,7 @@ def sine_powers(dist: Any, s: Any, phi: Any, degree: int) -> Array:
     return np.reshape(w.sin[:, :, None] * w.power[:, None, :], w.shape)  # D1
 
 
-def sine_powers_jvp(
-    dist: Any, s: Any, phi: Any, dist_dot: Any, s_dot: Any, phi_dot: Any, degree: int
-) -> Array | None:
+def sine_powers_jvp(dist: Any, s: Any, phi: Any, dist_dot: Any, s_dot: Any, phi_dot: Any, degree: int) -> Array | None:
     """Tangent of `sine_powers`; None where all tangents are None."""
     w = _waves("sine_powers_jvp", dist, s, phi, degree)
     if dist_dot is None and s_dot is None and phi_dot is None:
@@ -96,9 +94,17 @@ def sine_powers_vjp(y_bar: Any, dist: Any, s: Any, phi: Any, degree: int, needs:
 
 
 def sine_powers_vjp_jvp(
-    y_bar: Any, dist: Any, s: Any, phi: Any, y_bar_dot: Any, dist_dot: Any, s_dot: Any, phi_dot: Any,
-    degree: int, needs: Needs = None,
-) -> Adjoints:  # fmt: skip
+    y_bar: Any,
+    dist: Any,
+    s: Any,
+    phi: Any,
+    y_bar_dot: Any,
+    dist_dot: Any,
+    s_dot: Any,
+    phi_dot: Any,
+    degree: int,
+    needs: Needs = None,
+) -> Adjoints:
     """Tangents of the cotangents of `sine_powers`; None where all tangents are None."""
     name = "sine_powers_vjp_jvp"
     w = _waves(name, dist, s, phi, degree)
@@ -192,9 +198,7 @@ def soft_cutoff(dist: Any, radius: Any, width: Any) -> Array:
     return np.asarray(_cutoffs("soft_cutoff", dist, radius, width, 0).y[0])  # C1
 
 
-def soft_cutoff_jvp(
-    dist: Any, radius: Any, width: Any, dist_dot: Any, radius_dot: Any, width_dot: Any
-) -> Array | None:
+def soft_cutoff_jvp(dist: Any, radius: Any, width: Any, dist_dot: Any, radius_dot: Any, width_dot: Any) -> Array | None:
     """Tangent of `soft_cutoff`; None where all tangents are None."""
     c = _cutoffs("soft_cutoff_jvp", dist, radius, width, 1)
     if dist_dot is None and radius_dot is None and width_dot is None:
@@ -217,9 +221,16 @@ def soft_cutoff_vjp(y_bar: Any, dist: Any, radius: Any, width: Any, needs: Needs
 
 
 def soft_cutoff_vjp_jvp(
-    y_bar: Any, dist: Any, radius: Any, width: Any, y_bar_dot: Any, dist_dot: Any, radius_dot: Any, width_dot: Any,
+    y_bar: Any,
+    dist: Any,
+    radius: Any,
+    width: Any,
+    y_bar_dot: Any,
+    dist_dot: Any,
+    radius_dot: Any,
+    width_dot: Any,
     needs: Needs = None,
-) -> Adjoints:  # fmt: skip
+) -> Adjoints:
     """Tangents of the cotangents of `soft_cutoff`; None where all tangents are None."""
     name = "soft_cutoff_vjp_jvp"
     c = _cutoffs(name, dist, radius, width, 2)

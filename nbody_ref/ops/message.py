@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.graphs import Edges
+from nbody_ref.kernels._threads import run_blocks
 from nbody_ref.kernels.message import MessageArrays, message_forward
 from nbody_ref.kernels.message_adjoint import message_adjoint
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
-from nbody_ref.ops._threads import run_blocks
 from nbody_ref.ops.message_table import PANEL, MessageTable
 
 __all__ = ["MessageTable", "message", "message_jvp", "message_vjp", "message_vjp_jvp"]
@@ -69,10 +69,15 @@ def message(x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> 
 
 
 def message_jvp(
-    x: Array, Y: Array, w: Array,
-    x_dot: Array | None, Y_dot: Array | None, w_dot: Array | None,
-    edges: Edges, table: MessageTable,
-) -> Array | None:  # fmt: skip
+    x: Array,
+    Y: Array,
+    w: Array,
+    x_dot: Array | None,
+    Y_dot: Array | None,
+    w_dot: Array | None,
+    edges: Edges,
+    table: MessageTable,
+) -> Array | None:
     """Tangent of `message`; None where all tangents are None (zero)."""
     values = _checked("message_jvp", x, Y, w, edges, table)
     dots = _checked_dots("message_jvp", values, x_dot, Y_dot, w_dot)
@@ -111,10 +116,18 @@ def message_vjp(
 
 
 def message_vjp_jvp(
-    y_bar: Array, x: Array, Y: Array, w: Array,
-    y_bar_dot: Array | None, x_dot: Array | None, Y_dot: Array | None, w_dot: Array | None,
-    edges: Edges, table: MessageTable, needs: Needs | None = None,
-) -> Adjoints:  # fmt: skip
+    y_bar: Array,
+    x: Array,
+    Y: Array,
+    w: Array,
+    y_bar_dot: Array | None,
+    x_dot: Array | None,
+    Y_dot: Array | None,
+    w_dot: Array | None,
+    edges: Edges,
+    table: MessageTable,
+    needs: Needs | None = None,
+) -> Adjoints:
     """Tangents of the cotangents that `message_vjp` returns; None where one vanishes identically."""
     name = "message_vjp_jvp"
     values = _checked(name, x, Y, w, edges, table)
@@ -140,7 +153,7 @@ def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays
         scratch = _scratch((M, M, acc), dtype)
         message_forward(
             _flat(out), flat, tangents, given, edges.senders, edges.row_ptr, first, last, arrays, scratch, scratch[1][0]
-        )  # fmt: skip
+        )
 
     run_blocks(block, edges.row_ptr, edges.n_edges * int(arrays.sizes[2]))
     return out
@@ -158,9 +171,21 @@ def adjoint(
     def block(first: Any, last: Any) -> None:
         scratch = _scratch((M, M, dim_y * PANEL, z, z, acc, acc, n_weights), dtype)
         message_adjoint(
-            flat_bars, flat, tangents, needs, given, tangent, edges.receivers, edges.t_ptr, edges.t_edge,
-            first, last, arrays, scratch, scratch[1][0],
-        )  # fmt: skip
+            flat_bars,
+            flat,
+            tangents,
+            needs,
+            given,
+            tangent,
+            edges.receivers,
+            edges.t_ptr,
+            edges.t_edge,
+            first,
+            last,
+            arrays,
+            scratch,
+            scratch[1][0],
+        )
 
     run_blocks(block, edges.t_ptr, edges.n_edges * int(arrays.sizes[2]))
     return tuple(bar if need else None for bar, need in zip(bars, needs, strict=True))

@@ -155,10 +155,16 @@ def mixing_vjp(
 
 
 def mixing_vjp_jvp(
-    y_bar: Array, F: Array, W: Array,
-    y_bar_dot: Array | None, F_dot: Array | None, W_dot: Array | None,
-    kind: Array, table: MixingTable, needs: Needs | None = None,
-) -> Adjoints:  # fmt: skip
+    y_bar: Array,
+    F: Array,
+    W: Array,
+    y_bar_dot: Array | None,
+    F_dot: Array | None,
+    W_dot: Array | None,
+    kind: Array,
+    table: MixingTable,
+    needs: Needs | None = None,
+) -> Adjoints:
     """Tangents of the cotangents of `mixing`: the product rule applied to the two lines of `mixing_vjp`."""
     F, W, kind = _checked("mixing_vjp_jvp", F, W, kind, table)
     like = np.broadcast_to(np.zeros((), F.dtype), (len(F), table.irreps_out.dim))

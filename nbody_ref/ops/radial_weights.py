@@ -26,9 +26,16 @@ from nbody_ref.ops.message_table import MessageTable
 from nbody_ref.ops.mixing import Placed, add_outer, apply, both_ways, transposed
 
 __all__ = [
-    "RadialTable", "radial_copies", "radial_copies_jvp", "radial_copies_vjp", "radial_copies_vjp_jvp",
-    "radial_weights", "radial_weights_jvp", "radial_weights_vjp", "radial_weights_vjp_jvp",
-]  # fmt: skip
+    "RadialTable",
+    "radial_copies",
+    "radial_copies_jvp",
+    "radial_copies_vjp",
+    "radial_copies_vjp_jvp",
+    "radial_weights",
+    "radial_weights_jvp",
+    "radial_weights_vjp",
+    "radial_weights_vjp_jvp",
+]
 
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...]
@@ -176,10 +183,18 @@ def radial_weights_vjp(
 
 
 def radial_weights_vjp_jvp(
-    w_bar: Array, R: Array, V: Array,
-    w_bar_dot: Array | None, R_dot: Array | None, V_dot: Array | None,
-    kind: Array, table: RadialTable, needs: Needs | None = None, *, tangent: bool = True,
-) -> Adjoints:  # fmt: skip
+    w_bar: Array,
+    R: Array,
+    V: Array,
+    w_bar_dot: Array | None,
+    R_dot: Array | None,
+    V_dot: Array | None,
+    kind: Array,
+    table: RadialTable,
+    needs: Needs | None = None,
+    *,
+    tangent: bool = True,
+) -> Adjoints:
     """Tangents of the cotangents of `radial_weights`; with ``tangent=False`` the cotangents themselves."""
     name = "radial_weights_vjp_jvp" if tangent else "radial_weights_vjp"
     R, V, kind = _checked(name, R, V, kind, table)

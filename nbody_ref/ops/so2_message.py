@@ -32,9 +32,7 @@ __all__ = ["path_coefficients", "so2_matrix", "so2_message", "to_polar_axis"]
 Array = np.ndarray[Any, Any]
 
 
-def so2_message(
-    x: Any, r: Any, w: Any, edges: Edges, table: MessageTable, normalization: str = "component"
-) -> Array:
+def so2_message(x: Any, r: Any, w: Any, edges: Edges, table: MessageTable, normalization: str = "component") -> Array:
     r"""What `nbody_ref.ops.message` makes of x, the spherical harmonics of r, and w; each edge in its own frame.
 
     Parameters

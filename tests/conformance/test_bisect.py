@@ -8,13 +8,13 @@ import pytest
 
 from nbody_ref import cli
 from nbody_ref.conformance import run
-from nbody_ref.conformance.bisect import bisect, own_trace
-from nbody_ref.conformance.composite_cases import composite_operations
-from nbody_ref.conformance.difference import difference
-from nbody_ref.conformance.exchange import tensors
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.mutants import mutant
-from nbody_ref.conformance.report import to_dict
+from nbody_ref.conformance.doors.bisect import bisect, own_trace
+from nbody_ref.conformance.doors.difference import difference
+from nbody_ref.conformance.doors.exchange import tensors
+from nbody_ref.conformance.doors.report import to_dict
+from nbody_ref.conformance.operations.composite_cases import composite_operations
+from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.planted.mutants import mutant
 from nbody_ref.errors import DataError, ShapeError
 from nbody_ref.gates.chain import Chain
 from nbody_ref.network import Network
@@ -87,13 +87,13 @@ def test_a_trace_may_hold_a_few_stages_only(model, graph):
 
 def test_command_bisects(tmp_path, monkeypatch, capsys):
     (tmp_path / "traced.py").write_text(
-        "from nbody_ref.conformance.bisect import own_trace\n"
+        "from nbody_ref.conformance.doors.bisect import own_trace\n"
         "def wrong(model, graph):\n    arrays = dict(own_trace(model, graph))\n"
         "    key = 'forward/level1/mixing/mixed'\n    arrays[key] = arrays[key] * 1.001\n    return arrays\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert cli.main(["conform", "bisect", "--trace", "nbody_ref.conformance.bisect:own_trace"]) == 0
+    assert cli.main(["conform", "bisect", "--trace", "nbody_ref.conformance.doors.bisect:own_trace"]) == 0
     assert cli.main(["conform", "bisect", "--trace", "traced:wrong"]) == 1
     assert "first diverging stage: forward/level1/mixing/mixed (mixing)" in capsys.readouterr().out
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nbody_ref.conformance.mutants import mutant
+from nbody_ref.conformance.planted.mutants import mutant
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from nbody_ref import conventions
+from nbody_ref.certified.sums import evaluate_exactly
 from nbody_ref.conformance import Capabilities, Product, run
-from nbody_ref.conformance.cases import product_cases
 from nbody_ref.conformance.complex_gauge import complex_from_native, complex_to_native
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.operation import Rotation
-from nbody_ref.conformance.terms import product_derivatives, product_terms
-from nbody_ref.conformance.truth import evaluate_exactly
+from nbody_ref.conformance.operations.cases import product_cases
+from nbody_ref.conformance.operations.operation import Rotation
+from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.truth.product_terms import product_derivatives, product_terms
 from nbody_ref.ops.wigner import wigner_D
 from nbody_ref.tables import clebsch_gordan
 

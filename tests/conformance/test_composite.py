@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from nbody_ref import conventions
+from nbody_ref.certified.sums import evaluate_exactly
 from nbody_ref.conformance import Backend, Capabilities, run
-from nbody_ref.conformance.composite import Contraction, Fusion, Mixing, RadialBasis
-from nbody_ref.conformance.composite_cases import COMPOSITE, composite_cases, composite_operations, model_of
-from nbody_ref.conformance.networks import GateOperation, ModelOperation
+from nbody_ref.conformance.operations.composite import Contraction, Fusion, Mixing, RadialBasis
+from nbody_ref.conformance.operations.composite_cases import COMPOSITE, composite_cases, composite_operations, model_of
+from nbody_ref.conformance.operations.networks import GateOperation, ModelOperation
 from nbody_ref.conformance.reference_blocks import Blocks
-from nbody_ref.conformance.truth import evaluate_exactly
 from nbody_ref.errors import IrrepsError
 from nbody_ref.fusion import symmetric_basis
 from nbody_ref.irreps import Irreps
@@ -107,8 +107,9 @@ def test_contraction_paths_are_the_symmetric_basis_and_sum_to_the_power():
     assert len(op.paths) == sum(counts) == op.n_weights
     x = np.array([[2.0, 1.0, 3.0, -1.0]])
     inputs = {"x": x, "w": np.ones((1, op.n_weights)), "kind": np.zeros(1, int)}
-    total = sum(sum(float(Q) * float(r) ** 0.5 for r, Q in evaluate_exactly(t, inputs)[0].items())
-                for t in op.terms(inputs))  # fmt: skip
+    total = sum(
+        sum(float(Q) * float(r) ** 0.5 for r, Q in evaluate_exactly(t, inputs)[0].items()) for t in op.terms(inputs)
+    )
     scalar, square = 2.0, 11.0  # s + s^2 - |v|^2/sqrt3 + s^3 - s |v|^2/sqrt3, up to the choice of paths
     expected = scalar + scalar**2 - square / 3**0.5 + scalar**3 - scalar * square / 3**0.5
     assert abs(total - expected) < 1e-12 * abs(expected)
@@ -124,8 +125,10 @@ def test_coefficients_turn_the_couplings_of_another_gauge_into_ours(name):
     coefficients = op.in_gauge(gauge).coefficients
     assert any(c.sign < 0 for c in coefficients)
     for t, term in enumerate(op.diagrams):
-        parts = [x[s][irreps.offsets[p] : irreps.offsets[p] + irreps[p].dim].reshape(-1, irreps[p].mul)
-                 for (s, p), irreps in zip(term.sources, op.irreps)]  # fmt: skip
+        parts = [
+            x[s][irreps.offsets[p] : irreps.offsets[p] + irreps[p].dim].reshape(-1, irreps[p].mul)
+            for (s, p), irreps in zip(term.sources, op.irreps)
+        ]
         degrees = [label.l for label in (*term.diagram.legs, term.diagram.root)]
         C = gauge.cg_from_native(*degrees, clebsch_gordan(*degrees))
         found = float(coefficients[t]) * np.einsum("ijk,iu,jv->kuv", C, *parts)
@@ -167,8 +170,14 @@ def test_descriptions_are_json_and_wrong_types_are_refused():
 
 
 def test_every_kind_of_operation_has_all_orders():
-    kinds = {"radial": RadialBasis, "mixing": Mixing, "contraction": Contraction, "fusion": Fusion,
-             "gate": GateOperation, "model": ModelOperation}  # fmt: skip
+    kinds = {
+        "radial": RadialBasis,
+        "mixing": Mixing,
+        "contraction": Contraction,
+        "fusion": Fusion,
+        "gate": GateOperation,
+        "model": ModelOperation,
+    }
     for name, kind in kinds.items():
         for op in composite_operations(name, 1):
             assert isinstance(op, kind)

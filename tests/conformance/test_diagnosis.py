@@ -5,11 +5,11 @@ import pytest
 
 from nbody_ref import cli
 from nbody_ref.conformance import Capabilities, Product
-from nbody_ref.conformance.cases import all_orders
-from nbody_ref.conformance.diagnosis import likely_cause
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.mutants import mutant
-from nbody_ref.conformance.outcome import Outcome
+from nbody_ref.conformance.judge.diagnosis import likely_cause
+from nbody_ref.conformance.judge.outcome import Outcome
+from nbody_ref.conformance.operations.cases import all_orders
+from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.planted.mutants import mutant
 
 OP = Product.convolution("2x0e + 2x1o + 2x2e", 2)
 

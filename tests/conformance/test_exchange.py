@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nbody_ref import cli
-from nbody_ref.conformance.exchange import generate, read_tensors, tensors, verify
+from nbody_ref.conformance.doors.exchange import generate, read_tensors, tensors, verify
 from nbody_ref.errors import DataError, FileError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "adapters" / "solid.cpp"
@@ -69,10 +69,13 @@ def test_right_answers_pass(tmp_path):
         (tensors({"out": np.zeros((1, 1, 2))}), "expected float64 of shape"),
         (tensors({"out": np.zeros((1, 1, 1), np.float32)}), "expected float64 of shape"),
         (tensors({"out": np.ones((1, 1, 1)), "more": np.zeros(1)}), "unexpected tensor"),
-        ((76).to_bytes(8, "little") + b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"F64"}}  ',
-         "twice"),
+        (
+            (76).to_bytes(8, "little")
+            + b'{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"a":{"dtype":"F64"}}  ',
+            "twice",
+        ),
     ],
-)  # fmt: skip
+)
 def test_malformed_answers_are_named(tmp_path, content, words):
     report = answered(tmp_path, lambda folder: next(iter(sorted(folder.iterdir()))).write_bytes(content))
     assert report.exit_code == 2 and report.count("error") == 1

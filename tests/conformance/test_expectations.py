@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from nbody_ref import cli
-from nbody_ref.conformance.expectations import Expectation, expect, read_expectations
-from nbody_ref.conformance.outcome import Outcome, Report
-from nbody_ref.conformance.report import table, to_dict, verdict
+from nbody_ref.conformance.doors.report import table, to_dict, verdict
+from nbody_ref.conformance.judge.expectations import Expectation, expect, read_expectations
+from nbody_ref.conformance.judge.outcome import Outcome, Report
 from nbody_ref.errors import DataError
 
 TODAY = date(2026, 6, 1)
@@ -68,8 +68,11 @@ def test_files_of_expectations(tmp_path):
     path.write_text("# known\n\nproduct/float32/1/*/w | sums in bfloat16 | 2027-01-01\n")
     (found,) = read_expectations(path)
     assert (found.pattern, found.reason, found.expires, found.line) == (
-        "product/float32/1/*/w", "sums in bfloat16", LATER, 3,
-    )  # fmt: skip
+        "product/float32/1/*/w",
+        "sums in bfloat16",
+        LATER,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_lines_without_reason_or_expiry_are_refused(tmp_path, text, words):
 
 def test_the_command_takes_a_file(tmp_path, monkeypatch, capsys):
     (tmp_path / "expecting.py").write_text(
-        "from nbody_ref.conformance import Capabilities\nfrom nbody_ref.conformance.mutants import mutant\n"
+        "from nbody_ref.conformance import Capabilities\nfrom nbody_ref.conformance.planted.mutants import mutant\n"
         "def bad():\n    kernel = mutant('coefficient typo').kernel()\n"
         "    kernel.capabilities = Capabilities(operations=('coupling',), dtypes=('float64',), lmax=2)\n"
         "    return kernel\n"

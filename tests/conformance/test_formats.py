@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
+from nbody_ref.certified.sums import Ball, add_up
+from nbody_ref.certified.terms import derivatives
 from nbody_ref.conformance import Backend, Capabilities, run
-from nbody_ref.conformance.cases import million_cases
 from nbody_ref.conformance.formats import HALVES, from_storage, rounded, smallest, spacing, to_storage, unit, widest
-from nbody_ref.conformance.model import Model
+from nbody_ref.conformance.operations.cases import million_cases
+from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.reference import Messages
-from nbody_ref.conformance.terms import derivatives, product_terms
-from nbody_ref.conformance.truth import Ball, add_up
+from nbody_ref.conformance.truth.product_terms import product_terms
 from nbody_ref.errors import DTypeError
 from nbody_ref.exact.surd import FORMATS, round_fraction
-from nbody_ref.ops import _threads
+from nbody_ref.kernels import _threads
 from nbody_ref.tables import clebsch_gordan
 
 
@@ -36,8 +37,11 @@ def test_rounding_to_a_format_is_that_of_the_definition(dtype):
 
 def test_what_is_not_of_a_format_is_refused():
     assert np.array_equal(from_storage(np.array([1.5], np.float32), "bfloat16"), [1.5])
-    for x, dtype in ((np.array([1.001], np.float32), "bfloat16"), (np.zeros(1, np.int16), "bfloat16"),
-                     (np.zeros(1), "float16")):  # fmt: skip
+    for x, dtype in (
+        (np.array([1.001], np.float32), "bfloat16"),
+        (np.zeros(1, np.int16), "bfloat16"),
+        (np.zeros(1), "float16"),
+    ):
         with pytest.raises(DTypeError):
             from_storage(x, dtype)
     with pytest.raises(DTypeError, match="must be one of"):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbody_ref import clebsch_gordan, cli
-from nbody_ref.conformance.exchange import generate, read_tensors, tensors, verify
+from nbody_ref.conformance.doors.exchange import generate, read_tensors, tensors, verify
 from nbody_ref.errors import DataError, FileError
 
 
@@ -47,14 +47,16 @@ HOSTILE = {
     "a list for a header": (file_of(b"[1, 2]"), "does not begin"),
     "deep nesting": (file_of(DEEP), "not JSON"),
     "infinity": (file_of(b'{"a": Infinity}'), "holds Infinity"),
-    "a number of 5000 digits": (file_of(b'{"a":{"dtype":"F64","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,8]}}'),
-                                "not JSON"),
+    "a number of 5000 digits": (
+        file_of(b'{"a":{"dtype":"F64","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,8]}}'),
+        "not JSON",
+    ),
     "not UTF-8": (file_of(b'{"\xff":1}'), "UTF-8"),
     "a name of a million letters": (file_of({"a" * 10**6: entry()}), "a name of 1000000 characters"),
     "metadata that is no text": (file_of({"__metadata__": {"x": 1}, "a": entry()}), "strings"),
     "a pickle": (b"\x80\x04cos\nsystem\n(S'true'\ntR.", "pickle"),
     "bytes after the end": (file_of({"a": entry()}, b"\0" * 9), "belong to nothing"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -157,11 +159,20 @@ def test_prompts_that_were_changed_are_named(asked):
 @pytest.mark.parametrize(
     "change",
     [
-        {"operation": "everything"}, {"operation": ["coupling"]}, {"dtype": "float128"}, {"dtype": None}, {"lmax": -1},
-        {"lmax": 10**6}, {"lmax": 1.0}, {"lmax": True}, {"seed": -1}, {"seed": "0"}, {"cases": None},
+        {"operation": "everything"},
+        {"operation": ["coupling"]},
+        {"dtype": "float128"},
+        {"dtype": None},
+        {"lmax": -1},
+        {"lmax": 10**6},
+        {"lmax": 1.0},
+        {"lmax": True},
+        {"seed": -1},
+        {"seed": "0"},
+        {"cases": None},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_malformed_manifests_are_refused(asked, capsys, change):
     prompts, answers = asked
     about = json.loads((prompts / "manifest.json").read_text())

@@ -5,16 +5,32 @@ import pytest
 from nbody_ref import cli
 from nbody_ref.conformance import Capabilities, run
 from nbody_ref.conformance.backend import call
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.path_sets import default_sets, orders, path_set, path_set_cases, path_sets, reduced
+from nbody_ref.conformance.operations.path_sets import (
+    default_sets,
+    orders,
+    path_set,
+    path_set_cases,
+    path_sets,
+    reduced,
+)
+from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.suite import judge
 from nbody_ref.errors import DataError
 
 COUNTS = {
-    "nequip-S-last": 2, "nequip-M-middle": 11, "nequip-L-middle": 23, "nequip-XL-middle": 42, "nequip-L-first": 4,
-    "nequip-parity": 30, "mace-small-first": 4, "mace-medium-second": 10, "mace-large-second": 17,
-    "allegro-L-middle": 23, "allegro-L-last": 4, "allegro-parity": 30,
-}  # fmt: skip
+    "nequip-S-last": 2,
+    "nequip-M-middle": 11,
+    "nequip-L-middle": 23,
+    "nequip-XL-middle": 42,
+    "nequip-L-first": 4,
+    "nequip-parity": 30,
+    "mace-small-first": 4,
+    "mace-medium-second": 10,
+    "mace-large-second": 17,
+    "allegro-L-middle": 23,
+    "allegro-L-last": 4,
+    "allegro-parity": 30,
+}
 
 
 def triples(*bounds, natural=True):
@@ -22,8 +38,10 @@ def triples(*bounds, natural=True):
     l1, l2, l = bounds
     return sum(
         abs(a - b) <= c <= a + b and (not natural or (a + b + c) % 2 == 0)
-        for a in range(l1 + 1) for b in range(l2 + 1) for c in range(l + 1)
-    )  # fmt: skip
+        for a in range(l1 + 1)
+        for b in range(l2 + 1)
+        for c in range(l + 1)
+    )
 
 
 def test_numbers_of_paths():
@@ -57,8 +75,10 @@ def test_orders_permute_the_same_instructions():
     op = reduced(path_set("nequip-L-middle").product)
     found = dict(orders(op, 3))
     assert len(found) == 5 and len({o.instructions for o in found.values()}) == 5
-    assert all(sorted(o.instructions, key=lambda i: i.out) == sorted(op.instructions, key=lambda i: i.out)
-               for o in found.values())  # fmt: skip
+    assert all(
+        sorted(o.instructions, key=lambda i: i.out) == sorted(op.instructions, key=lambda i: i.out)
+        for o in found.values()
+    )
     sizes = [o.dim for o in (op.irreps_out[i.out] for i in found["widest result first"].instructions)]
     assert sizes == sorted(sizes, reverse=True)
 

@@ -10,8 +10,8 @@ ROOT = os.path.dirname(os.path.dirname(nbody_ref.__file__))
 MINE = """
 import numpy as np
 from nbody_ref.conformance import Capabilities
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.mutants import mutant
+from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.planted.mutants import mutant
 class Good(Model):
     capabilities = Capabilities(operations=("coupling", "rotation"), dtypes=("float64",), lmax=2)
 def bad():
@@ -24,17 +24,21 @@ def bad():
 def pytest_run(folder, *arguments, where="nbody_ref.conformance.pytest_suite"):
     (folder / "mine.py").write_text(MINE)
     path = os.pathsep.join([ROOT, str(folder)])
-    plugin = [] if installed() else ["-p", "nbody_ref.conformance.plugin"]
+    plugin = [] if installed() else ["-p", "nbody_ref.conformance.doors.plugin"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugin, "--pyargs", where, *arguments],
-        cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def installed():
     from importlib.metadata import entry_points
 
-    return any(point.value == "nbody_ref.conformance.plugin" for point in entry_points(group="pytest11"))
+    return any(point.value == "nbody_ref.conformance.doors.plugin" for point in entry_points(group="pytest11"))
 
 
 def test_backends_are_judged_by_pytest(tmp_path):
@@ -57,7 +61,8 @@ def test_no_backend_is_a_failure(tmp_path):
 
 
 def test_the_plugin_imports_nothing_heavy():
-    code = "import sys, nbody_ref.conformance.plugin; print([m for m in ('numpy', 'numba') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          env={**os.environ, "PYTHONPATH": ROOT})  # fmt: skip
+    code = "import sys, nbody_ref.conformance.doors.plugin; print([m for m in ('numpy', 'numba') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ROOT}
+    )
     assert done.stdout.strip() == "[]"

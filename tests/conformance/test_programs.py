@@ -6,18 +6,19 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.conformance.composite_cases import composite_operations
-from nbody_ref.conformance.enclosure import enclosed_exp, enclosed_sqrt, sin_cos_pi
-from nbody_ref.conformance.functions import ActivationFunction, RadialFunction, SquareRoot
-from nbody_ref.conformance.lowering import lower
-from nbody_ref.conformance.program import program_derivatives
-from nbody_ref.conformance.program_truth import certify_program, run_program
-from nbody_ref.conformance.truth import Ball
-from nbody_ref.conformance.waves import Waves
+from nbody_ref.certified.enclosure import enclosed_exp, enclosed_sqrt, sin_cos_pi
+from nbody_ref.certified.functions import ActivationFunction, SquareRoot
+from nbody_ref.certified.program import program_derivatives
+from nbody_ref.certified.program_sums import certify_program, run_program
+from nbody_ref.certified.sums import Ball
+from nbody_ref.certified.waves import Waves
+from nbody_ref.conformance.operations.composite_cases import composite_operations
+from nbody_ref.conformance.truth.lowering import lower
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.chain import Chain, Op, Step
 from nbody_ref.ops.activation import Activation
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial
+from nbody_ref.ops.radial_function import RadialFunction
 
 FAMILIES = (InversePowers((-1, 0, 3)), Bessel(3, 5.0, 6), ExponentialCosine(3, 5.0, 4, 1.5))
 
@@ -26,8 +27,9 @@ def mp(x):
     return mpmath.mpf(x.numerator) / x.denominator
 
 
-@pytest.mark.parametrize("x", [Fraction(1, 3), Fraction(-7, 5), Fraction(10**9 + 7, 1000), Fraction(1, 2), Fraction(5),
-                               Fraction(1, 10**30)])  # fmt: skip
+@pytest.mark.parametrize(
+    "x", [Fraction(1, 3), Fraction(-7, 5), Fraction(10**9 + 7, 1000), Fraction(1, 2), Fraction(5), Fraction(1, 10**30)]
+)
 def test_enclosures_hold_the_exact_value(x):
     with mpmath.workdps(120):
         s, c = sin_cos_pi(x)
@@ -55,9 +57,8 @@ def definition(basis, n, l):
         return 1 - (p + 1) * (p + 2) * x**p / 2 + p * (p + 2) * x ** (p + 1) - p * (p + 1) * x ** (p + 2) / 2
 
     if isinstance(basis, Bessel):
-        return lambda d: (mpmath.sqrt(2 / rc) * mpmath.sin((n + 1) * mpmath.pi * d / rc) / d * cutoff(d / rc)
-                          * d ** -l)  # fmt: skip
-    return lambda d: mpmath.cos(n * mpmath.pi * mpmath.exp(-d / mpmath.mpf(basis.scale))) * cutoff(d / rc) * d ** -l
+        return lambda d: mpmath.sqrt(2 / rc) * mpmath.sin((n + 1) * mpmath.pi * d / rc) / d * cutoff(d / rc) * d**-l
+    return lambda d: mpmath.cos(n * mpmath.pi * mpmath.exp(-d / mpmath.mpf(basis.scale))) * cutoff(d / rc) * d**-l
 
 
 @pytest.mark.parametrize("basis", FAMILIES, ids=lambda basis: type(basis).__name__)
@@ -75,8 +76,11 @@ def test_radial_functions_and_three_derivatives_equal_their_definitions(basis):
 
 def test_square_roots_and_activations_and_their_derivatives():
     with mpmath.workdps(60):
-        for name, function in {"silu": lambda x: x / (1 + mpmath.exp(-x)), "tanh": mpmath.tanh,
-                               "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x))}.items():  # fmt: skip
+        for name, function in {
+            "silu": lambda x: x / (1 + mpmath.exp(-x)),
+            "tanh": mpmath.tanh,
+            "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+        }.items():
             for x in (-3.25, 0.0, 1.5):
                 for order in range(4):
                     (found,) = ActivationFunction(Activation(name, 1.5)).derivative(Fraction(x), order)
@@ -139,8 +143,10 @@ def test_adjoint_programs_are_derivatives_of_their_programs(network):
         for sign in (1, -1):
             moved = {name: Ball.exactly(x) for name, x in given.items()}
             for name in names:
-                exact = [Fraction(float(x)) + sign * Fraction(float(v) * step)
-                         for x, v in zip(given[name].ravel(), direction[name].ravel())]  # fmt: skip
+                exact = [
+                    Fraction(float(x)) + sign * Fraction(float(v) * step)
+                    for x, v in zip(given[name].ravel(), direction[name].ravel())
+                ]
                 hi = np.array([float(x) for x in exact]).reshape(given[name].shape)
                 lo = np.array([float(x - Fraction(float(h))) for x, h in zip(exact, hi.ravel())]).reshape(hi.shape)
                 moved[name] = Ball(hi, lo, np.zeros_like(hi))
@@ -152,9 +158,9 @@ def test_adjoint_programs_are_derivatives_of_their_programs(network):
         return float(total / Fraction(2 * step))
 
     for longer, results, wanted in (
-        (first, bars, [(out, g)]), (second, {k: v for k, v in twice.items() if k != "cotangent"},
-                                    [(bars["r"], given["r_dot"])]),
-    ):  # fmt: skip
+        (first, bars, [(out, g)]),
+        (second, {k: v for k, v in twice.items() if k != "cotangent"}, [(bars["r"], given["r_dot"])]),
+    ):
         values, _ = run_program(longer, {name: Ball.exactly(x) for name, x in given.items()})
         slope = sum(float(np.sum(values[results[name]].hi * direction[name])) for name in results)
         size = sum(float(np.sum(np.abs(values[results[name]].hi * direction[name]))) for name in results)

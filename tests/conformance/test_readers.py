@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from nbody_ref import clebsch_gordan, conventions
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.operation import MODES, Product
-from nbody_ref.conformance.readers import from_e3nn, from_segmented, to_e3nn
+from nbody_ref.conformance.operations.operation import MODES, Product
+from nbody_ref.conformance.operations.readers import from_e3nn, from_segmented, to_e3nn
+from nbody_ref.conformance.planted.model import Model
 from nbody_ref.errors import IrrepsError
 
 TYPES = ("2x0e + 3x1o", "2x0e + 3x1o", "3x0e + 3x1o + 6x2e")
@@ -83,9 +83,13 @@ def test_unknown_modes_and_normalisations_of_e3nn_are_refused():
 
 
 PATTERNS = {
-    "uvw": "uvw,iu,jv,kw+ijk", "uvu": "uv,iu,jv,ku+ijk", "uvv": "uv,iu,jv,kv+ijk", "uuw": "uw,iu,ju,kw+ijk",
-    "uuu": "u,iu,ju,ku+ijk", "uvuv": "uv,iu,jv,kuv+ijk",
-}  # fmt: skip
+    "uvw": "uvw,iu,jv,kw+ijk",
+    "uvu": "uv,iu,jv,ku+ijk",
+    "uvv": "uv,iu,jv,kv+ijk",
+    "uuw": "uw,iu,ju,kw+ijk",
+    "uuu": "u,iu,ju,ku+ijk",
+    "uvuv": "uv,iu,jv,kuv+ijk",
+}
 
 
 @pytest.mark.parametrize(
@@ -102,8 +106,10 @@ def test_segmented_products_are_read_in_every_mode(mode, weighted):
     inputs = {name: rng.standard_normal(op.shapes(1)[name]) for name in op.differentiable}
     letters, out = text.partition("+")[0].split(","), []
     for index, block in zip(given["paths"]["indices"], given["paths"]["coefficients"]):
-        arrays = [inputs["x1"].reshape(given["operands"][-3]["segments"][0]),
-                  inputs["x2"].reshape(given["operands"][-2]["segments"][0])]  # fmt: skip
+        arrays = [
+            inputs["x1"].reshape(given["operands"][-3]["segments"][0]),
+            inputs["x2"].reshape(given["operands"][-2]["segments"][0]),
+        ]
         if weighted:
             size = op.n_weights // 2
             w = inputs["w"][0, index[0] * size : (index[0] + 1) * size]
@@ -144,8 +150,11 @@ def test_descriptions_that_are_no_products_are_refused():
     typo = np.array(description()["paths"]["coefficients"][0]) + np.eye(3)[:, :, None] * [[[0.1]], [[0]], [[0]]]
     one = {"indices": [[0, 0, 0, 0]]}
     for given, words in (
-        ("nonsense", "no description"), ({}, "no description"), ([1], "no description"),
-        (spoiled(subscripts="uvw,u,v,w"), "flattened"), (spoiled(subscripts="u,iu,ju,ku,lu+ijkl"), "symmetric"),
+        ("nonsense", "no description"),
+        ({}, "no description"),
+        ([1], "no description"),
+        (spoiled(subscripts="uvw,u,v,w"), "flattened"),
+        (spoiled(subscripts="u,iu,ju,ku,lu+ijkl"), "symmetric"),
         (spoiled(subscripts="wvu,iu,jv,kw+ijk"), "none of the modes"),
         (spoiled(subscripts="uvx,iu,jv,kw+ijk"), "no state has"),
         (spoiled(subscripts="uvw,uu,jv,kw+ijk"), "must have the component"),
@@ -155,7 +164,7 @@ def test_descriptions_that_are_no_products_are_refused():
         (spoiled(paths={"indices": [[0, 0, 0, 0], [1, 0, 0, 0]], "coefficients": [typo.tolist()] * 2}), "no multiple"),
         (spoiled(operands=[{"segments": [[2, 3, 4]]}] * 4), "whole degree|numbers of"),
         (spoiled(paths={"indices": [[0, 0]], "coefficients": [[]]}), "do not agree"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(IrrepsError, match=words):
             from_segmented(given)
 

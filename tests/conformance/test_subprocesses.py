@@ -7,13 +7,13 @@ import time
 import pytest
 
 from nbody_ref import cli
-from nbody_ref.conformance.exchange import answered, generate
-from nbody_ref.conformance.subprocesses import answer
+from nbody_ref.conformance.doors.exchange import answered, generate
+from nbody_ref.conformance.doors.subprocesses import answer
 
 BACKENDS = """
 import os, time
 from nbody_ref.conformance import Capabilities
-from nbody_ref.conformance.model import Model
+from nbody_ref.conformance.planted.model import Model
 
 class Crashes(Model):
     name = "crashes"
@@ -98,7 +98,7 @@ def test_a_program_that_fails_is_named_and_its_answers_are_missing(prompts, tmp_
 
 def test_old_answers_do_not_pass_for_new_ones(prompts, tmp_path):
     from nbody_ref import clebsch_gordan
-    from nbody_ref.conformance.exchange import tensors
+    from nbody_ref.conformance.doors.exchange import tensors
 
     folder = tmp_path / "a"
     folder.mkdir()
@@ -108,8 +108,10 @@ def test_old_answers_do_not_pass_for_new_ones(prompts, tmp_path):
 
 
 def test_children_of_a_program_end_with_it(tmp_path):
-    code = f"import subprocess, sys, time; p = subprocess.Popen(['sleep', '600']); " \
-           f"open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid)); time.sleep(600)"  # fmt: skip
+    code = (
+        f"import subprocess, sys, time; p = subprocess.Popen(['sleep', '600']); "
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid)); time.sleep(600)"
+    )
     assert "ended after" in answer(python(code), tmp_path, tmp_path / "a", 2.0)
     pid = int((tmp_path / "pid").read_text())
     for _ in range(50):

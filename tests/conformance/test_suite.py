@@ -9,15 +9,15 @@ import pytest
 
 from nbody_ref import cli, conventions
 from nbody_ref.conformance import Backend, Capabilities, FunctionBackend, Harmonics, Product, run
-from nbody_ref.conformance import command as conform
-from nbody_ref.conformance.cases import product_cases
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.mutants import MUTANTS, mutant
-from nbody_ref.conformance.page import page
-from nbody_ref.conformance.report import table, to_dict, verdict
-from nbody_ref.conformance.selftest import SMALL, customary
-from nbody_ref.conformance.selftest import catchers as find
-from nbody_ref.conformance.verdict import measure, precision_name
+from nbody_ref.conformance.doors import command as conform
+from nbody_ref.conformance.doors.page import page
+from nbody_ref.conformance.doors.report import table, to_dict, verdict
+from nbody_ref.conformance.doors.selftest import SMALL, customary
+from nbody_ref.conformance.doors.selftest import catchers as find
+from nbody_ref.conformance.judge.verdict import measure, precision_name
+from nbody_ref.conformance.operations.cases import product_cases
+from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.planted.mutants import MUTANTS, mutant
 
 SCHEMA = conform.__file__.replace("command.py", "report.schema.json")
 
@@ -52,29 +52,58 @@ def test_every_planted_error_is_caught(planted):
 def test_the_customary_test_misses_what_the_documentation_says():
     missed = {planted.name for planted in MUTANTS if not customary(planted)}
     assert missed == {
-        "coefficient typo", "edge tail", "channel tail", "index wrap", "random order", "stale output",
-        "accumulated gradient", "weight layout", "denormals flushed", "NaN swallowed", "strides ignored", "empty graph",
-        "channel order", "epsilon", "arccos", "overwritten result", "degree 3 weights",
-        "cutoff derivative", "fast exponential",
-    }  # fmt: skip
+        "coefficient typo",
+        "edge tail",
+        "channel tail",
+        "index wrap",
+        "random order",
+        "stale output",
+        "accumulated gradient",
+        "weight layout",
+        "denormals flushed",
+        "NaN swallowed",
+        "strides ignored",
+        "empty graph",
+        "channel order",
+        "epsilon",
+        "arccos",
+        "overwritten result",
+        "degree 3 weights",
+        "cutoff derivative",
+        "fast exponential",
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "check"),
-    [("index wrap", "large"), ("weight layout", "coincidence"), ("denormals flushed", "denormals"),
-     ("NaN swallowed", "not a number"), ("strides ignored", "strides"), ("empty graph", "sizes"),
-     ("overwritten result", "orders")],
-)  # fmt: skip
+    [
+        ("index wrap", "large"),
+        ("weight layout", "coincidence"),
+        ("denormals flushed", "denormals"),
+        ("NaN swallowed", "not a number"),
+        ("strides ignored", "strides"),
+        ("empty graph", "sizes"),
+        ("overwritten result", "orders"),
+    ],
+)
 def test_a_check_that_alone_catches_an_error(name, check):
     assert catchers(mutant(name)) == (check,)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("m reversed", "descending"), ("Condon-Shortley", "odd_sign True"), ("no sqrt(2l+1)", r"sqrt\(2l\+1\) missing"),
-     ("no sqrt(2)", r"sqrt\(2\) missing"), ("axes", r"ours at \(y, z, x\)|e3nn"), ("D transposed", "inverse rotation"),
-     ("quaternion order", "quaternion"), ("unit norm", r"1/sqrt\(2l\+1\)|e3nn"), ("odd sign", "opposite sign")],
-)  # fmt: skip
+    [
+        ("m reversed", "descending"),
+        ("Condon-Shortley", "odd_sign True"),
+        ("no sqrt(2l+1)", r"sqrt\(2l\+1\) missing"),
+        ("no sqrt(2)", r"sqrt\(2\) missing"),
+        ("axes", r"ours at \(y, z, x\)|e3nn"),
+        ("D transposed", "inverse rotation"),
+        ("quaternion order", "quaternion"),
+        ("unit norm", r"1/sqrt\(2l\+1\)|e3nn"),
+        ("odd sign", "opposite sign"),
+    ],
+)
 def test_a_convention_mismatch_is_named_instead_of_failing_everywhere(name, words):
     planted = mutant(name)
     operation = "rotation" if planted.method == "rotation" else planted.operations[0]
@@ -116,8 +145,10 @@ class Foreign(Model):
     def harmonics_double(self, op, r, g, v):
         r, v = (np.ascontiguousarray(self.gauge.positions_to_native(x)) for x in (r, v))
         found = super().harmonics_double(op, r, self.gauge.harmonics_to_native(g, self.gauge.normalization), v)
-        return {"r": self.gauge.positions_from_native(found["r"]),
-                "cotangent": self.gauge.harmonics_to_native(found["cotangent"], self.gauge.normalization)}  # fmt: skip
+        return {
+            "r": self.gauge.positions_from_native(found["r"]),
+            "cotangent": self.gauge.harmonics_to_native(found["cotangent"], self.gauge.normalization),
+        }
 
     def rotation(self, op, q):
         from scipy.spatial.transform import Rotation
@@ -250,7 +281,7 @@ def _valid(value, schema, root):
 
 def test_command_runs_a_backend_and_a_function(tmp_path, monkeypatch, capsys):
     (tmp_path / "mine.py").write_text(
-        "from nbody_ref import solid_harmonics\nfrom nbody_ref.conformance.model import Model\n"
+        "from nbody_ref import solid_harmonics\nfrom nbody_ref.conformance.planted.model import Model\n"
         "def solid(op, inputs):\n    return solid_harmonics(op.lmax, inputs['r'], op.normalization)\n"
     )
     monkeypatch.chdir(tmp_path)

@@ -6,12 +6,13 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.conformance.cases import product_inputs
-from nbody_ref.conformance.double_double import plus, times, two_product, two_sum
-from nbody_ref.conformance.harmonic_truth import certify_harmonics
-from nbody_ref.conformance.operation import Harmonics, Instruction, Product
-from nbody_ref.conformance.terms import derivatives, product_terms
-from nbody_ref.conformance.truth import certify, evaluate_exactly, round_root_sum
+from nbody_ref.certified.double_double import plus, times, two_product, two_sum
+from nbody_ref.certified.sums import certify, evaluate_exactly, round_root_sum
+from nbody_ref.certified.terms import derivatives
+from nbody_ref.conformance.operations.cases import product_inputs
+from nbody_ref.conformance.operations.operation import Harmonics, Instruction, Product
+from nbody_ref.conformance.truth.harmonic_truth import certify_harmonics
+from nbody_ref.conformance.truth.product_terms import product_terms
 from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.surd import Surd, round_fraction
 
@@ -103,8 +104,11 @@ def test_harmonics_and_derivatives_agree_with_mpmath(solid, normalization):
         n = mpmath.sqrt(x * x + y * y + z * z)
         theta, phi = mpmath.acos(z / n), mpmath.atan2(y, x)
         for l in range(4):
-            norm = {"integral": 1, "component": mpmath.sqrt(4 * mpmath.pi),
-                    "norm": mpmath.sqrt(4 * mpmath.pi / (2 * l + 1))}[normalization]
+            norm = {
+                "integral": 1,
+                "component": mpmath.sqrt(4 * mpmath.pi),
+                "norm": mpmath.sqrt(4 * mpmath.pi / (2 * l + 1)),
+            }[normalization]
             for m in range(-l, l + 1):
                 Y = mpmath.spherharm(l, abs(m), theta, phi) * (-1) ** m * norm * (n**l if solid else 1)
                 yield Y.real if m == 0 else mpmath.sqrt(2) * (Y.real if m > 0 else Y.imag)

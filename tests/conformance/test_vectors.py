@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from nbody_ref import cli
-from nbody_ref.conformance.described import operation_from_dict
-from nbody_ref.conformance.model import Model
-from nbody_ref.conformance.mutants import mutant
+from nbody_ref.conformance.doors.vector_notes import CHECK_FLAGS, FLAGS, conventions_block
+from nbody_ref.conformance.doors.vectors import core_folder, judge_vectors, read_vectors, round_up, write_vectors
+from nbody_ref.conformance.operations.described import operation_from_dict
+from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.planted.mutants import mutant
 from nbody_ref.conformance.reference import Messages, Reference
 from nbody_ref.conformance.reference_blocks import Blocks
-from nbody_ref.conformance.vector_notes import CHECK_FLAGS, FLAGS, conventions_block
-from nbody_ref.conformance.vectors import core_folder, judge_vectors, read_vectors, round_up, write_vectors
 from nbody_ref.errors import DataError, FileError
 
 OLD = Path(__file__).parents[1] / "data" / "vectors-2026.11"
@@ -135,8 +135,19 @@ def test_every_check_has_flags():
 def test_commands(tmp_path, capsys):
     assert cli.main(["conform", "vectors", "check"]) == 0
     assert cli.main(["conform", "vectors", "write", str(tmp_path / "a"), "--op", "coupling"]) == 0
-    assert cli.main(["conform", "vectors", "judge", str(tmp_path / "a"), "--backend",
-                     "nbody_ref.conformance.model:Model"]) == 0  # fmt: skip
+    assert (
+        cli.main(
+            [
+                "conform",
+                "vectors",
+                "judge",
+                str(tmp_path / "a"),
+                "--backend",
+                "nbody_ref.conformance.planted.model:Model",
+            ]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "core 2026.11" in out and "CONFORMANT" in out
     assert cli.main(["conform", "vectors", "write"]) == 1 and cli.main(["conform", "vectors", "judge"]) == 1

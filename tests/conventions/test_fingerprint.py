@@ -14,8 +14,11 @@ from nbody_ref.tables import clebsch_gordan
 
 real_peers = pytest.mark.filterwarnings("ignore")
 SAME = {  # gauges that nothing asked here tells apart
-    "sphericart": "nbody_ref", "featomic": "nbody_ref", "openequivariance": "e3nn>=0.5", "wigners": "scipy",
-}  # fmt: skip
+    "sphericart": "nbody_ref",
+    "featomic": "nbody_ref",
+    "openequivariance": "e3nn>=0.5",
+    "wigners": "scipy",
+}
 
 
 def peer(name):

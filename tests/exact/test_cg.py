@@ -215,9 +215,12 @@ def test_six_j_recouples_three_spins():
     for k in range(1, 4):
         for q in range(0, 5):
             terms = [
-                clebsch_gordan(j1, a, j2, b, k, a + b) * clebsch_gordan(k, a + b, j3, 1 - a - b, total, 1)
-                * clebsch_gordan(j2, b, j3, 1 - a - b, q, 1 - a) * clebsch_gordan(j1, a, q, 1 - a, total, 1)
-                for a in range(-j1, j1 + 1) for b in range(-j2, j2 + 1)
+                clebsch_gordan(j1, a, j2, b, k, a + b)
+                * clebsch_gordan(k, a + b, j3, 1 - a - b, total, 1)
+                * clebsch_gordan(j2, b, j3, 1 - a - b, q, 1 - a)
+                * clebsch_gordan(j1, a, q, 1 - a, total, 1)
+                for a in range(-j1, j1 + 1)
+                for b in range(-j2, j2 + 1)
             ]
             sign = (-1) ** (j1 + j2 + j3 + total)
             racah = six_j(j1, j2, k, j3, total, q) * Surd(1, (2 * k + 1) * (2 * q + 1)) * sign

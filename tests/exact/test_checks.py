@@ -17,6 +17,7 @@ from nbody_ref.exact.wigner import monomial_matrix
 
 def altered(table, triple, change):
     """`table` with one entry of one triple sent through `change`."""
+
     def wrong(l1, l2, l):
         entries = list(table(l1, l2, l))
         if (l1, l2, l) == triple:

@@ -201,8 +201,9 @@ def test_gates_run_over_floats_and_over_the_exact_values_of_the_rounded_tables()
 def test_real_gauge_gate_is_covariant_in_surds():
     """One charge per child: sum q r turns with the orthogonal D^1 of surds."""
     kids = [Child(r, [(Irrep(0), [[q]])]) for q, r in zip((3, -2), rational_points(2))]
-    (_, (before,)), (_, (after,)) = (zeroth_order(k, REAL, powers=(0,))[0] for k in (kids, [
-        Child(rotate(c.r_rel, Q), c.psi) for c in kids]))
+    (_, (before,)), (_, (after,)) = (
+        zeroth_order(k, REAL, powers=(0,))[0] for k in (kids, [Child(rotate(c.r_rel, Q), c.psi) for c in kids])
+    )
     assert [surd_sum([d * x for d, x in zip(row, before)]) for row in wigner_D_real(1, Q)] == after
 
 

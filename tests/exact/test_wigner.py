@@ -84,6 +84,7 @@ def test_homomorphism_is_exact_in_every_gauge():
 
 def test_homomorphism_fails_for_the_planted_transpose():
     """Rows and columns exchanged make an anti-homomorphism, which commuting rotations would not show."""
+
     def wrong(q):
         return tuple(zip(*rational_D(2, q)))
 

@@ -71,8 +71,9 @@ def test_frames_are_named_by_their_place_in_the_file(potential, frames):
     """The file begins with three isolated atoms, so that the first molecule is frame 3."""
     assert frames.indices[0] == 3 and frames[[7, 5]].indices == (10, 8)
     spoilt = frames[100:104]
-    spoilt = replace(spoilt, frames=(*spoilt.frames[:2], spoilt[2]._replace(energy=0.0, forces=99 + spoilt[2].forces),
-                                     spoilt[3]))  # fmt: skip
+    spoilt = replace(
+        spoilt, frames=(*spoilt.frames[:2], spoilt[2]._replace(energy=0.0, forces=99 + spoilt[2].forces), spoilt[3])
+    )
     found = evaluate(potential, spoilt)
     assert found.to_dict()["energy_max_frame"] == found.to_dict()["forces_max_frame"] == 105
     assert "energy in frame 105, forces in frame 105 (counted from 0)" in found.table()

@@ -136,8 +136,9 @@ def test_interrupted_while_solving_it_ends_with_the_last_point_of_the_learning_c
     found, lines = interrupted(solve=3, curve=True)  # two points of the curve are solved before
     assert lines == ["interrupted while the readout was solved: this is the fit to 19 frames"]
     assert found.metadata["frames_used"] == 19 and found.metadata["interrupted"]
-    assert found.metadata["holdout_errors"] == {k: v for k, v in found.metadata["learning_curve"][-1].items()
-                                               if k != "frames"}  # fmt: skip
+    assert found.metadata["holdout_errors"] == {
+        k: v for k, v in found.metadata["learning_curve"][-1].items() if k != "frames"
+    }
     assert np.isfinite(found.predict(frames[:2].geometries).energies).all()
 
 
@@ -156,8 +157,10 @@ def test_an_interrupted_fit_knows_the_compositions_that_it_has_read_only(frames,
     parts = split(12, 10, 0)
     last = parts.train[-1]
     water = frames[0]._replace(
-        numbers=np.array([8, 1, 1]), positions=np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]),
-        energy=-2078.0, forces=np.zeros((3, 3)),
+        numbers=np.array([8, 1, 1]),
+        positions=np.array([[0.0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]),
+        energy=-2078.0,
+        forces=np.zeros((3, 3)),
     )
     data = Frames(tuple(water if i == last else frames[i] for i in range(12)))
     true_rows = job.rows

@@ -34,11 +34,15 @@ def test_values_that_cannot_be_meant_are_refused_by_name(name, value):
 def test_numbers_of_numpy_become_plain_ones():
     found = Options.build(
         {
-            "cutoff": np.float32(4.5), "holdout": np.float64(0.25), "memory": np.int64(2), "seed": np.uint8(7),
-            "smoothness": np.array([1.0, 2.0], dtype=np.float32), "regularisation": np.array(1e-3),
+            "cutoff": np.float32(4.5),
+            "holdout": np.float64(0.25),
+            "memory": np.int64(2),
+            "seed": np.uint8(7),
+            "smoothness": np.array([1.0, 2.0], dtype=np.float32),
+            "regularisation": np.array(1e-3),
             "progress": np.bool_(False),
         }
-    )  # fmt: skip
+    )
     kinds = {"cutoff": float, "holdout": float, "memory": float, "seed": int, "progress": bool}
     assert all(type(getattr(found, name)) is kind for name, kind in kinds.items())
     assert found.smoothness == (1.0, 2.0) and found.regularisation == (1e-3,)

@@ -176,8 +176,12 @@ def test_qr_and_dual_are_one_solution_however_many_rows_and_chunks(columns, chun
 def test_without_regularisation_a_singular_problem_has_no_solution():
     for solver in ("primal", "qr"):
         equations = Equations(np.zeros(2, dtype=int), solver)
-        equations.add(Rows(np.zeros((1, 2)), np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])), np.zeros(1),
-                      np.zeros((1, 3)), np.ones((1, 1)))  # fmt: skip
+        equations.add(
+            Rows(np.zeros((1, 2)), np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])),
+            np.zeros(1),
+            np.zeros((1, 3)),
+            np.ones((1, 1)),
+        )
         assert np.isnan(next(equations.solve([0.0])).weights).all()
 
 

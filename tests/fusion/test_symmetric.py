@@ -174,10 +174,12 @@ def test_maps_to_and_from_the_full_basis_are_lossless_and_fit_real_values():
     basis = symmetric_basis("0e+1o+2e", 3, "1o")
     rng = np.random.default_rng(5)
     state = [rng.standard_normal(label.dim) for label in basis.labels]
-    by_tensor = lambda wrap: np.array([  # noqa: E731
-        np.einsum("abcm,a,b,c->m", wrap(dense_tensor(p.diagram)), *(wrap(state[q]) for q in p.parts))
-        for p in basis.full
-    ]).T  # fmt: skip
+
+    def by_tensor(wrap):
+        states = [[wrap(state[q]) for q in p.parts] for p in basis.full]
+        tensors = [wrap(dense_tensor(p.diagram)) for p in basis.full]
+        return np.array([np.einsum("abcm,a,b,c->m", C, *legs) for C, legs in zip(tensors, states)]).T
+
     full, size, u = by_tensor(lambda x: x), by_tensor(np.abs), 2.0**-53
     k = max(np.prod([label.dim for label in p.diagram.legs]) for p in basis.full) + 4  # sum, three products, rounded C
     reduced, M = basis.to_reduced(full), np.abs(basis.matrix(np.float64))

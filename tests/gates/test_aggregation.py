@@ -56,11 +56,7 @@ def leg_labels():
 
 
 def labels():
-    return [
-        ((p1, p2), (q1, q2))
-        for (p1, q1, a), (p2, q2, b) in pairs(leg_labels(), leg_labels())
-        for _ in a * b
-    ]
+    return [((p1, p2), (q1, q2)) for (p1, q1, a), (p2, q2, b) in pairs(leg_labels(), leg_labels()) for _ in a * b]
 
 
 def oracle(magnitude):

@@ -76,9 +76,7 @@ def test_vjp_jvp_is_the_symmetric_second_derivative():
         forms.append(sum(np.sum(bars_dot[name] * other[name]) for name in ("x", "y")))
     x, y, g = values["x"], values["y"], bars["z"]
     mixed = u["x"] * v["y"] + u["y"] * v["x"]
-    expected = np.sum(
-        g * (24 * y**3 * u["x"] * v["x"] + 72 * x * y**2 * mixed + 72 * x**2 * y * u["y"] * v["y"])
-    )
+    expected = np.sum(g * (24 * y**3 * u["x"] * v["x"] + 72 * x * y**2 * mixed + 72 * x**2 * y * u["y"] * v["y"]))
     assert forms[0] == forms[1] == expected
 
 

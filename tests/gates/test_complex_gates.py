@@ -33,8 +33,12 @@ def setting(gate, dtype, basis):
     rng = np.random.default_rng(3)
     edges, zero = Edges.build(np.zeros(N, int), np.arange(N), 1, N), np.zeros(1, dtype=np.uintp)
     batch = {"all": edges, "directed": edges, "centre": edges, "kind": zero, "shared": zero}
-    leaves = {"psi": random_like(np.zeros((N, PSI.dim), dtype), rng), "r_child": rng.standard_normal((N, 3)),
-              "r_parent": np.zeros((1, 3)), **draw(builder.parameters, 5, dtype)}  # fmt: skip
+    leaves = {
+        "psi": random_like(np.zeros((N, PSI.dim), dtype), rng),
+        "r_child": rng.standard_normal((N, 3)),
+        "r_parent": np.zeros((1, 3)),
+        **draw(builder.parameters, 5, dtype),
+    }
     chain = builder.chain()
     return chain, output, chain.forward(leaves, batch), batch, [n for n in leaves if n != "r_parent"], rng
 

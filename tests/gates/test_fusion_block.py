@@ -172,9 +172,11 @@ def residuals(net, gauge, q, inversion):
     return [
         name
         for name, tau in net.irreps.items()
-        if any(flatten(transform(unflatten(tau, x), lambda l: monomial_D(l, q), inversion)) != y
-               for x, y in zip(before[name], after[name], strict=True))
-    ]  # fmt: skip
+        if any(
+            flatten(transform(unflatten(tau, x), lambda l: monomial_D(l, q), inversion)) != y
+            for x, y in zip(before[name], after[name], strict=True)
+        )
+    ]
 
 
 @pytest.mark.parametrize(("q", "inversion"), [((2, 1, 0, 0), False), ((1, -2, 3, 1), True)])
@@ -186,8 +188,10 @@ def test_every_state_is_covariant_over_gaussian_rationals(tying, q, inversion):
 @pytest.mark.parametrize("tying", TYINGS)
 def test_a_wrong_coupling_of_one_vertex_is_caught(tying):
     def coupling(l1, l2, l):
-        return [(a, b, m, c * (1 + Fraction((l1, l2, l, m) == (1, 1, 0, 0) and a == 0, 10**9)))
-                for a, b, m, c in MONOMIAL.coupling(l1, l2, l)]  # fmt: skip
+        return [
+            (a, b, m, c * (1 + Fraction((l1, l2, l, m) == (1, 1, 0, 0) and a == 0, 10**9)))
+            for a, b, m, c in MONOMIAL.coupling(l1, l2, l)
+        ]
 
     wrong = Gauge("wrong", coupling, MONOMIAL.harmonic, MONOMIAL.vector)
     assert residuals(network(tying), wrong, (2, 1, 0, 0), False)
@@ -253,8 +257,14 @@ def test_weight_gradient_of_a_force_loss_is_the_slope(tying):
     moves = {k: rng.standard_normal(a.shape) for k, a in net.parameters.items()}
     slope, errors = sum(np.sum(gradient[k] * moves[k]) for k in moves), []
     for h in (1e-3, 5e-4):
-        ends = [loss(*net.with_parameters({k: a + s * h * moves[k] for k, a in net.parameters.items()})
-                     .energy_and_forces(graph))[0] for s in (1, -1)]  # fmt: skip
+        ends = [
+            loss(
+                *net.with_parameters({k: a + s * h * moves[k] for k, a in net.parameters.items()}).energy_and_forces(
+                    graph
+                )
+            )[0]
+            for s in (1, -1)
+        ]
         errors.append(abs((ends[0] - ends[1]) / (2 * h) - slope))
     assert errors[1] < errors[0] / 3.5 and errors[1] < 1e-2 * abs(slope)
 
@@ -311,8 +321,27 @@ def test_bad_trees_labels_and_sizes_are_named():
         block_on(["a"] * 12, FusionBlock(("0e",), left_comb(12)))
 
 
-HOSTILE = (None, "x", 5, -1, 2.5, True, [], (), {}, ("0e", 1), ["0e", "0e"], np.nan, object(), np.int8(2), ((0, 1), 2),
-           [[0, 1], [2]], ("1o",), "diagonal", 10**30)  # fmt: skip
+HOSTILE = (
+    None,
+    "x",
+    5,
+    -1,
+    2.5,
+    True,
+    [],
+    (),
+    {},
+    ("0e", 1),
+    ["0e", "0e"],
+    np.nan,
+    object(),
+    np.int8(2),
+    ((0, 1), 2),
+    [[0, 1], [2]],
+    ("1o",),
+    "diagonal",
+    10**30,
+)
 
 
 @pytest.mark.parametrize("field", ["keep", "tree", "bond", "weights", "reduced"])

@@ -98,9 +98,7 @@ def test_product_of_legs_is_the_definition(legs):
         found = []
         for gauge, size in ((exact, lambda a: a), (absolute, np.abs)):
             number = np.vectorize(mpmath.mpf, otypes=[object])
-            each = [
-                Child(list(number(size(r[i]))), unflatten(small, list(number(size(psi[i]))))) for i in range(2)
-            ]
+            each = [Child(list(number(size(r[i]))), unflatten(small, list(number(size(psi[i]))))) for i in range(2)]
             keep = [part.irrep for part in Irreps("0e + 1o")]
             found.append(_legs(each, legs, gauge, inverse_power(2), keep))
     check(computed, *found, legs * K_LEG + (legs - 1) * (3 * small.dim * 4**legs))

@@ -20,18 +20,68 @@ from nbody_ref.ops.radial import Bessel, InversePowers
 RADIAL = InversePowers((0, 2))
 LEG = Directed(RADIAL, 2, (0, 2), "norm", ("0e", "2e"), 2, 1, 1.5, 0)
 TERMS = (
-    Bare("centre", 2, 0), LEG, Product((LEG, Bare(mul=2)), ("0e", "1o"), 1, "channelwise", 3, True),
-    Pairs(RADIAL, 1, (1,), "norm", ("0e",), 0), Fusion((LEG, LEG), FusionBlock(("0e",), (0, 1), 1, "diagonal"), True),
-    Correlations(Directed(RADIAL, 2), 3, 4), Aggregation(1, 1, 0, 2, ("0e", "1o"), 500, 0),
-)  # fmt: skip
+    Bare("centre", 2, 0),
+    LEG,
+    Product((LEG, Bare(mul=2)), ("0e", "1o"), 1, "channelwise", 3, True),
+    Pairs(RADIAL, 1, (1,), "norm", ("0e",), 0),
+    Fusion((LEG, LEG), FusionBlock(("0e",), (0, 1), 1, "diagonal"), True),
+    Correlations(Directed(RADIAL, 2), 3, 4),
+    Aggregation(1, 1, 0, 2, ("0e", "1o"), 500, 0),
+)
 BLOCK = FusionBlock(("0e", "1o"), (0, 1), 2, "mixed")
 GATE = Gate((Bare(), LEG), "2x0e")
 HOSTILE = (
-    None, "x", "", "0e", 5, -1, 0, 2.5, 1.0, True, np.nan, np.inf, -np.inf, 1j, [], (), {}, {"0e": 1}, {1, 2}, [1, 1],
-    (1.5,), ("centre",), ("0e", "0e"), (0, 1), [[0, 1], 2], object(), print, RADIAL, Bessel, LEG, (LEG,) * 9, BLOCK,
-    np.int8(3), np.uint8(0), np.float32(1.5), np.float64("nan"), np.bool_(True), np.ones(2), np.arange(2), np.array(3),
-    np.str_("all"), b"all", 10**30, -(10**30), 1e300, Fraction(1, 2), math.pi, Irrep(1, -1), (Irrep(0, 1),), range(2),
-)  # fmt: skip
+    None,
+    "x",
+    "",
+    "0e",
+    5,
+    -1,
+    0,
+    2.5,
+    1.0,
+    True,
+    np.nan,
+    np.inf,
+    -np.inf,
+    1j,
+    [],
+    (),
+    {},
+    {"0e": 1},
+    {1, 2},
+    [1, 1],
+    (1.5,),
+    ("centre",),
+    ("0e", "0e"),
+    (0, 1),
+    [[0, 1], 2],
+    object(),
+    print,
+    RADIAL,
+    Bessel,
+    LEG,
+    (LEG,) * 9,
+    BLOCK,
+    np.int8(3),
+    np.uint8(0),
+    np.float32(1.5),
+    np.float64("nan"),
+    np.bool_(True),
+    np.ones(2),
+    np.arange(2),
+    np.array(3),
+    np.str_("all"),
+    b"all",
+    10**30,
+    -(10**30),
+    1e300,
+    Fraction(1, 2),
+    math.pi,
+    Irrep(1, -1),
+    (Irrep(0, 1),),
+    range(2),
+)
 
 
 def plain(value):
@@ -71,9 +121,20 @@ def test_whatever_is_passed_the_answer_is_a_plain_term_or_an_error_of_the_packag
 
 
 NUMBERS = {
-    "mul": 1, "level": 0, "lmax": 2, "mixed_lmax": 0, "bond": 0, "total": 0, "order": 2, "degree": 0,
-    "P": 0, "Q": 0, "S": 0, "children": 1, "max_dim": 1,
-}  # fmt: skip
+    "mul": 1,
+    "level": 0,
+    "lmax": 2,
+    "mixed_lmax": 0,
+    "bond": 0,
+    "total": 0,
+    "order": 2,
+    "degree": 0,
+    "P": 0,
+    "Q": 0,
+    "S": 0,
+    "children": 1,
+    "max_dim": 1,
+}
 
 
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: type(term).__name__)
@@ -99,9 +160,14 @@ def test_a_term_without_the_check_would_be_seen(monkeypatch):
 def test_terms_in_numbers_of_numpy_are_equal_to_those_of_python():
     ours = Directed(Bessel(2, 5.0), 2, (0, 2), keep=("0e",), mul=3, mixed_lmax=1, smoothness=1.5)
     theirs = Directed(
-        Bessel(np.int8(2), np.float32(5.0)), np.uint8(2), [np.int8(0), np.int64(2)], keep=[Irrep(0, 1)],
-        mul=np.int16(3), mixed_lmax=np.int32(1), smoothness=np.float32(1.5),
-    )  # fmt: skip
+        Bessel(np.int8(2), np.float32(5.0)),
+        np.uint8(2),
+        [np.int8(0), np.int64(2)],
+        keep=[Irrep(0, 1)],
+        mul=np.int16(3),
+        mixed_lmax=np.int32(1),
+        smoothness=np.float32(1.5),
+    )
     assert ours == theirs and hash(ours) == hash(theirs)
     assert json.dumps(described(theirs)) == json.dumps(described(ours))
 
@@ -141,13 +207,17 @@ def test_doors_of_the_gates_answer_anything_with_a_value_or_an_error_of_the_pack
     small = [wrong for wrong in HOSTILE if not (isinstance(wrong, int) and wrong > 9)]
     for wrong in small:
         for door, arguments in (
-            (zeroth_order, ("1x0e",)), (first_order, ("1x0e", (0, 1))), (relative, ("1x0e", (0, 1))),
-            (leg_type, ("1x0e", 1, 1, 1)), (aggregation_type, ("1x0e", 1, 1, 0, 2)),
-            (program, (Gate((Bare(),)), "1x0e", 1, "float64", "real")), (fragments, ((0, 1), ["1x0e", "1x1o"], "1o")),
+            (zeroth_order, ("1x0e",)),
+            (first_order, ("1x0e", (0, 1))),
+            (relative, ("1x0e", (0, 1))),
+            (leg_type, ("1x0e", 1, 1, 1)),
+            (aggregation_type, ("1x0e", 1, 1, 0, 2)),
+            (program, (Gate((Bare(),)), "1x0e", 1, "float64", "real")),
+            (fragments, ((0, 1), ["1x0e", "1x1o"], "1o")),
             (matrix, (["1x0e", "1x1o"], (0, 1), (1, 0), "1o", "real")),
             (first_order_weights, ("1x0e", "0e", np.ones((1, 1)), 1, "real")),
             (relative_weights, ("1x0e", "1o", np.ones((1, 1)), 1, "real")),
-        ):  # fmt: skip
+        ):
             for i in range(len(arguments)):
                 answer(door, *arguments[:i], wrong, *arguments[i + 1 :])
 

@@ -30,8 +30,10 @@ K = 2 * (27 + 40)
 def networks(dtype="float64", basis="real"):
     """Every gate once: on neighbourhoods (10) and products of three legs, then (12); on a scheme (6), then (11)."""
     first = Gate((*zeroth_order("").terms, Bare("centre"), Product((LEG,) * 3, ("0e", "1o"))), "2x0e + 2x1o")
-    second = Gate((*relative("1x0e + 1x1o + 1x2e", (0, 3)).terms, Pairs(InversePowers((2,)), 2, keep=("1o",))),
-                  "1x0e + 1x1o + 1x2e")  # fmt: skip
+    second = Gate(
+        (*relative("1x0e + 1x1o + 1x2e", (0, 3)).terms, Pairs(InversePowers((2,)), 2, keep=("1o",))),
+        "1x0e + 1x1o + 1x2e",
+    )
     spec = Spec((1, 8), 4.0, (first, second, Gate((Bare(),))), dtype, basis=basis)
     pair = Gate((Aggregation(1, 1, 0, 2, keep=("0e", "1o", "2e")),), "1x0e + 1x1o + 1x2e")
     out = "1x0e + 2x1o + 1x1e"
@@ -125,8 +127,13 @@ def law(net, positions):
         ring["r"] = np.vectorize(mpmath.mpf, otypes=[object])(positions).tolist()
         exact = run(net.chain, ring, batch, lambda normalization: gauge_of(net.spec.basis, normalization))[net.root]
         values = net.chain.forward(leaves, batch)
-        error = np.array([[abs(mpmath.mpmathify(complex(a)) - b) for a, b in zip(x, y)] for x, y in zip(
-            values[net.root].tolist(), exact)], dtype=float)  # fmt: skip
+        error = np.array(
+            [
+                [abs(mpmath.mpmathify(complex(a)) - b) for a, b in zip(x, y)]
+                for x, y in zip(values[net.root].tolist(), exact)
+            ],
+            dtype=float,
+        )
     worst = 0.0
     for i in range(net.irreps_out.dim):
         seed = np.zeros_like(values[net.root])

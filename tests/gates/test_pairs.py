@@ -133,13 +133,7 @@ def test_pairs_are_all_ordered_pairs_of_different_children_of_one_parent():
     found = {
         (int(parents.receivers[slot]), int(child[slot]), int(i)) for slot, i in zip(pairs.receivers, pairs.senders)
     }
-    wanted = {
-        (parent, j, i)
-        for parent, kids in ((0, (1, 3, 0)), (2, (3, 2)))
-        for j in kids
-        for i in kids
-        if i != j
-    }
+    wanted = {(parent, j, i) for parent, kids in ((0, (1, 3, 0)), (2, (3, 2))) for j in kids for i in kids if i != j}
     assert found == wanted and pairs.n_edges == len(wanted)
 
 

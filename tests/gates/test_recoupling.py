@@ -171,6 +171,6 @@ def test_recoupling_matrices_are_orthogonal(irrep, basis):
 
 
 def test_types_of_so3_recouple_too():
-    assert len(recoupling.first_order_matrix("1x0 + 1x1", "1")) == len(recoupling.fragments(
-        recoupling.LEGS, ["1x0 + 1x1"] * 2 + ["1x1"] * 2, "1"
-    ))  # fmt: skip
+    assert len(recoupling.first_order_matrix("1x0 + 1x1", "1")) == len(
+        recoupling.fragments(recoupling.LEGS, ["1x0 + 1x1"] * 2 + ["1x1"] * 2, "1")
+    )

@@ -97,8 +97,9 @@ def tensor(r):
     a, b = r.sum(axis=0), ((r**2).sum(axis=1)[:, None] * r).sum(axis=0)
     t = (np.outer(a, b) + np.outer(b, a)) / 2
     x, y, z = range(3)
-    return np.array([2 * t[x, y], 2 * t[y, z], (2 * t[z, z] - t[x, x] - t[y, y]) / np.sqrt(3), 2 * t[x, z],
-                     t[x, x] - t[y, y]])  # fmt: skip
+    return np.array(
+        [2 * t[x, y], 2 * t[y, z], (2 * t[z, z] - t[x, x] - t[y, y]) / np.sqrt(3), 2 * t[x, z], t[x, x] - t[y, y]]
+    )
 
 
 @pytest.mark.parametrize(("target", "keep", "powers"), [(vector, "1o", (1, 2)), (tensor, "2e", (1, 3))])

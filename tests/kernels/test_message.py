@@ -40,9 +40,21 @@ def test_ranges_of_senders_add_up_bit_by_bit():
     scratch = panels(*arrays.sizes[[5, 5]], 9 * 32, *arrays.sizes[[8, 8, 7, 7, 2]])
     for first, last in ((3, 5), (0, 3)):
         message_adjoint(
-            tuple(bar.reshape(-1) for bar in bars), flat, flat, (True,) * 3, (False,) * 4, False,
-            edges.receivers, edges.t_ptr, edges.t_edge, np.uintp(first), np.uintp(last), arrays, scratch, 0.0,
-        )  # fmt: skip
+            tuple(bar.reshape(-1) for bar in bars),
+            flat,
+            flat,
+            (True,) * 3,
+            (False,) * 4,
+            False,
+            edges.receivers,
+            edges.t_ptr,
+            edges.t_edge,
+            np.uintp(first),
+            np.uintp(last),
+            arrays,
+            scratch,
+            0.0,
+        )
     assert all((bar == wanted).all() for bar, wanted in zip(bars, whole, strict=True))
     assert not any(sink.any() for sink in (scratch[4], scratch[6], scratch[7]))
 

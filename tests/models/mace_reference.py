@@ -28,16 +28,42 @@ METHANOL = [
 FRAMES = [(METHANOL, NUMBERS), (METHANOL[1:4], NUMBERS[1:4])]
 
 MODELS = {
-    "defaults in small": {"hidden": "4x0e + 4x1o", "lmax": 3, "correlation": [3, 3], "residual": [False, True],
-                          "scale": 0.83, "shift": -0.31},
-    "three layers, degree 2, residual": {"hidden": "2x0e + 2x1o + 2x2e", "lmax": 2, "correlation": [2, 3, 1],
-                                         "residual": [True, True, True], "scale": 1.7, "shift": 0.2},
+    "defaults in small": {
+        "hidden": "4x0e + 4x1o",
+        "lmax": 3,
+        "correlation": [3, 3],
+        "residual": [False, True],
+        "scale": 0.83,
+        "shift": -0.31,
+    },
+    "three layers, degree 2, residual": {
+        "hidden": "2x0e + 2x1o + 2x2e",
+        "lmax": 2,
+        "correlation": [2, 3, 1],
+        "residual": [True, True, True],
+        "scale": 1.7,
+        "shift": 0.2,
+    },
     "scalars, no residual, no scale": {"hidden": "3x0e", "lmax": 3, "correlation": [3, 2], "residual": [False, False]},
-    "one layer": {"hidden": "3x0e + 3x1o", "lmax": 2, "correlation": [3], "residual": [False], "scale": 0.5,
-                  "shift": 1.0},
-}  # fmt: skip
-FIXED = {"species": [1, 6, 8], "cutoff": 3.5, "n_radial": 5, "p": 5, "radial_mlp": [7, 6], "readout": 5,
-         "neighbours": 3.25, "energies": [-1.5, -2.25, -3.0]}  # fmt: skip
+    "one layer": {
+        "hidden": "3x0e + 3x1o",
+        "lmax": 2,
+        "correlation": [3],
+        "residual": [False],
+        "scale": 0.5,
+        "shift": 1.0,
+    },
+}
+FIXED = {
+    "species": [1, 6, 8],
+    "cutoff": 3.5,
+    "n_radial": 5,
+    "p": 5,
+    "radial_mlp": [7, 6],
+    "readout": 5,
+    "neighbours": 3.25,
+    "energies": [-1.5, -2.25, -3.0],
+}
 REDUCED = False  # couplings of cuEquivariance, if that is installed
 MORE = {}  # further options of mace-torch
 
@@ -60,14 +86,24 @@ def torch_model(config):
     kinds = {False: blocks.RealAgnosticInteractionBlock, True: blocks.RealAgnosticResidualInteractionBlock}
     residual, layers = config["residual"], len(config["correlation"])
     options = {
-        "r_max": config["cutoff"], "num_bessel": config["n_radial"], "num_polynomial_cutoff": config["p"],
-        "max_ell": config["lmax"], "interaction_cls_first": kinds[residual[0]],
-        "interaction_cls": kinds[residual[-1]], "num_interactions": layers, "num_elements": len(config["species"]),
-        "hidden_irreps": o3.Irreps(config["hidden"]), "MLP_irreps": o3.Irreps(f"{config['readout']}x0e"),
-        "atomic_energies": np.array(config["energies"]), "avg_num_neighbors": config["neighbours"],
-        "atomic_numbers": config["species"], "correlation": config["correlation"],
-        "gate": torch.nn.functional.silu, "radial_MLP": config["radial_mlp"], "use_reduced_cg": REDUCED,
-    } | MORE  # fmt: skip
+        "r_max": config["cutoff"],
+        "num_bessel": config["n_radial"],
+        "num_polynomial_cutoff": config["p"],
+        "max_ell": config["lmax"],
+        "interaction_cls_first": kinds[residual[0]],
+        "interaction_cls": kinds[residual[-1]],
+        "num_interactions": layers,
+        "num_elements": len(config["species"]),
+        "hidden_irreps": o3.Irreps(config["hidden"]),
+        "MLP_irreps": o3.Irreps(f"{config['readout']}x0e"),
+        "atomic_energies": np.array(config["energies"]),
+        "avg_num_neighbors": config["neighbours"],
+        "atomic_numbers": config["species"],
+        "correlation": config["correlation"],
+        "gate": torch.nn.functional.silu,
+        "radial_MLP": config["radial_mlp"],
+        "use_reduced_cg": REDUCED,
+    } | MORE
     if "scale" in config:
         scaled = {"atomic_inter_scale": config["scale"], "atomic_inter_shift": config["shift"]}
         return models.ScaleShiftMACE(**scaled, **options)
@@ -88,10 +124,15 @@ def torch_batch(config, frames):
     ptr = np.concatenate([[0], np.cumsum([len(z) for _, z in frames])])
     zero = torch.zeros(edges.shape[1], 3)
     return {
-        "positions": torch.tensor(positions), "node_attrs": torch.tensor(1.0 * (numbers[:, None] == species)),
-        "edge_index": torch.tensor(edges), "shifts": zero, "unit_shifts": zero,
-        "cell": torch.zeros(3 * len(frames), 3), "batch": torch.tensor(frame), "ptr": torch.tensor(ptr),
-    }  # fmt: skip
+        "positions": torch.tensor(positions),
+        "node_attrs": torch.tensor(1.0 * (numbers[:, None] == species)),
+        "edge_index": torch.tensor(edges),
+        "shifts": zero,
+        "unit_shifts": zero,
+        "cell": torch.zeros(3 * len(frames), 3),
+        "batch": torch.tensor(frame),
+        "ptr": torch.tensor(ptr),
+    }
 
 
 def torch_results(model, config, frames, a, b):
@@ -128,9 +169,12 @@ def compute():
         energies, forces, gradients = torch_results(model, config, FRAMES, a, b)
         pairs = enumerate(gradients.items())
         found["models"][name] = {
-            "config": config, "silu_factor": act.cst, "energies": energies.tolist(), "forces": forces.tolist(),
+            "config": config,
+            "silu_factor": act.cst,
+            "energies": energies.tolist(),
+            "forces": forces.tolist(),
             "gradients": {n: float((g * pattern(g.shape, k + 3)).sum()) for k, (n, g) in pairs},
-        }  # fmt: skip
+        }
     return found
 
 

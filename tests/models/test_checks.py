@@ -12,9 +12,35 @@ from nbody_ref.models.nequip import NequIPSpec
 
 SPECS = [NequIPSpec((1, 8), 4.0), CormorantSpec((1, 8), 4.0, fusion=(("centre", "neighbours"),), fusion_bond=1)]
 HOSTILE = (
-    None, "x", "", 5, -1, 0, 2.5, True, np.nan, np.inf, 1j, [], (), {}, [1, 1], (1.5,), ("centre",), object(), print,
-    np.int8(3), np.float32(1.5), np.ones(2), 10**30, [[1]], [[[1], [2]]], "2x0e + 3x0e", "3x1o", "1x0",
-)  # fmt: skip
+    None,
+    "x",
+    "",
+    5,
+    -1,
+    0,
+    2.5,
+    True,
+    np.nan,
+    np.inf,
+    1j,
+    [],
+    (),
+    {},
+    [1, 1],
+    (1.5,),
+    ("centre",),
+    object(),
+    print,
+    np.int8(3),
+    np.float32(1.5),
+    np.ones(2),
+    10**30,
+    [[1]],
+    [[[1], [2]]],
+    "2x0e + 3x0e",
+    "3x1o",
+    "1x0",
+)
 
 
 @pytest.mark.parametrize("field", range(20))

@@ -44,8 +44,12 @@ def harmonics(r, l):
 
 def channelwise(a, b, lmax):
     """All (l1, l2) -> l of two states, l1 outer; states are lists of (l, (2l + 1, n)), results likewise."""
-    return [(l, np.einsum("abm,an,bn->mn", coupling(l1, l2, l), x, y))
-            for l1, x in a for l2, y in b for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1)]  # fmt: skip
+    return [
+        (l, np.einsum("abm,an,bn->mn", coupling(l1, l2, l), x, y))
+        for l1, x in a
+        for l2, y in b
+        for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1)
+    ]
 
 
 def bilinear(x, y):
@@ -73,8 +77,11 @@ def energy_by_equations(model, positions, numbers):
                 continue
             r = np.linalg.norm(positions[i] - positions[j])
             mask = 1 / (1 + np.exp(-(a - r) / b))
-            f = [(r**-k * np.sin(2 * np.pi * s_n[q] * r + phi[q]) if i != j else 0.0)
-                 for q in range(len(s_n)) for k in range(spec.n_powers + 1)]  # fmt: skip
+            f = [
+                (r**-k * np.sin(2 * np.pi * s_n[q] * r + phi[q]) if i != j else 0.0)
+                for q in range(len(s_n))
+                for k in range(spec.n_powers + 1)
+            ]
             R = np.array(f[::2]) + 1j * np.array(f[1::2])
             d = np.concatenate([bilinear(x, y) for (_, x), (_, y) in zip(psi[i], psi[j], strict=True)])
             for l in range(spec.lmax_edge + 1):
@@ -86,8 +93,10 @@ def energy_by_equations(model, positions, numbers):
             for j in range(N):
                 if (i, j, 0) not in g:
                     continue
-                G = [(l, np.outer(harmonics(positions[i] - positions[j], l), g[i, j, l]))
-                     for l in range(spec.lmax_edge + 1)]  # fmt: skip
+                G = [
+                    (l, np.outer(harmonics(positions[i] - positions[j], l), g[i, j, l]))
+                    for l in range(spec.lmax_edge + 1)
+                ]
                 for k, (l, x) in enumerate(channelwise(G, psi[j], spec.lmax)):
                     ag[k] = (l, ag[k][1] + x if k in ag else x)
             stacked = [*ag.values(), *psi[i], *channelwise(psi[i], psi[i], spec.lmax)]
@@ -100,8 +109,12 @@ def energy_by_equations(model, positions, numbers):
         psi = new_psi
         for i in range(N):
             scalars[i] += [value for c in range(n) for value in (psi[i][0][1][0, c].real, psi[i][0][1][0, c].imag)]
-            scalars[i] += [value for _, x in psi[i] for c in range(n)
-                           for value in (bilinear(x, x)[c].real, (abs(x[:, c]) ** 2).sum())]  # fmt: skip
+            scalars[i] += [
+                value
+                for _, x in psi[i]
+                for c in range(n)
+                for value in (bilinear(x, x)[c].real, (abs(x[:, c]) ** 2).sum())
+            ]
     shift = [W["shift"][spec.species.index(number), 0] for number in numbers]
     return spec.scale * sum(np.dot(x, W["readout"][0]) for x in scalars) + sum(shift)
 
@@ -189,9 +202,15 @@ def residuals(spec, gauge, q, inversion):
     points = rational_points(3)
     before, after = (exact_run(model, chain, r, gauge) for r in (points, [rotate(r, q, inversion) for r in points]))
     assert any(x for row in before[last] for x in row)
-    return [name for name, tau in types.items() if name in before and any(
-        flatten(transform(unflatten(tau, x), lambda l: monomial_D(l, q), inversion and tau.has_parity)) != y
-        for x, y in zip(before[name], after[name], strict=True))]  # fmt: skip
+    return [
+        name
+        for name, tau in types.items()
+        if name in before
+        and any(
+            flatten(transform(unflatten(tau, x), lambda l: monomial_D(l, q), inversion and tau.has_parity)) != y
+            for x, y in zip(before[name], after[name], strict=True)
+        )
+    ]
 
 
 @pytest.mark.parametrize("name", RING)

@@ -19,8 +19,18 @@ from nbody_ref.models.mace_paths import published_paths, symmetric
 from nbody_ref.tables import clebsch_gordan
 
 U_ROUND = 2.0**-53
-SPEC = MaceSpec((1, 6, 8), 4.0, hidden="2x0e + 2x1o", lmax=2, correlation=(3, 2), n_radial=3, radial_mlp=(5,),
-                readout=3, neighbours=2.5, energies=(-1.0, -2.0, -3.0))  # fmt: skip
+SPEC = MaceSpec(
+    (1, 6, 8),
+    4.0,
+    hidden="2x0e + 2x1o",
+    lmax=2,
+    correlation=(3, 2),
+    n_radial=3,
+    radial_mlp=(5,),
+    readout=3,
+    neighbours=2.5,
+    energies=(-1.0, -2.0, -3.0),
+)
 CONFIG = {k: v for k, v in SPEC.to_dict().items() if k not in ("model", "dtype", "product", "tree", "convention")}
 FRAMES = [(np.array([[0, 0, 0], [1.1, 0.1, 0], [0, 1.2, 0.2], [0.3, 0.1, 1.3]]), np.array([6, 1, 8, 1]))]
 

@@ -89,8 +89,9 @@ def differences(model, torch_one, config):
     found, found_forces = model.energy_and_forces(graph)
     gradient = model.weight_gradient(graph, a, b)
     largest = max(abs(g).max() for g in gradients.values())
-    of_weights = max(abs(gradient[n] - g).max() / max(abs(g).max(), 1e-3 * largest) for n, g in gradients.items()
-                     if n in gradient)  # fmt: skip
+    of_weights = max(
+        abs(gradient[n] - g).max() / max(abs(g).max(), 1e-3 * largest) for n, g in gradients.items() if n in gradient
+    )
     return (
         abs(found - energies).max() / abs(energies).max(),
         abs(found_forces - forces).max() / abs(forces).max(),

@@ -58,8 +58,14 @@ def test_paths_of_messages_are_sorted_by_their_result():
     table = maps.message_table(Irreps("4x0e + 4x1o"), Irreps("4x0e + 4x1o + 4x2e"), 2)
     found = [(part, l2, str(irrep)) for part, l2, irrep in table.paths]
     assert found == [
-        (0, 0, "0e"), (1, 1, "0e"), (0, 1, "1o"), (1, 0, "1o"), (1, 2, "1o"), (0, 2, "2e"), (1, 1, "2e"),
-    ]  # fmt: skip
+        (0, 0, "0e"),
+        (1, 1, "0e"),
+        (0, 1, "1o"),
+        (1, 0, "1o"),
+        (1, 2, "1o"),
+        (0, 2, "2e"),
+        (1, 1, "2e"),
+    ]
     assert maps.path_signs(table, MACE) == [1, 1, -1, 1, -1, 1, -1]  # (-1)^l2, and -1 for 1 x 1 -> 0 and 1 x 2 -> 1
 
 
@@ -95,8 +101,10 @@ def test_contraction_map_keeps_the_weighted_sum_of_all_published_paths(root):
 def terms_sizes(messages, terms, x, root):
     """Sum of |C x x x| of every term, (states, terms, components, channels)."""
     found = np.zeros((len(x), len(terms), root.dim, 2))
-    parts = [x[:, o : o + part.dim].reshape(len(x), part.irrep.dim, 2)
-             for o, part in zip(messages.offsets, messages, strict=True)]  # fmt: skip
+    parts = [
+        x[:, o : o + part.dim].reshape(len(x), part.irrep.dim, 2)
+        for o, part in zip(messages.offsets, messages, strict=True)
+    ]
     for k, term in enumerate(terms):
         legs = [abs(parts[p]) for _, p in term.sources]
         found[:, k] = np.einsum("abcm,nax,nbx,ncx->nmx", abs(dense_tensor(term.diagram)), *legs)

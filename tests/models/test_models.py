@@ -41,8 +41,9 @@ def tensor_field_network():
     )
     model = nequip.NequIP(spec, seed=1)
     rng = np.random.default_rng(0)  # biases start at zero
-    return model.with_parameters({k: 0.1 * rng.standard_normal(a.shape) for k, a in model.parameters.items()
-                                  if k.endswith("bias")})  # fmt: skip
+    return model.with_parameters(
+        {k: 0.1 * rng.standard_normal(a.shape) for k, a in model.parameters.items() if k.endswith("bias")}
+    )
 
 
 def cormorant_of(**others):
@@ -163,8 +164,10 @@ def test_weight_gradient_of_a_force_loss_is_the_slope(model):
         return (de**2).sum() + (df**2).sum(), 2 * de, 2 * df
 
     gradient = model.loss_gradient(graph, loss)[1]
-    moves = {k: rng.standard_normal(a.shape) + (1j * rng.standard_normal(a.shape) if a.dtype.kind == "c" else 0)
-             for k, a in model.parameters.items()}  # fmt: skip
+    moves = {
+        k: rng.standard_normal(a.shape) + (1j * rng.standard_normal(a.shape) if a.dtype.kind == "c" else 0)
+        for k, a in model.parameters.items()
+    }
     slope = sum(np.sum(gradient[k] * moves[k]).real for k in moves)
     errors = []
     for h in (4e-4, 2e-4):

@@ -56,8 +56,10 @@ def test_wrong_descriptions_are_named():
 def test_float32_runs_through_the_same_program():
     spec = NequIPSpec((1, 8), 4.0, "4x0e + 2x1o", n_layers=1)
     double = NequIP(spec, seed=2)
-    single = NequIP(NequIPSpec(**{**vars(spec), "dtype": "float32"}), {k: a.astype(np.float32) for k, a in
-                                                                       double.parameters.items()})  # fmt: skip
+    single = NequIP(
+        NequIPSpec(**{**vars(spec), "dtype": "float32"}),
+        {k: a.astype(np.float32) for k, a in double.parameters.items()},
+    )
     graph = double.graph([(np.array([[0.0, 0, 0], [0, 0, 1.0], [0, 0.9, -0.3]]), np.array([8, 1, 1]))])
     e, f = single.energy_and_forces(graph)
     assert e.dtype == f.dtype == np.float64

@@ -92,8 +92,10 @@ class Theirs:
         widths = [basis.shape[1], *self.spec.radial_widths, len(signs)]
         module = self.p.nn.FullyConnectedNet(widths, self.p.torch.nn.functional.silu)
         found = dict(module.named_parameters())
-        weights = {f"layer{i}.weight": self.weight(f"{name}/{i}").reshape(found[f"layer{i}.weight"].shape)
-                   for i in range(len(widths) - 1)}  # fmt: skip
+        weights = {
+            f"layer{i}.weight": self.weight(f"{name}/{i}").reshape(found[f"layer{i}.weight"].shape)
+            for i in range(len(widths) - 1)
+        }
         return self.p.torch.func.functional_call(module, weights, (basis,)) * self.p.torch.tensor(signs)
 
     def layer(self, x, irreps, one_hot, y, basis, edges, t):

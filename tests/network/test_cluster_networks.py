@@ -60,8 +60,11 @@ def uncovariant(name, q, inversion=False, gauge=MONOMIAL):
     before = exact_states(network, scheme, POINTS, gauge)
     moved = [[x + shift for x, shift in zip(rotate(r, q, inversion), (5, -2, 1))] for r in POINTS]
     after = exact_states(network, scheme, moved, gauge)
-    assert all(any(fragment) for _, fragments in unflatten(network.irreps_out, before[network.root][0])
-               for fragment in fragments)  # fmt: skip
+    assert all(
+        any(fragment)
+        for _, fragments in unflatten(network.irreps_out, before[network.root][0])
+        for fragment in fragments
+    )
     bad = []
     for variable, tau in network.irreps.items():
         states = [unflatten(tau, x) for x in before[variable]]

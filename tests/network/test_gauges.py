@@ -23,8 +23,10 @@ K = 2 * 80
 def make(dtype="float64", basis="real", out="1x0e", seed=1):
     bessel = Bessel(3, 4.0)
     crossed = Product((Directed(bessel, 1, mul=2),) * 2, ("1e",), mode="full")
-    first = Gate((Directed(bessel, 2), Bare("centre"), Pairs(Bessel(2, 8.0), 1, keep=("0e", "1o")), crossed),
-                 "2x0e + 2x1o + 1x1e + 1x2e")  # fmt: skip
+    first = Gate(
+        (Directed(bessel, 2), Bare("centre"), Pairs(Bessel(2, 8.0), 1, keep=("0e", "1o")), crossed),
+        "2x0e + 2x1o + 1x1e + 1x2e",
+    )
     leg = Directed(bessel, 2, mul=2, mixed_lmax=1)
     keep = tuple(str(part.irrep) for part in Irreps(out))
     second = Gate((Directed(bessel, 2, keep=keep), Product((leg, leg, leg), keep, bond=2), Bare("all")), out)
@@ -101,8 +103,9 @@ def test_network_with_complex_weights_is_covariant(dtype, basis, inversion):
     before, after = (network.states(graph_of(network, r)) for r in (POSITIONS, turned))
     D = network.irreps_out.D(rotation, inversion, basis)
     values = network.forward(graph_of(network))[0]
-    bars = network.chain.vjp(*network.forward(graph_of(network)), {network.root: np.ones_like(before)},
-                             ("r", "psi0", *network.parameters))  # fmt: skip
+    bars = network.chain.vjp(
+        *network.forward(graph_of(network)), {network.root: np.ones_like(before)}, ("r", "psi0", *network.parameters)
+    )
     size = sum(np.sum(np.abs(bars[n]) * np.abs(values[n])) for n in bars) * network.irreps_out.dim
     assert np.abs(before.imag).max() > 0.01
     assert np.abs(after - before @ D.T).max() <= K * U[dtype] * size

@@ -42,7 +42,10 @@ def test_records_name_level_node_kind_part_and_channel():
     trace = net.trace(graph_of(net))
     found = list(trace.records("level1/mixing/mixed", node=3))
     assert [(r.level, r.node, r.kind, r.part, str(r.irrep), r.channel) for r in found] == [
-        ("level1", 3, 8, 0, "0e", 0), ("level1", 3, 8, 0, "0e", 1), ("level1", 3, 8, 1, "1o", 0)]  # fmt: skip
+        ("level1", 3, 8, 0, "0e", 0),
+        ("level1", 3, 8, 0, "0e", 1),
+        ("level1", 3, 8, 1, "1o", 0),
+    ]
     assert np.array_equal(np.concatenate([r.forward for r in found]), trace.forward["level1/mixing/mixed"][3])
     assert [r.kind for r in trace.records(net.root)] == ["molecule", "molecule"]
     assert "level1/mixing/mixed  node 3 (8)  part 1: 1o  channel 0  [" in str(found[2])
@@ -78,8 +81,16 @@ def test_first_difference_finds_the_step_that_was_changed():
 
 
 def test_trace_of_a_scheme_names_kinds_of_subsystems(tmp_path):
-    scheme = Scheme([Node([0], kind=8), Node([1], kind=1), Node([2], kind=1), Node([0, 1], [0, 1], "bond"),
-                     Node([1, 2], [1, 2], "pair"), Node(range(3), [3, 4], "all")])  # fmt: skip
+    scheme = Scheme(
+        [
+            Node([0], kind=8),
+            Node([1], kind=1),
+            Node([2], kind=1),
+            Node([0, 1], [0, 1], "bond"),
+            Node([1, 2], [1, 2], "pair"),
+            Node(range(3), [3, 4], "all"),
+        ]
+    )
     gates = (Gate((Directed(Bessel(2, 4.0), 1),), "2x0e + 1x1o"), Gate((Directed(Bessel(2, 4.0), 1),), "1x1o"))
     net = Network(Spec((1, 8), 4.0, gates, schemes=Schemes.like([scheme])), seed=1)
     trace = net.trace(net.graph([(POSITIONS, NUMBERS)], [scheme]))

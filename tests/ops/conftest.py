@@ -136,9 +136,7 @@ def exact(ring):
         return Quadruple(*args, dtype=ring, **kwargs)
 
     real = np.float64 if ring is np.complex128 else ring
-    return SimpleNamespace(
-        dtype=ring, real=real, draw=draw, coupling=integer_coupling(ring), quadruple=quadruple
-    )
+    return SimpleNamespace(dtype=ring, real=real, draw=draw, coupling=integer_coupling(ring), quadruple=quadruple)
 
 
 @pytest.fixture

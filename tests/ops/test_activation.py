@@ -74,9 +74,7 @@ def test_activation_and_its_derivatives_are_within_the_bound(name, dtype):
         x = x[abs(x) < 80]  # exp(-80) is the smallest normal float32
     x = x[abs(x) > 1e-10] if name == "reciprocal" else x
     ones = np.ones_like(x)
-    found = (
-        activation(x, kind), activation_jvp(x, ones, kind), activation_vjp_jvp(ones, x, None, ones, kind)[0]
-    )  # fmt: skip
+    found = (activation(x, kind), activation_jvp(x, ones, kind), activation_vjp_jvp(ones, x, None, ones, kind)[0])
     caught = 0
     for order, (got, S) in enumerate(zip(found, sizes(name, x), strict=True)):
         assert got.dtype == dtype

@@ -124,8 +124,11 @@ def test_scalar_and_cross_product_have_their_textbook_values():
 def test_path_order_and_errors():
     table = ProductTable.build("2x0e + 3x1o", "4x1o")
     assert [(i, j, str(irrep)) for i, j, irrep in table.paths] == [
-        (0, 0, "1o"), (1, 0, "0e"), (1, 0, "1e"), (1, 0, "2e"),
-    ]  # fmt: skip
+        (0, 0, "1o"),
+        (1, 0, "0e"),
+        (1, 0, "1e"),
+        (1, 0, "2e"),
+    ]
     assert str(table.irreps_out) == "8x1o + 12x0e + 12x1e + 12x2e"
     with pytest.raises(IrrepsError, match="equal multiplicities"):
         ProductTable.build("2x0e", "3x1o", "channelwise")

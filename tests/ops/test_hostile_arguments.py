@@ -49,14 +49,24 @@ OPS = [
     (harmonics, "spherical", [draw(4, 3)], [2, "norm"], draw(4, 9)),
     (gauge, "fragments", [draw(4, 9)], [2], draw(4, 9) + 0j),
     (radial, "radial", [np.abs(draw(4)) + 0.1], [radial.Bessel(3, 5.0), 1], draw(4, 2, 3)),
-    (radial_weights, "radial_weights", [draw(4, 2, 3), draw(2, RADIAL.n_parameters)], [KIND, RADIAL],
-     draw(4, RADIAL.n_weights)),
+    (
+        radial_weights,
+        "radial_weights",
+        [draw(4, 2, 3), draw(2, RADIAL.n_parameters)],
+        [KIND, RADIAL],
+        draw(4, RADIAL.n_weights),
+    ),
     (radial_weights, "radial_copies", [draw(4, 2, 3)], [COPIES], draw(4, COPIES.n_weights)),
     (distance, "relative", [draw(3, 3), draw(3, 3)], [EDGES], draw(4, 3)),
     (distance, "distance", [draw(4, 3)], [EDGES], draw(4)),
     (neighbour_sum, "neighbour_sum", [draw(3, 5)], [EDGES], draw(3, 5)),
-    (message, "message", [draw(3, 8), draw(4, 4), draw(4, MESSAGE.n_weights)], [EDGES, MESSAGE],
-     draw(3, MESSAGE.irreps_out.dim)),
+    (
+        message,
+        "message",
+        [draw(3, 8), draw(4, 4), draw(4, MESSAGE.n_weights)],
+        [EDGES, MESSAGE],
+        draw(3, MESSAGE.irreps_out.dim),
+    ),
     (cg_product, "cg_product", [draw(3, 5), draw(3, 3)], [PRODUCT], draw(3, PRODUCT.irreps_out.dim)),
     (mixing, "mixing", [draw(3, 11), draw(2, MIXING.n_weights)], [KIND[:3], MIXING], draw(3, 13)),
     (activation, "activation", [draw(4, 3)], [activation.Activation("silu")], draw(4, 3)),
@@ -73,7 +83,7 @@ OPS = [
     (linear, "concat", [draw(3, 2), draw(3, 4)], [], draw(3, 6)),
     (linear, "cast", [draw(3, 2)], [np.float32], draw(3, 2).astype(np.float32)),
     (linear, "affine", [draw(3, 3)], [scipy.sparse.csr_array(np.eye(3))], draw(3, 3)),
-]  # fmt: skip
+]
 D = wigner.wigner(draw(2, 4), 2)
 CASES = {
     "wigner": (wigner.wigner, [draw(2, 4), 2, "real"], 1),
@@ -88,9 +98,11 @@ for _module, _name, _arrays, _statics, _bar in OPS:
         f"{_name}_jvp": (getattr(_module, f"{_name}_jvp"), [*_arrays, *_dots, *_statics], 2 * len(_arrays)),
         f"{_name}_vjp": (getattr(_module, f"{_name}_vjp"), [_bar, *_arrays, *_statics], 1 + len(_arrays)),
         f"{_name}_vjp_jvp": (
-            getattr(_module, f"{_name}_vjp_jvp"), [_bar, *_arrays, _bar.copy(), *_dots, *_statics], 2 + 2 * len(_arrays)
+            getattr(_module, f"{_name}_vjp_jvp"),
+            [_bar, *_arrays, _bar.copy(), *_dots, *_statics],
+            2 + 2 * len(_arrays),
         ),
-    }  # fmt: skip
+    }
 
 
 def hostile(value):

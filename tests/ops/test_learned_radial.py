@@ -21,11 +21,14 @@ def exact(name, arrays):
     """Values in mpmath, nested lists (E, n)."""
     d, x, y = arrays
     if name == "sine_powers":
-        return [[r**-k * mpmath.sin(2 * mpmath.pi * s * r + p) for s, p in zip(x, y, strict=True) for k in range(4)]
-                for r in d]  # fmt: skip
+        return [
+            [r**-k * mpmath.sin(2 * mpmath.pi * s * r + p) for s, p in zip(x, y, strict=True) for k in range(4)]
+            for r in d
+        ]
     eps = mpmath.mpf(op.SMALLEST)
-    return [[1 / (1 + mpmath.exp((r - max(eps, abs(a))) / max(eps, abs(b)))) for a, b in zip(x, y, strict=True)]
-            for r in d]  # fmt: skip
+    return [
+        [1 / (1 + mpmath.exp((r - max(eps, abs(a))) / max(eps, abs(b)))) for a, b in zip(x, y, strict=True)] for r in d
+    ]
 
 
 def numbers(array):
@@ -93,8 +96,10 @@ def test_tangents_adjoints_and_their_tangents_are_the_derivatives(name):
 
     def mixed(t, u):
         """<g + t g_dot, f(x + t dots + u other)>."""
-        both = [[a + t * v + u * w for a, v, w in zip(*map(numbers, triple), strict=True)]
-                for triple in zip(arrays, dots, other, strict=True)]  # fmt: skip
+        both = [
+            [a + t * v + u * w for a, v, w in zip(*map(numbers, triple), strict=True)]
+            for triple in zip(arrays, dots, other, strict=True)
+        ]
         seeds = [a + t * b for a, b in zip(numbers(g), numbers(g_dot), strict=True)]
         return mpmath.fsum(a * b for a, b in zip(seeds, itertools.chain(*exact(name, both)), strict=True))
 

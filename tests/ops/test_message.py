@@ -132,8 +132,13 @@ def test_message_with_clebsch_gordan_is_within_the_derived_bound(dtype):
 def test_path_order_and_types():
     table = MessageTable.build("2x0e + 3x1o", 1)
     assert [(p, l2, str(irrep)) for p, l2, irrep in table.paths] == [
-        (0, 0, "0e"), (0, 1, "1o"), (1, 0, "1o"), (1, 1, "0e"), (1, 1, "1e"), (1, 1, "2e"),
-    ]  # fmt: skip
+        (0, 0, "0e"),
+        (0, 1, "1o"),
+        (1, 0, "1o"),
+        (1, 1, "0e"),
+        (1, 1, "1e"),
+        (1, 1, "2e"),
+    ]
     assert str(table.irreps_out) == "2x0e + 2x1o + 3x1o + 3x0e + 3x1e + 3x2e"
     assert table.n_weights == 16
     assert hash(table) == hash(MessageTable.build(Irreps("2x0e + 3x1o"), 1))

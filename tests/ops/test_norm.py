@@ -26,8 +26,9 @@ def fragments(x):
 def test_squared_norms_and_their_derivatives_are_exact(exact, allow):
     allow(op)
     x = exact.draw((4, TAU.dim), 1)
-    wanted = [sum(abs(v) ** 2 if exact.dtype is not np.complex128 else v.real**2 + v.imag**2 for v in f)
-              for f in fragments(x)]  # fmt: skip
+    wanted = [
+        sum(abs(v) ** 2 if exact.dtype is not np.complex128 else v.real**2 + v.imag**2 for v in f) for f in fragments(x)
+    ]
     assert (squared_norms(x, TAU).reshape(-1) == np.array(wanted)).all()
     if exact.dtype is np.complex128:
         return  # not holomorphic: the theorems in the real part are below
@@ -39,7 +40,7 @@ def test_complex_derivatives_are_those_of_real_and_imaginary_parts(name):
     """A complex state is a real one of twice the channels; cotangents are paired by Re without conjugation."""
     rng = np.random.default_rng(2)
     both = Irreps("4x0e + 6x1o + 4x2e")
-    z, v = (rng.standard_normal((2, 5, TAU.dim)) + 1j * rng.standard_normal((2, 5, TAU.dim)))
+    z, v = rng.standard_normal((2, 5, TAU.dim)) + 1j * rng.standard_normal((2, 5, TAU.dim))
     g, g_dot = rng.standard_normal((2, 5, 7))
 
     def real(state):
@@ -51,8 +52,9 @@ def test_complex_derivatives_are_those_of_real_and_imaginary_parts(name):
 
     f, jvp, vjp, vjp_jvp = (getattr(op, name + suffix) for suffix in ("", "_jvp", "_vjp", "_vjp_jvp"))
     summed = op._dot(real(z), real(z), both)
-    pairs = np.concatenate([summed[:, a : a + w] + summed[:, a + w : a + 2 * w]
-                            for a, w in ((0, 2), (4, 3), (10, 2))], axis=1)  # fmt: skip
+    pairs = np.concatenate(
+        [summed[:, a : a + w] + summed[:, a + w : a + 2 * w] for a, w in ((0, 2), (4, 3), (10, 2))], axis=1
+    )
     wanted = pairs if name == "squared_norms" else np.sqrt(pairs)
     u = np.finfo(float).eps / 2
     assert (abs(f(z, TAU) - wanted) <= 30 * u * wanted).all()

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nbody_ref.ops import _threads
-from nbody_ref.ops._threads import SERIAL_BELOW, run_blocks
+from nbody_ref.kernels import _threads
+from nbody_ref.kernels._threads import SERIAL_BELOW, run_blocks
 
 RUN = """
 import hashlib, json, os
 import numpy as np
 from nbody_ref.graphs import Edges
-from nbody_ref.ops._threads import n_threads
+from nbody_ref.kernels._threads import n_threads
 from nbody_ref.ops.message import MessageTable, message, message_jvp, message_vjp, message_vjp_jvp
 rng = np.random.default_rng(0)
 table, n, E = MessageTable.build("16x0e + 16x1o + 16x2e", 2), 37, 2000

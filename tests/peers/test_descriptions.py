@@ -7,15 +7,21 @@ import pytest
 
 from nbody_ref import conventions
 from nbody_ref.conformance import Capabilities
-from nbody_ref.conformance.cases import Case
-from nbody_ref.conformance.path_sets import path_set
-from nbody_ref.conformance.readers import from_e3nn, from_segmented
+from nbody_ref.conformance.operations.cases import Case
+from nbody_ref.conformance.operations.path_sets import path_set
+from nbody_ref.conformance.operations.readers import from_e3nn, from_segmented
 from nbody_ref.conformance.suite import judge
 from nbody_ref.irreps import Irreps
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-MODES = {"uvw": lambda m, n: 3, "uvu": lambda m, n: m, "uvv": lambda m, n: n, "uuw": lambda m, n: 5,
-         "uuu": lambda m, n: m, "uvuv": lambda m, n: m * n}  # fmt: skip
+MODES = {
+    "uvw": lambda m, n: 3,
+    "uvu": lambda m, n: m,
+    "uvv": lambda m, n: n,
+    "uuw": lambda m, n: 5,
+    "uuu": lambda m, n: m,
+    "uvuv": lambda m, n: m * n,
+}
 FIRST, SECOND = "2x0e+3x1o+2x2e", "2x0e+3x1o+2x2o"
 
 

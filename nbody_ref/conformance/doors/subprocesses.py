@@ -1,0 +1,217 @@
+"""Code under test in processes of their own, so that a crash or an endless loop of theirs is a result and not our end.
+
+`answer` runs a program that answers prompts. `run_apart` runs the suite on a Python backend in a child process: a child
+that dies or hangs is named with the call in which it did, and the next operation goes on in a new child.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.conformance.backend import Backend
+from nbody_ref.conformance.judge.outcome import Outcome, Report
+from nbody_ref.conformance.operations.operation import Operation
+from nbody_ref.errors import NBodyRefError
+
+__all__ = ["answer", "run_apart"]
+
+START = 600.0  # seconds in which a child must have loaded the backend; imports of tensor libraries are slow
+
+
+def answer(command: Sequence[str], prompts: Path, answers: Path, timeout: float) -> str:
+    """Run ``command PROMPTS ANSWERS``.
+
+    Parameters
+    ----------
+    command : sequence of str
+    prompts, answers : Path
+        `answers` is made if it does not exist.
+    timeout : float
+        Seconds; then the program and all that it started are ended.
+
+    Returns
+    -------
+    str
+        What went wrong, "" if nothing did.
+    """
+    answers.mkdir(parents=True, exist_ok=True)
+    try:
+        program = subprocess.Popen(
+            [*command, str(prompts), str(answers)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        return f"the program cannot be started: {error}"
+    try:
+        _, words = program.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(program.pid, signal.SIGKILL)
+        program.communicate()
+        return f"the program was ended after {timeout:g} s"
+    if program.returncode == 0:
+        return ""
+    said = words.decode(errors="replace").strip().splitlines()
+    last = f": {said[-1][:200]}" if said else ""
+    return f"the program {_ending(program.returncode)}{last}"
+
+
+def _ending(code: int | None) -> str:
+    """How a process came to its end."""
+    if code is None:
+        return "was ended"
+    if code >= 0:
+        return f"ended with status {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
+
+
+class _Child:
+    """A child process that works on tasks, (dtype, operation) each."""
+
+    def __init__(self, load: Any, arguments: tuple[Any, ...], more: dict[str, Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, load, arguments, more))
+        self.process.start()
+        theirs.close()
+
+    def hear(self, limit: float | None) -> tuple[str, Any]:
+        """The next word; ("gone", how) if the child died, or was ended because it was silent for too long."""
+        try:
+            if self.pipe.poll(limit):
+                kind, what = self.pipe.recv()
+                return str(kind), what
+            self.process.kill()
+            self.process.join()
+            return "gone", f"was ended after {limit:g} s"
+        except (EOFError, OSError):
+            self.process.join()
+            return "gone", _ending(self.process.exitcode)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        self.pipe.close()
+        self.process.join(timeout=5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def run_apart(
+    load: Callable[..., Any], arguments: tuple[Any, ...], timeout: float, wanted: Mapping[str, Any] | None = None
+) -> Report:
+    """Run the suite on a backend in child processes.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the backend; a function of a module, called in the child with `arguments`.
+    arguments : tuple
+        Anything that can be sent to a process.
+    timeout : float
+        Seconds that one call of the backend may take.
+    wanted : mapping, optional
+        ``names``, ``dtypes`` and further arguments of `nbody_ref.conformance.run`.
+
+    Raises
+    ------
+    NBodyRefError
+        If the backend cannot be loaded.
+    """
+    start, more = time.perf_counter(), dict(wanted or {})
+    names, dtypes = more.pop("names", None), more.pop("dtypes", None)
+    report, tasks = Report("backend", "nbody_ref", seed=int(more.get("seed", 0))), None
+    while tasks is None or tasks:
+        child = _Child(load, arguments, more)
+        try:
+            kind, what = child.hear(START)
+            if kind != "backend":
+                raise NBodyRefError(what if kind == "refused" else f"conform run: on loading, the process {what}")
+            report.backend, report.convention, caps = what
+            if tasks is None:
+                tasks = [(d, n) for d in dtypes or caps.dtypes for n in names or caps.operations]
+            child.pipe.send(tasks)
+            tasks = tasks[_follow(child, report, tasks, timeout) :]
+        finally:
+            child.end()
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _follow(child: _Child, report: Report, tasks: list[tuple[str, str]], timeout: float) -> int:
+    """Take a child's outcomes until it is done or gone; returns how many tasks are settled."""
+    settled, after, doing = 0, "at the beginning", ""
+    while settled < len(tasks):
+        kind, what = child.hear(timeout if doing else None)
+        if kind == "gone":
+            where = f"in {doing}, " if doing else ""
+            text = f"the process {what}, {where}{after}; further checks of this operation and dtype did not run"
+            dtype, name = tasks[settled]
+            report.outcomes.append(Outcome("process", name, dtype, status="error", text=text))
+            return settled + 1
+        if kind == "outcome":
+            report.outcomes.append(what)
+            after = f"after check '{what.check}'"
+        elif kind == "doing":
+            doing = what
+        else:
+            settled, after = settled + 1, "at the beginning"
+    return settled
+
+
+class _Announcing(Backend):
+    """A backend that says what it is about to do."""
+
+    def __init__(self, backend: Backend, tell: Callable[[tuple[str, Any]], None]) -> None:
+        self.backend, self.tell = backend, tell
+        self.name, self.convention, self.capabilities = backend.name, backend.convention, backend.capabilities
+        for name in ("asarray", "to_numpy", "operations"):
+            setattr(self, name, getattr(backend, name))
+
+    def _call(self, what: str, op: Operation, inputs: dict[str, Any], *more: Any) -> Any:
+        sizes = ", ".join(f"{name} {tuple(np.shape(x))}" for name, x in inputs.items())
+        self.tell(("doing", f"{what} of {op.name} with {sizes or 'no inputs'}"))
+        try:
+            return getattr(self.backend, what)(op, inputs, *more)
+        finally:
+            self.tell(("doing", ""))
+
+    def forward(self, op: Operation, inputs: dict[str, Any]) -> Any:
+        return self._call("forward", op, inputs)
+
+    def vjp(self, op: Operation, inputs: dict[str, Any], cotangent: Any) -> Any:
+        return self._call("vjp", op, inputs, cotangent)
+
+    def double_vjp(self, op: Operation, inputs: dict[str, Any], cotangent: Any, tangents: dict[str, Any]) -> Any:
+        return self._call("double_vjp", op, inputs, cotangent, tangents)
+
+
+def _work(pipe: Any, load: Any, arguments: tuple[Any, ...], more: dict[str, Any]) -> None:
+    """What a child does: load the backend, say what it declares, be told what to run, tell what comes out."""
+    from nbody_ref.conformance.suite import run
+
+    try:
+        backend = load(*arguments)
+    except NBodyRefError as error:
+        pipe.send(("refused", str(error)))
+        return
+    pipe.send(("backend", (backend.name, backend.convention, backend.capabilities)))
+    watched = _Announcing(backend, pipe.send)
+    for dtype, name in pipe.recv():
+        run(watched, (name,), (dtype,), progress=lambda outcome: pipe.send(("outcome", outcome)), **more)
+        pipe.send(("done", name))
+    pipe.close()

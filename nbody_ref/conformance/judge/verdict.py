@@ -1,0 +1,225 @@
+"""Judging a result: rho = abs(error) / (u S) against the derived gate, ulps, bits, and where the worst error sits.
+
+The gate of an entry is (n + slack) u S: n roundings at most for a sum of n terms in any order, and `slack` for the
+products of a term and the rounding of its coefficients (docs/derivations/certified_sums.md). Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf, isqrt, log2
+from typing import Any
+
+import numpy as np
+
+from nbody_ref.certified.sums import Certified
+from nbody_ref.conformance.formats import smallest, spacing
+from nbody_ref.conformance.formats import unit as format_unit
+from nbody_ref.conformance.operations.operation import Operation, Product
+from nbody_ref.irreps import Irreps
+
+__all__ = ["BINS", "Measure", "locate", "measure", "precision_name"]
+
+Array = np.ndarray[Any, Any]
+BINS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 64.0, 1024.0, inf)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How far a result is from the truth.
+
+    Parameters
+    ----------
+    ok : bool
+        Every entry is within its gate.
+    rho : float
+        Largest abs(error) / (u S).
+    gate : float
+        n + slack of the entry where error / gate is largest.
+    ulps : float
+        Largest error in units in the last place of the exact value.
+    bits : float
+        -log2 of the largest abs(error) / S: the precision with which the backend computes.
+    worst : tuple of int
+        Where error / gate is largest.
+    got, expected : float
+        There.
+    unclean : int
+        Entries that must be exactly zero, hold noise below u times the largest of their row, and are let pass.
+    bad : array of bool
+        Entries outside their gate.
+    histogram : tuple of int
+        Entries with at most `BINS` ulps.
+    """
+
+    ok: bool
+    rho: float
+    gate: float
+    ulps: float
+    bits: float
+    worst: tuple[int, ...]
+    got: float
+    expected: float
+    unclean: int
+    bad: Array = field(repr=False)
+    histogram: tuple[int, ...] = ()
+
+    @property
+    def unusual(self) -> bool:
+        """Larger than what sums of signed terms give, though within the theorem."""
+        return self.ok and self.rho > 4 + np.sqrt(max(self.gate, 0)) / 2
+
+
+def measure(
+    got: Array, truth: Certified, dtype: str, unit: float, slack: float, exact: bool = False, store: float = 0.0
+) -> Measure:
+    """Compare a result with certified truth.
+
+    Parameters
+    ----------
+    got : float64
+        Result in our gauge.
+    truth : Certified
+    dtype : str
+    unit : float
+        Unit roundoff of the declared arithmetic.
+    slack : float
+        Roundings of a term beside the n of the sum.
+    exact : bool
+        Allow no error at all.
+    store : float
+        Unit roundoff of results, if they are stored in a shorter format.
+    """
+    shape = got.shape
+    got, value, low, S, n = (np.asarray(x).reshape(-1) for x in (got, truth.value, truth.low, truth.S, truth.n))
+    tiny = smallest(dtype)
+    with np.errstate(all="ignore"):
+        error = np.where(np.isfinite(got), np.abs((got - value) - low), inf)
+        stored, least = store * np.abs(value), (8 * n + 8) * tiny
+        own = (n + slack) * (unit * S) * (1 + store) + stored + np.where(S > 0, least, 0)
+        limit = (0 * S if exact else own) + _radius(truth)
+        bad = error > limit
+        noise = bad & (S == 0) & (error <= unit * _row_scale(value, shape))
+        bad &= ~noise
+        below = ~bad & (unit * S < least)  # below the normal range errors are absolute
+        rho = _largest_rho(error, unit * S + stored, noise | below)
+        excess = np.where((error > 0) & ~noise, error / np.maximum(limit, tiny), 0.0)
+        ulps = _ulps(error, value, dtype)
+    at = int(np.argmax(excess)) if len(excess) else -1
+    gate, counts = float(n[at] + slack) if len(n) else 0.0, [(ulps <= top).sum() for top in BINS]
+    figures = rho, gate, float(ulps.max(initial=0.0)), _bits(rho * unit)
+    shares = int(noise.sum()), bad.reshape(shape), tuple(int(c) for c in np.diff([0, *counts]))
+    return Measure(not bad.any(), *figures, *_worst(at, shape, got, value), *shares)
+
+
+def _worst(at: int, shape: tuple[int, ...], got: Array, value: Array) -> tuple[tuple[int, ...], float, float]:
+    """Place, result and exact value of one entry."""
+    if at < 0:
+        return (), 0.0, 0.0
+    return tuple(int(i) for i in np.unravel_index(at, shape)), float(got[at]), float(value[at])
+
+
+def _radius(truth: Certified) -> Any:
+    """What the truth itself may be off by, where that is not negligible."""
+    return 0.0 if truth.radius is None else np.asarray(truth.radius).reshape(-1)
+
+
+def _largest_rho(error: Array, size: Array, excused: Array) -> float:
+    ratio = np.where(size > 0, error / size, np.where(error > 0, inf, 0.0))
+    ratio[excused] = 0
+    return float(ratio.max(initial=0.0))
+
+
+def _ulps(error: Array, value: Array, dtype: str) -> Array:
+    """Errors in units in the last place of the exact value."""
+    return np.asarray(np.where(value != 0, error / spacing(value, dtype), 0.0))
+
+
+def _bits(relative: float) -> float:
+    """Precision that a largest relative error stands for."""
+    if not 0 < relative < inf:
+        return inf if relative == 0 else 0.0
+    return max(-log2(relative), 0.0)
+
+
+def precision_name(bits: float, dtype: str) -> str:
+    """What arithmetic an observed precision belongs to, if it is less than that of `dtype`."""
+    own = -log2(format_unit(dtype))
+    if bits >= own - 6 or bits < 5:
+        return ""
+    names = (
+        (26.0, "between float32 and float64"),
+        (20.0, "float32"),
+        (13.5, "between TF32 and float32"),
+        (9.0, "TF32 or float16"),
+        (5.0, "bfloat16"),
+    )
+    return next(name for least, name in names if bits >= least)
+
+
+def locate(op: Operation, name: str, index: tuple[int, ...]) -> str:
+    """An entry in words: row, part or path, component, channel."""
+    if not index:
+        return "an empty result"
+    key = "out" if name == "cotangent" else name
+    layout = op.layout(key)
+    if isinstance(layout, Irreps):
+        return f"row {index[0]}, {_state(op, key, layout, index[1])}"
+    if isinstance(op, Product):
+        return f"row {index[0]}, {_weight(op, index[1])}"
+    if layout == "harmonics":
+        l = isqrt(index[1])
+        return f"row {index[0]}, l={l} m={index[1] - l * l - l}"
+    return f"row {index[0]}, {'xyz'[index[1]]}" if layout == "positions" else f"entry {index}"
+
+
+def groups(op: Operation, name: str, bad: Array) -> list[str]:
+    """Parts, paths or degrees that hold bad entries."""
+    key = "out" if name == "cotangent" else name
+    columns = [int(c) for c in np.flatnonzero(bad.reshape(len(bad), -1).any(axis=0))] if bad.size else []
+    layout = op.layout(key)
+    if isinstance(layout, Irreps):
+        words = [_state(op, key, layout, c).split(" m=")[0] for c in columns]
+    elif isinstance(op, Product):
+        words = [_weight(op, c).split(":")[0] for c in columns]
+    else:
+        words = [f"l={isqrt(c)}" for c in columns] if layout == "harmonics" else []
+    return list(dict.fromkeys(words))
+
+
+def _state(op: Operation, key: str, irreps: Irreps, column: int) -> str:
+    part = ""
+    if op.basis == "complex":
+        column, part = column // 2, (" (real)", " (imaginary)")[column % 2]
+    n = max(i for i, start in enumerate(irreps.offsets) if start <= column)
+    m, channel = divmod(column - irreps.offsets[n], irreps[n].mul)
+    source = ""
+    if key == "out" and isinstance(op, Product):
+        paths = [_path(op, p) for p, i in enumerate(op.instructions) if i.out == n]
+        source = f" from {', '.join(paths[:3])}{' ...' if len(paths) > 3 else ''}"
+    return f"part {n} ({irreps[n].irrep}){source} m={m - irreps[n].irrep.l} channel {channel}{part}"
+
+
+def _weight(op: Product, column: int) -> str:
+    start, column = 0, column // (1 + (op.basis == "complex"))
+    for p in range(len(op.instructions)):
+        shape = op.weight_shape(p)
+        size = int(np.prod(shape))
+        if column < start + size:
+            channels = tuple(int(i) for i in np.unravel_index(column - start, shape))
+            return f"{_path(op, p)}: weight {channels}"
+        start += size
+    return f"weight {column}"
+
+
+def _path(op: Product, p: int) -> str:
+    l1, l2, l = op.degrees(p)
+    return f"path {p} ({l1} x {l2} -> {l})"
+
+
+def _row_scale(value: Array, shape: tuple[int, ...]) -> Array:
+    """Largest size in the row of every entry, or the whole array if it has no rows."""
+    if len(shape) != 2 or not value.size:
+        return np.full(value.shape, np.abs(value).max(initial=0.0))
+    largest = np.abs(value.reshape(shape)).max(axis=1, keepdims=True, initial=0.0)
+    return np.broadcast_to(largest, shape).reshape(-1)

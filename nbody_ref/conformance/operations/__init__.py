@@ -1,0 +1,1 @@
+"""What the kit can judge: operations, their cases, and readers of other libraries' descriptions."""

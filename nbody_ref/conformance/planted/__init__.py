@@ -1,0 +1,1 @@
+"""Errors planted on purpose, which the kit must catch."""

@@ -1,0 +1,1 @@
+"""Certified values of operations and of whole networks."""

@@ -1,0 +1,177 @@
+"""Fit of a potential: frozen covariant layers, readout in closed form on energies and forces.
+
+The random weights of the covariant layers are drawn from a seed and stay; the energy is linear in the readout, whose
+weights are the solution of one regularised least-squares problem (`nbody_ref.fit.ridge`). What is left to choose, the
+smoothness of the radial functions and the regularisation, is chosen on a hold-out inside the training frames; then the
+readout is solved again with all of them. With ``train="all"`` the covariant weights are trained as well
+(`nbody_ref.fit.covariant`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from threadpoolctl import threadpool_limits
+
+from nbody_ref.errors import DataError
+from nbody_ref.fit.baseline import Baseline
+from nbody_ref.fit.copies import TOLERANCE, copies, spread_of_copies
+from nbody_ref.fit.covariant import train_covariant_weights
+from nbody_ref.fit.frames import Frames, symbols
+from nbody_ref.fit.job import MIN_FRAMES, Job, Log
+from nbody_ref.fit.options import Options
+from nbody_ref.fit.potential import Potential, undetermined
+from nbody_ref.fit.reading import frames_from_atoms
+from nbody_ref.fit.splits import Split, in_file, split
+from nbody_ref.network import Network
+
+__all__ = ["check_test_frames", "fit"]
+
+MAX_HOLDOUT = 100
+DEFAULT_MINUTES = 20.0  # of a fit that trains all weights
+THREADED_COLUMNS = 4000  # below, several BLAS threads spend more time waiting for each other than they save
+
+
+def fit(
+    frames: Frames | Iterable[Any], log: Log | None = None, network: Network | None = None, **options: Any
+) -> Potential:
+    """Fit a potential to energies and forces.
+
+    Parameters
+    ----------
+    frames : Frames or ase.Atoms, several of them
+        Labelled geometries, at least five different ones; see `nbody_ref.fit.read_frames`.
+    log : function of str, optional
+        Receives one line of progress at a time, `print` for instance.
+    network : Network, optional
+        What to fit: its readout must be linear and mix invariants alone (`Network.readout`), its own cutoff counts.
+        None: `nbody_ref.network.default` in the size and smoothness of the options.
+    **options
+        Fields of `nbody_ref.fit.Options`: cutoff, size, smoothness, regularisation, holdout, solver, memory, seed, ...
+
+    Returns
+    -------
+    Potential
+        Its `metadata` hold the split, the choices, the errors on the hold-out and a learning curve.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than five different frames, no two atoms are nearer than the cutoff, an option is unknown or
+        out of range, or the fit would need more memory than it may use. All of it is checked before work starts.
+    KeyboardInterrupt
+        If Ctrl-C comes before any fit is complete.
+
+    Notes
+    -----
+    Ctrl-C ends the fit with what is complete: while frames are read, with those that were read; while the readout is
+    solved, with the last point of the learning curve; while the smoothness is chosen, with nothing. The log says which,
+    `metadata["interrupted"]` is true. Copies of a frame (`nbody_ref.fit.copies`) stay on one side of the hold-out.
+    Every number is float64. BLAS runs on one thread below 4000 weights, so that results repeat to the bit; above, on as
+    many as it is given.
+    """
+    if network is not None:
+        options = {**options, "cutoff": network.cutoff}
+    choice, say = Options.build(options), log or (lambda line: None)
+    if not isinstance(frames, Frames):
+        frames = frames_from_atoms(frames)
+    groups = copies(frames)
+    _check_frames(frames, groups, choice)
+    start = time.perf_counter()
+    job = Job(frames, choice, say, Baseline.build(frames), _holdout(frames, groups, choice), given=network)
+    first = job.network(choice.smoothness[0])
+    _check_network(first, frames, choice)
+    _say_what_is_fitted(job, groups)
+    solver = job.solver(first)
+    large = first.parameters[first.readout].size >= THREADED_COLUMNS
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            smoothness = job.choose_smoothness()
+        except KeyboardInterrupt:
+            say("interrupted while the smoothness was chosen: no fit is complete, nothing is kept")
+            raise
+    with threadpool_limits(limits=None if large else 1, user_api="blas"):
+        begun = time.perf_counter()
+        potential = job.fit_readout(job.network(smoothness), solver)
+        if choice.train == "all" and not job.interrupted:
+            end = start + 60 * (DEFAULT_MINUTES if choice.max_minutes is None else choice.max_minutes)
+            potential = train_covariant_weights(job, potential, time.perf_counter() - begun, end)
+    potential.metadata["smoothness"] = smoothness
+    potential.metadata["seconds"] = round(time.perf_counter() - start, 1)
+    return potential
+
+
+def check_test_frames(training: Frames, test: Frames, name: str = "test frame") -> None:
+    """Refuse test frames that a fit to the training frames could not be evaluated on.
+
+    Raises
+    ------
+    DataError
+        If a frame holds an element that the training frames do not, or its energy does not follow from theirs.
+    """
+    baseline, known = Baseline.build(training), set(training.species)
+    for i, frame in zip(test.indices, test, strict=True):
+        unseen = [int(z) for z in frame.numbers if int(z) not in known]
+        if unseen:
+            names = ", ".join(symbols(sorted(known)))
+            raise DataError(f"{name} {i} holds {symbols(unseen)[0]}, which is not in the training data ({names})")
+        if not baseline.determines(frame.numbers):
+            raise DataError(undetermined(f"{name} {i}", frame.numbers, baseline))
+
+
+def _check_frames(frames: Frames, groups: Any, choice: Options) -> None:
+    different = len(np.unique(groups))
+    if different < MIN_FRAMES:
+        came = "1 frame" if len(frames) == 1 else f"{len(frames)} frames"
+        if different < len(frames):
+            came += f", copies of {different}"
+        raise DataError(f"fit: needs at least {MIN_FRAMES} different frames to fit to and to choose from, got {came}")
+    if not any(pdist(frame.positions).min() < choice.cutoff for frame in frames):
+        raise DataError(f"fit: 'cutoff' must be larger than a distance of two atoms, got {choice.cutoff} Angstrom")
+
+
+def _check_network(network: Network, frames: Frames, choice: Options) -> None:
+    unknown = sorted(set(frames.species) - set(network.species))
+    if unknown:
+        names = ", ".join(symbols(network.species))
+        missing = symbols(unknown)[0]
+        raise DataError(f"fit: 'network' must know every element of the frames, it knows {names}, not {missing}")
+    if choice.train == "all" and set(network.parameters) == {network.readout}:
+        raise DataError("fit: 'train' is 'all', but this network has no covariant weights: its readout is all there is")
+
+
+def _say_what_is_fitted(job: Job, groups: Any) -> None:
+    frames, say, energies = job.frames, job.say, job.baseline.energies
+    copied = int(np.sum(groups != np.arange(len(frames))))
+    if copied:
+        say(
+            f"{copied} of {len(frames)} frames are copies of others (distances agree to {TOLERANCE} A, energies to "
+            f"{spread_of_copies(frames, groups):.2g} eV): copies stay on one side of the hold-out"
+        )
+    held = in_file(job.split, frames).listed("test")
+    say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
+    named = zip(symbols(energies), energies.values(), strict=True)
+    listed = ", ".join(f"{name} {energy:.4f} eV" for name, energy in named)
+    open_sums = job.baseline.kind != "isolated" and len(job.baseline.compositions) < len(energies)
+    say(
+        f"baseline ({job.baseline.kind}): {listed}"
+        + (
+            "; without isolated atoms only sums over molecules like these are known: other compositions will be refused"
+            if open_sums
+            else ""
+        )
+    )
+
+
+def _formulas(frames: Frames) -> str:
+    names = sorted(set(frames.formulas))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _holdout(frames: Frames, groups: Any, choice: Options) -> Split:
+    n = min(max(1, round(choice.holdout * len(frames))), MAX_HOLDOUT, len(frames) - 1)
+    return split(len(frames), len(frames) - n, choice.seed, groups=groups)
