@@ -1,4 +1,4 @@
-"""Clebsch-Gordan coefficients and 6j symbols as exact surds, sec. 4.1 of the N-body paper, eq. (13).
+"""Clebsch-Gordan coefficients as exact surds, sec. 4.1 of the N-body paper, eq. (13).
 
 The complex gauge is Condon-Shortley; the real gauge is that of the real harmonics (components y, z, x for l = 1).
 Degrees may be half-integers: SU(2) is where fusion diagrams come from. Derivation: docs/derivations/exact_cg.md.
@@ -23,7 +23,6 @@ __all__ = [
     "clebsch_gordan",
     "clebsch_gordan_real",
     "real_unitary",
-    "six_j",
     "triples",
 ]
 
@@ -213,49 +212,6 @@ def real_unitary(l: int) -> tuple[tuple[int, int, int, Surd], ...]:
         for row, k in _column(n)
         if row == m
     )
-
-
-def six_j(j1: HalfInteger, j2: HalfInteger, j3: HalfInteger, j4: HalfInteger, j5: HalfInteger, j6: HalfInteger) -> Surd:
-    r"""Wigner's 6j symbol {j1 j2 j3; j4 j5 j6} by Racah's formula.
-
-    .. math:: \sqrt{\Delta_{123}\Delta_{156}\Delta_{426}\Delta_{453}} \sum_t \frac{(-1)^t (t+1)!}
-              {\prod_{i=1}^4 (t-a_i)!\ \prod_{i=1}^3 (b_i-t)!}
-
-    with Delta_abc = (a+b-c)!(a-b+c)!(-a+b+c)!/(a+b+c+1)!, a_i the four triad sums, b_i the three quad sums.
-
-    Parameters
-    ----------
-    j1, j2, j3, j4, j5, j6 : int, Fraction or float
-        Integers or half-integers, first row then second row.
-
-    Returns
-    -------
-    Surd
-        Exact value; zero if one of the four triads violates the triangle rule.
-
-    Raises
-    ------
-    IrrepsError
-        If an argument is negative or no multiple of 1/2.
-    """
-    a, b, c, d, e, f = (_degree("six_j", f"j{k}", value) for k, value in enumerate((j1, j2, j3, j4, j5, j6), start=1))
-    triads = ((a, b, c), (a, e, f), (d, b, f), (d, e, c))
-    if not all(_triangle(*triad) for triad in triads):
-        return ZERO
-    lower = [sum(triad) // 2 for triad in triads]
-    upper = [(a + b + d + e) // 2, (b + c + e + f) // 2, (a + c + d + f) // 2]
-    total = Fraction(0)
-    for t in range(max(lower), min(upper) + 1):
-        below = 1
-        for s in lower:
-            below *= factorial(t - s)
-        for s in upper:
-            below *= factorial(s - t)
-        total += Fraction((-1) ** t * factorial(t + 1), below)
-    radicand = Fraction(1)
-    for triad in triads:
-        radicand *= _delta(*triad)
-    return Surd(1, radicand.numerator, radicand.denominator) * total
 
 
 # Below, degrees and components are doubled integers: j = 2l, n = 2m.

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbody_ref.exact.cg import cg_table, cg_table_real, six_j
+from nbody_ref.exact.cg import cg_table, cg_table_real
 from nbody_ref.exact.gauges import MONOMIAL, Gauge
 from nbody_ref.exact.harmonics import Harmonic, solid_harmonic
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.surd import Surd
+from nbody_ref.exact.symbols import six_j
 from nbody_ref.exact.wigner import monomial_matrix
 
 __all__ = ["Outcome", "Subject"]

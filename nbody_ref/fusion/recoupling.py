@@ -288,6 +288,6 @@ def _label(node: Node, legs: Sequence[Label]) -> Label:
 @lru_cache(maxsize=65536)
 def _f_symbol(j1: int, j2: int, k12: int, j3: int, root: int, k23: int) -> Surd:
     """F-symbol of doubled, admissible degrees."""
-    sixj = six_j(*(Fraction(j, 2) for j in (j1, j2, k12, j3, root, k23)))
+    sixj: Surd = six_j(*(Fraction(j, 2) for j in (j1, j2, k12, j3, root, k23)))
     sign = -1 if (j1 + j2 + j3 + root) // 2 % 2 else 1
     return sixj * Surd(sign, (k12 + 1) * (k23 + 1))

@@ -303,7 +303,7 @@ def _exchange_rational(before: int, b: int, c: int, k: int, new: int, root: int)
     sign = -1 if (b + c + k + new) // 2 % 2 else 1
     value = six_j(B, A, K, C, J, N) * Surd(sign, (k + 1) * (new + 1))
     ratio = _comb_norm(before, c, new, b, root) / _comb_norm(before, b, k, c, root)
-    rational = (value * ratio).as_fraction()
+    rational: Fraction | None = (value * ratio).as_fraction()
     if rational is None:  # excluded by S3
         raise ArithmeticError(f"fusion: exchange of {(A, B, C, K, N, J)} is not rational in the integer gauge")
     return rational

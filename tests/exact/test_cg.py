@@ -17,10 +17,10 @@ from nbody_ref.exact.cg import (
     clebsch_gordan,
     clebsch_gordan_real,
     real_unitary,
-    six_j,
     triples,
 )
 from nbody_ref.exact.surd import Surd, surd_sum
+from nbody_ref.exact.symbols import six_j
 
 
 def from_sympy(value):

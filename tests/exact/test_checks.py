@@ -6,12 +6,13 @@ from fractions import Fraction
 import pytest
 
 from nbody_ref.errors import DataError
-from nbody_ref.exact.cg import cg_table, cg_table_real, six_j
+from nbody_ref.exact.cg import cg_table, cg_table_real
 from nbody_ref.exact.checks import CHECKS, run
 from nbody_ref.exact.gauges import MONOMIAL, monomial_coupling
 from nbody_ref.exact.harmonics import solid_harmonic
 from nbody_ref.exact.subject import Subject
 from nbody_ref.exact.surd import Surd
+from nbody_ref.exact.symbols import six_j
 from nbody_ref.exact.wigner import monomial_matrix
 
 

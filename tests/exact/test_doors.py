@@ -65,6 +65,11 @@ DEGREES = {
     "cg_table_real": lambda l: exact.cg_table_real(l, 0, l),
     "clebsch_gordan_real": lambda l: exact.clebsch_gordan_real(l, 0, 0, 0, l, 0),
     "six_j": lambda l: exact.six_j(l, l, 0, l, l, 0),
+    "three_j": lambda l: exact.three_j(l, 0, l, 0, 0, 0),
+    "racah_w": lambda l: exact.racah_w(l, l, l, l, 0, 0),
+    "nine_j": lambda l: exact.nine_j(l, l, 0, l, l, 0, 0, 0, 0),
+    "gaunt": lambda l: exact.gaunt(l, 0, l, 0, 0, 0),
+    "real_gaunt": lambda l: exact.real_gaunt(l, 0, l, 0, 0, 0),
     "real_unitary": exact.real_unitary,
     "triples": lambda l: list(exact.triples(l)),
     "wigner_D": lambda l: exact.wigner_D(l, TURN),
@@ -78,6 +83,7 @@ DEGREES = {
     "monomial_coupling": lambda l: gauges.monomial_coupling(l, 0, l),
     "coupling_constant": lambda l: gauges.coupling_constant(l, 0, l),
 }
+SYMBOLS = ("three_j", "six_j", "racah_w", "nine_j", "gaunt", "real_gaunt")  # lists and arrays of labels are theirs
 
 
 @pytest.mark.parametrize("name", DEGREES)
@@ -85,8 +91,9 @@ def test_degrees_of_any_integer_kind_agree_and_all_else_is_refused(name):
     wanted = repr(DEGREES[name](2))
     for kind in (np.int8, np.uint8, np.int64):
         assert repr(DEGREES[name](kind(2))) == wanted
-    for wrong in (None, "1", "x", True, np.nan, np.inf, -np.inf, 1j, [1], -1, 0.3, np.float32(0.3), np.array([1, 2])):
-        with pytest.raises(IrrepsError, match=f"{name}: '(l|l1|j1|lmax)' must"):
+    lists = () if name in SYMBOLS else ([1], np.array([1, 2]))
+    for wrong in (None, "1", "x", True, np.nan, np.inf, -np.inf, 1j, -1, 0.3, np.float32(0.3), *lists):
+        with pytest.raises(IrrepsError, match=f"{name}: '(l|l1|j1|a|lmax)' must"):
             DEGREES[name](wrong)
 
 
