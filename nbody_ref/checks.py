@@ -23,6 +23,7 @@ __all__ = [
     "check_kind",
     "check_list",
     "check_number",
+    "check_species",
     "check_word",
     "set_fields",
 ]
@@ -166,6 +167,24 @@ def check_kind(function: str, name: str, value: Any, kind: Any, words: str) -> N
     """
     if not isinstance(value, kind):
         raise _wrong(function, name, words, value)
+
+
+def check_species(function: str, name: str, value: Any) -> tuple[int, ...]:
+    """`value` as distinct atomic numbers, at least one.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not.
+    """
+    try:
+        found = tuple(as_integer(z) for z in value)
+    except TypeError:
+        found = ()
+    numbers = tuple(z for z in found if z is not None and z >= 1)
+    if not numbers or len(numbers) != len(found) or len(set(numbers)) != len(numbers):
+        raise _wrong(function, name, "distinct atomic numbers, at least one", value)
+    return numbers
 
 
 def set_fields(owner: Any, check: Callable[..., Any], *fields: str, **limits: Any) -> None:

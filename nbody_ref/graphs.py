@@ -6,13 +6,13 @@ atoms of a frame within the cutoff.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, GeometryError, ShapeError
 
 __all__ = ["Edges", "Graph", "build_graph"]
@@ -57,7 +57,10 @@ class Edges(NamedTuple):
         to, fro = _asarray("Edges", "receivers", receivers), _asarray("Edges", "senders", senders)
         if to.ndim != 1 or to.shape != fro.shape:
             raise ShapeError(f"Edges: 'receivers' and 'senders' must be of one length, got {to.shape}, {fro.shape}")
-        n_receivers, n_senders = _count("Edges", "n_receivers", n_receivers), _count("Edges", "n_senders", n_senders)
+        n_receivers, n_senders = (
+            check_integer("Edges", name, count, 0, _LARGEST)
+            for name, count in (("n_receivers", n_receivers), ("n_senders", n_senders))
+        )
         for name, index, count in (("receivers", to, n_receivers), ("senders", fro, n_senders)):
             if index.size and index.dtype.kind not in "iu":
                 raise DTypeError(f"Edges: '{name}' must be integers, got {index.dtype}")
@@ -309,16 +312,6 @@ def _asarray(function: str, name: str, values: Any) -> Array:
         return np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(f"{function}: '{name}' must be an array: {error}") from error
-
-
-def _count(function: str, name: str, value: Any) -> int:
-    try:
-        found = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        found = -1
-    if not 0 <= found <= _LARGEST:
-        raise ShapeError(f"{function}: '{name}' must be at least 0 and below 2**31, got {value!r}")
-    return found
 
 
 def _real(function: str, name: str, values: Any) -> Array:

@@ -6,18 +6,18 @@ tau = (8, 4) for SO(3); with a parity letter, ``Irreps("8x0e + 4x1o")``, it is a
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
+from nbody_ref.checks import LARGEST, as_integer, check_flag, check_integer
 from nbody_ref.errors import IrrepsError
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Irrep", "Irreps", "Part", "check_integer"]
+__all__ = ["Irrep", "Irreps", "Part"]
 
 _IRREP = re.compile(r"^\s*(\d{1,9})\s*([eo]?)\s*$")
 _LARGEST = 1_000_000  # parts of a type that are written by one call
@@ -48,7 +48,9 @@ class Irrep:
     __array_ufunc__ = None  # NumPy's numbers leave products to us
 
     def __post_init__(self) -> None:
-        l, p = check_integer("Irrep", "l", self.l), None if self.p is None else _integer(self.p)
+        l, p = as_integer(self.l), None if self.p is None else as_integer(self.p)
+        if l is None or l < 0:
+            raise IrrepsError(f"Irrep: 'l' must be a non-negative integer, got {self.l!r}")
         if self.p is not None and p not in (1, -1):
             raise IrrepsError(f"Irrep: 'p' must be 1, -1 or None, got {self.p!r}")
         object.__setattr__(self, "l", l)
@@ -148,11 +150,8 @@ class Irreps:
     @classmethod
     def harmonics(cls, lmax: int, parity: bool = True) -> Irreps:
         """Type of the harmonics of one vector up to degree lmax: 1x0e + 1x1o + 1x2e + ..."""
-        lmax = check_integer("Irreps.harmonics", "lmax", lmax)
-        if lmax > _LARGEST or not isinstance(parity, (bool, int)):
-            rule = f"'lmax' must be at most {_LARGEST}, and 'parity' a bool"
-            raise IrrepsError(f"Irreps.harmonics: {rule}, got {lmax!r:.20} and {parity!r}")
-        degrees = range(lmax + 1)
+        degrees = range(check_integer("Irreps.harmonics", "lmax", lmax, 0, LARGEST) + 1)
+        parity = check_flag("Irreps.harmonics", "parity", parity)
         return cls((1, Irrep(l, (-1) ** l if parity else None)) for l in degrees)
 
     @property
@@ -236,11 +235,9 @@ class Irreps:
         return Irreps(self.parts + Irreps(other).parts)
 
     def __mul__(self, times: int) -> Irreps:
-        if _integer(times) is None:
+        if as_integer(times) is None:
             return NotImplemented
-        if check_integer("Irreps", "times", times) > _LARGEST:
-            raise IrrepsError(f"Irreps: 'times' must be at most {_LARGEST}, got {times!r:.20}")
-        return Irreps(self.parts * operator.index(times))
+        return Irreps(self.parts * check_integer("Irreps", "times", times, 0, LARGEST))
 
     __rmul__ = __mul__
 
@@ -261,39 +258,6 @@ def _join(parts: Iterable[Part]) -> str:
     return " + ".join(str(part) for part in parts)
 
 
-def check_integer(function: str, name: str, value: Any, least: int = 0) -> int:
-    """`value` as a Python integer: (l + 1)**2 of a small NumPy integer overflows, and True and 2.0 are no degrees.
-
-    Parameters
-    ----------
-    function, name : str
-        What the message calls the function and the argument.
-    value : int or NumPy integer
-    least : int
-        Smallest value allowed.
-
-    Raises
-    ------
-    IrrepsError
-        If `value` is no integer (a bool, a float and a text are none) or is less than `least`.
-    """
-    found = _integer(value)
-    if found is None or found < least:
-        rule = {0: "a non-negative integer", 1: "a positive integer"}.get(least, f"an integer of at least {least}")
-        raise IrrepsError(f"{function}: '{name}' must be {rule}, got {value!r}")
-    return found
-
-
-def _integer(value: Any) -> int | None:
-    """`value` as an int if it is an integer of any kind (NumPy's too), but no bool; else None."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
 def _pairs(parts: Any) -> Iterator[tuple[Any, Any]]:
     try:
         pairs = [tuple(pair) for pair in parts]
@@ -305,7 +269,7 @@ def _pairs(parts: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _check_part(mul: Any, irrep: Irrep | str) -> Part:
-    count = _integer(mul)
+    count = as_integer(mul)
     if count is None or count < 1:
         raise IrrepsError(f"Irreps: a multiplicity must be a positive integer, got {mul!r}")
     return Part(count, Irrep.parse(irrep))

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbody_ref.errors import DTypeError, IrrepsError
+from nbody_ref.checks import check_integer
+from nbody_ref.errors import ArgumentError, DTypeError
 from nbody_ref.exact.cg import cg_table, cg_table_real
-from nbody_ref.irreps import check_integer
 
 __all__ = [
     "LARGEST_DEGREE",
@@ -70,7 +70,7 @@ def clebsch_gordan(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = n
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a degree is not a non-negative integer, the triple is not admissible, or `basis` is unknown.
     DTypeError
         If `dtype` is neither float64 nor float32.
@@ -104,7 +104,7 @@ def cg_coo(l1: int, l2: int, l: int, basis: str = "real", dtype: Any = np.float6
 
     Raises
     ------
-    IrrepsError, DTypeError
+    ArgumentError, DTypeError
         As in `clebsch_gordan`.
 
     Examples
@@ -126,25 +126,25 @@ def check_degree(function: str, name: str, value: Any) -> int:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `value` is not an integer from 0 to `LARGEST_DEGREE`.
     """
     degree = check_integer(function, name, value)
     if degree > LARGEST_DEGREE:
-        raise IrrepsError(f"{function}: '{name}' must be at most {LARGEST_DEGREE}, got {degree}")
+        raise ArgumentError(f"{function}: '{name}' must be at most {LARGEST_DEGREE}, got {degree}")
     return degree
 
 
 def check_basis(function: str, basis: Any) -> None:
-    """Raise IrrepsError unless `basis` is "real" or "complex"."""
+    """Raise ArgumentError unless `basis` is "real" or "complex"."""
     if not isinstance(basis, str) or basis not in _BASES:
-        raise IrrepsError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
+        raise ArgumentError(f"{function}: 'basis' must be 'real' or 'complex', got {basis!r}")
 
 
 def check_normalization(function: str, normalization: Any) -> None:
-    """Raise IrrepsError unless `normalization` is "integral", "component" or "norm"."""
+    """Raise ArgumentError unless `normalization` is "integral", "component" or "norm"."""
     if not isinstance(normalization, str) or normalization not in _NORMALIZATIONS:
-        raise IrrepsError(f"{function}: 'normalization' must be integral, component or norm, got {normalization!r}")
+        raise ArgumentError(f"{function}: 'normalization' must be integral, component or norm, got {normalization!r}")
 
 
 def real_to_complex(l: int) -> ComplexArray:
@@ -164,7 +164,7 @@ def real_to_complex(l: int) -> ComplexArray:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `l` is not a non-negative integer.
 
     Examples
@@ -213,7 +213,7 @@ def harmonic_table(lmax: int, normalization: str = "integral", dtype: Any = np.f
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `lmax` is not a non-negative integer or `normalization` is unknown.
     DTypeError
         If `dtype` is neither float64 nor float32.
@@ -268,7 +268,7 @@ def _dense(l1: int, l2: int, l: int, basis: str, dtype: str) -> RealArray:
 def _check(function: str, l1: Any, l2: Any, l: Any, basis: str, dtype: Any) -> tuple[int, int, int, str, str]:
     l1, l2, l = (check_degree(function, name, value) for name, value in (("l1", l1), ("l2", l2), ("l", l)))
     if not abs(l1 - l2) <= l <= l1 + l2:
-        raise IrrepsError(f"{function}: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
+        raise ArgumentError(f"{function}: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
     check_basis(function, basis)
     return l1, l2, l, basis, check_dtype(function, dtype)
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, GeometryError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, ShapeError
 from nbody_ref.graphs import Edges, build_graph
 
 
@@ -175,8 +175,8 @@ def test_a_graph_put_together_by_hand_is_checked():
         (["0"], [0], (1, 1), DTypeError),
         ([[0]], [[0]], (1, 1), ShapeError),
         ([0, [1]], [0, 1], (2, 2), ShapeError),
-        ([0], [0], (1.5, 1), ShapeError),
-        ([0], [0], (1, -1), ShapeError),
+        ([0], [0], (1.5, 1), ArgumentError),
+        ([0], [0], (1, -1), ArgumentError),
         (np.ma.array([0], mask=[True]), [0], (1, 1), DTypeError),
     ],
 )

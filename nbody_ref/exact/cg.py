@@ -12,7 +12,8 @@ from functools import lru_cache
 from math import comb, factorial
 from typing import Any
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.checks import check_integer
+from nbody_ref.errors import ArgumentError
 from nbody_ref.exact.ring import as_rational, check_size
 from nbody_ref.exact.surd import Surd
 
@@ -53,7 +54,7 @@ def clebsch_gordan(
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If an argument is no multiple of 1/2, an l is negative, or l - m is no integer.
 
     Examples
@@ -86,7 +87,7 @@ def cg_integer(l1: HalfInteger, m1: HalfInteger, l2: HalfInteger, m2: HalfIntege
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         As `clebsch_gordan`.
     """
     j1, n1 = _pair("cg_integer", "1", l1, m1)
@@ -110,7 +111,7 @@ def cg_table(l1: HalfInteger, l2: HalfInteger, l: HalfInteger) -> tuple[Entry, .
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a degree is negative or no multiple of 1/2.
     """
     return _table(_degree("cg_table", "l1", l1), _degree("cg_table", "l2", l2), _degree("cg_table", "l", l))
@@ -132,7 +133,7 @@ def clebsch_gordan_real(l1: int, m1: int, l2: int, m2: int, l: int, m: int) -> S
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If an argument is no integer or an l is negative: half-integer degrees have no real gauge.
 
     Notes
@@ -165,7 +166,7 @@ def cg_table_real(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, Surd],
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a degree is negative or no integer.
     """
     degrees = tuple(_whole("cg_table_real", name, value, 0) for name, value in (("l1", l1), ("l2", l2), ("l", l)))
@@ -196,7 +197,7 @@ def real_unitary(l: int) -> tuple[tuple[int, int, int, Surd], ...]:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `l` is negative or no integer: half-integer degrees have no real gauge.
 
     Examples
@@ -220,24 +221,21 @@ def real_unitary(l: int) -> tuple[tuple[int, int, int, Surd], ...]:
 def _double(function: str, name: str, value: HalfInteger) -> int:
     exact = as_rational(value)
     if exact is None or (2 * exact).denominator != 1:
-        raise IrrepsError(f"{function}: {name!r} must be an integer or a half-integer, got {value!r}")
+        raise ArgumentError(f"{function}: {name!r} must be an integer or a half-integer, got {value!r}")
     return int(2 * exact)
 
 
-def _whole(function: str, name: str, value: HalfInteger, least: int | None = None) -> int:
-    exact = as_rational(value)
-    if exact is None or exact.denominator != 1 or (least is not None and exact < least):
-        rule = "an integer" if least is None else "a non-negative integer"
-        raise IrrepsError(f"{function}: {name!r} must be {rule}, got {value!r}")
+def _whole(function: str, name: str, value: Any, least: int | None = None) -> int:
+    found = check_integer(function, name, value, least)
     if least == 0:
-        check_size(function, name, exact.numerator)
-    return exact.numerator
+        check_size(function, name, found)
+    return found
 
 
 def _degree(function: str, name: str, value: HalfInteger) -> int:
     doubled = _double(function, name, value)
     if doubled < 0:
-        raise IrrepsError(f"{function}: {name!r} must not be negative, got {value!r}")
+        raise ArgumentError(f"{function}: {name!r} must not be negative, got {value!r}")
     check_size(function, name, doubled // 2)
     return doubled
 
@@ -245,7 +243,7 @@ def _degree(function: str, name: str, value: HalfInteger) -> int:
 def _pair(function: str, label: str, l: HalfInteger, m: HalfInteger) -> tuple[int, int]:
     j, n = _degree(function, "l" + label, l), _double(function, "m" + label, m)
     if (j - n) % 2:
-        raise IrrepsError(f"{function}: 'm{label}' must differ from 'l{label}' by an integer, got m={m!r}, l={l!r}")
+        raise ArgumentError(f"{function}: 'm{label}' must differ from 'l{label}' by an integer, got m={m!r}, l={l!r}")
     return j, n
 
 
@@ -334,9 +332,9 @@ def _single_surd(degrees: tuple[int, int, int], key: tuple[int, int, int], terms
     """Sum of i^phase times abs(value) times 1/sqrt(2) for every nonzero component; must be one real surd."""
     first = terms[0][1]
     if any((value.p, value.q) != (first.p, first.q) for _, value in terms):
-        raise IrrepsError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not a single surd")
+        raise ArgumentError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not a single surd")
     if sum((0, 1, 0, -1)[phase] for phase, _ in terms):
-        raise IrrepsError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not real")
+        raise ArgumentError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not real")
     real = sum((1, 0, -1, 0)[phase] for phase, _ in terms)
     halvings = sum(m != 0 for m in key)
     return Surd((real > 0) - (real < 0), first.p * real * real, first.q << halvings)

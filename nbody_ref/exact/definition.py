@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from nbody_ref.errors import GeometryError, IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, GeometryError, IrrepsError, ShapeError
 from nbody_ref.exact.gauges import Gauge
 from nbody_ref.exact.ring import plain
 from nbody_ref.irreps import Irrep
@@ -165,7 +165,7 @@ def inverse_power(s: int) -> Radial:
     """
     s = plain(s)
     if not isinstance(s, int):
-        raise IrrepsError(f"inverse_power: 's' must be an integer, got {s!r}")
+        raise ArgumentError(f"inverse_power: 's' must be an integer, got {s!r}")
 
     def radial(r: Vector) -> Any:
         x, y, z = map(plain, r)

@@ -13,12 +13,12 @@ from functools import lru_cache
 from math import factorial
 from typing import Any
 
-from nbody_ref.errors import DTypeError, IrrepsError
+from nbody_ref.checks import check_integer
+from nbody_ref.errors import ArgumentError, DTypeError
 from nbody_ref.exact.cg import cg_integer, cg_table_real
 from nbody_ref.exact.harmonics import monomial_fragments, solid_harmonic
 from nbody_ref.exact.ring import check_size
 from nbody_ref.exact.surd import Surd
-from nbody_ref.irreps import check_integer
 
 __all__ = ["MONOMIAL", "Gauge", "coupling_constant", "coupling_from_table", "monomial_coupling", "real_gauge"]
 
@@ -67,7 +67,7 @@ def monomial_coupling(l1: int, l2: int, l: int) -> tuple[tuple[int, int, int, in
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a degree is not a non-negative integer.
     """
     return _coupling(*_degrees("monomial_coupling", l1, l2, l))
@@ -93,12 +93,12 @@ def coupling_constant(l1: int, l2: int, l: int) -> Surd:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a degree is not a non-negative integer, or the triangle rule fails.
     """
     l1, l2, l = _degrees("coupling_constant", l1, l2, l)
     if not abs(l1 - l2) <= l <= l1 + l2:
-        raise IrrepsError(f"coupling_constant: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
+        raise ArgumentError(f"coupling_constant: |l1 - l2| <= l <= l1 + l2 must hold, got l1={l1}, l2={l2}, l={l}")
     below = factorial(l1 + l2 + l + 1)
     for upper in (l1 + l2 - l, l1 - l2 + l, -l1 + l2 + l):
         below *= factorial(upper)
@@ -152,7 +152,7 @@ def real_gauge(number: Callable[[float], Any] = float, fmt: str = "float64", nor
 
     Raises
     ------
-    DTypeError, IrrepsError
+    DTypeError, ArgumentError
         If `number` is no function; when used, if `fmt` or `normalization` is unknown.
     """
     if not callable(number):

@@ -16,11 +16,11 @@ from functools import lru_cache
 from math import factorial
 from typing import Any
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.checks import check_integer
+from nbody_ref.errors import ArgumentError, GeometryError
 from nbody_ref.exact.ring import Gauss, check_size, divide, plain
 from nbody_ref.exact.surd import Surd
 from nbody_ref.exact.wigner import real_scale
-from nbody_ref.irreps import check_integer
 
 __all__ = [
     "NORMALIZATIONS",
@@ -67,14 +67,14 @@ class Harmonic:
 
         Raises
         ------
-        IrrepsError
+        ArgumentError
             If the value is no surd: complex gauge, or "integral" normalisation.
         GeometryError
             If `r` is no vector of three.
         """
         polynomial = self.evaluate(r)
         if self.over_4pi or isinstance(polynomial, Gauss):
-            raise IrrepsError("Harmonic.value: only real harmonics in 'norm' or 'component' normalization are surds")
+            raise ArgumentError("Harmonic.value: only real harmonics in 'norm' or 'component' normalization are surds")
         return self.scale * Fraction(polynomial)
 
     def round(self, fmt: str = "float64") -> dict[Exponents, Any]:
@@ -110,7 +110,7 @@ def solid_harmonic(l: int, m: int, normalization: str = "integral", basis: str =
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If l or m is out of range, or a name is unknown.
 
     Examples
@@ -122,11 +122,11 @@ def solid_harmonic(l: int, m: int, normalization: str = "integral", basis: str =
     """
     l, m = _check_component("solid_harmonic", l, m)
     if not isinstance(normalization, str) or normalization not in NORMALIZATIONS:
-        raise IrrepsError(f"solid_harmonic: 'normalization' must be one of {NORMALIZATIONS}, got {normalization!r}")
+        raise ArgumentError(f"solid_harmonic: 'normalization' must be one of {NORMALIZATIONS}, got {normalization!r}")
     width = Surd(1, 1 if normalization == "norm" else 2 * l + 1, 1)
     integral = normalization == "integral"
     if not isinstance(basis, str) or basis not in ("real", "complex"):
-        raise IrrepsError(f"solid_harmonic: 'basis' must be 'real' or 'complex', got {basis!r}")
+        raise ArgumentError(f"solid_harmonic: 'basis' must be 'real' or 'complex', got {basis!r}")
     if basis == "complex":
         polynomial = fragment_polynomial(l, m)
         return Harmonic(Surd(1, factorial(l + m) * factorial(l - m)) * width, integral, polynomial)
@@ -152,7 +152,7 @@ def fragment_polynomial(l: int, m: int) -> dict[Exponents, Gauss]:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If not 0 <= l and -l <= m <= l.
     """
     l, m = _check_component("fragment_polynomial", l, m)
@@ -181,7 +181,7 @@ def monomial_fragments(lmax: int, r: Sequence[Any]) -> list[list[Any]]:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `lmax` is not a non-negative integer.
     GeometryError
         If `r` is no vector of three.
@@ -239,7 +239,7 @@ def _check_component(function: str, l: Any, m: Any) -> tuple[int, int]:
     found = check_integer(function, "l", l), plain(m)
     check_size(function, "l", found[0])
     if isinstance(m, bool) or not isinstance(found[1], int) or abs(found[1]) > found[0]:
-        raise IrrepsError(f"{function}: 'm' must be an integer from -l to l, got l={l!r}, m={m!r}")
+        raise ArgumentError(f"{function}: 'm' must be an integer from -l to l, got l={l!r}, m={m!r}")
     return found
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import SchemeError, ShapeError
 from nbody_ref.exact.definition import Child, State, Vector
 from nbody_ref.exact.ring import plain
 from nbody_ref.exact.wigner import rotation_matrix
-from nbody_ref.irreps import Irreps, check_integer
+from nbody_ref.irreps import Irreps
 from nbody_ref.scheme import Scheme
 
 __all__ = [

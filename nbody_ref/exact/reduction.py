@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from nbody_ref.errors import IrrepsError, ShapeError
+from nbody_ref.checks import check_integer
+from nbody_ref.errors import ArgumentError, IrrepsError, ShapeError
 from nbody_ref.exact.ring import Gauss, as_rational
 from nbody_ref.exact.wigner import monomial_D, rotation_matrix
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 
 __all__ = ["Reduction", "cartesian_tensors", "null_space", "reduce_representation"]
 
@@ -78,7 +79,7 @@ def reduce_representation(representation: Representation, inversion: Matrix | No
     Irreps('1x0 + 1x1 + 1x2')
     """
     if not callable(representation):
-        raise IrrepsError(f"reduce_representation: 'representation' must be a function of q, got {representation!r}")
+        raise ArgumentError(f"reduce_representation: 'representation' must be a function of q, got {representation!r}")
     Z, X = (_square("reduce_representation", representation(q)) for q in (ABOUT_Z, ABOUT_X))
     others = [X] if inversion is None else [X, _square("reduce_representation", inversion)]
     if any(len(other) != len(Z) for other in others):
@@ -118,7 +119,7 @@ def cartesian_tensors(rank: int) -> Representation:
     """
     rank = check_integer("cartesian_tensors", "rank", rank)
     if rank > 8:
-        raise IrrepsError(f"cartesian_tensors: 'rank' must be at most 8, got {rank}")
+        raise ArgumentError(f"cartesian_tensors: 'rank' must be at most 8, got {rank}")
 
     def representation(q: tuple[int, int, int, int]) -> Matrix:
         matrix: list[Row] = [[1]]
@@ -260,7 +261,7 @@ def _exact(function: str, x: Any) -> Gauss:
         return x
     value = as_rational(x)
     if value is None:
-        raise IrrepsError(f"{function}: a matrix must hold integers, Fractions or Gauss, got {x!r}")
+        raise ArgumentError(f"{function}: a matrix must hold integers, Fractions or Gauss, got {x!r}")
     return Gauss(value, Fraction(0))
 
 

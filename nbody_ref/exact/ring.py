@@ -12,7 +12,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import ArgumentError
 
 __all__ = ["LARGEST_DEGREE", "Gauss", "I", "as_rational", "check_size", "divide", "plain"]
 
@@ -152,6 +152,6 @@ def as_rational(value: Any) -> Fraction | None:
 
 
 def check_size(function: str, name: str, degree: int | Fraction) -> None:
-    """Raise IrrepsError if a degree is beyond `LARGEST_DEGREE`, where nothing would come back in a lifetime."""
+    """Raise ArgumentError if a degree is beyond `LARGEST_DEGREE`, where nothing would come back in a lifetime."""
     if degree > LARGEST_DEGREE:
-        raise IrrepsError(f"{function}: '{name}' must be at most {LARGEST_DEGREE}, got {float(degree):.3g}")
+        raise ArgumentError(f"{function}: '{name}' must be at most {LARGEST_DEGREE}, got {float(degree):.3g}")

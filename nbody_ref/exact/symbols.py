@@ -19,7 +19,7 @@ from itertools import product
 from math import comb, factorial
 from typing import Any
 
-from nbody_ref.errors import IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, ShapeError
 from nbody_ref.exact.cg import _coefficient, _column, _degree, _delta, _double, _triangle, _whole
 from nbody_ref.exact.harmonics import round_over_root_4pi
 from nbody_ref.exact.surd import Surd, SurdLike
@@ -94,7 +94,7 @@ def three_j(j1: Any, m1: Any, j2: Any, m2: Any, j3: Any, m3: Any) -> Any:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a label is no multiple of 1/2, a j is negative, or j - m is no integer.
     ShapeError
         If lists or arrays of labels do not go together.
@@ -129,7 +129,7 @@ def six_j(j1: Any, j2: Any, j3: Any, j4: Any, j5: Any, j6: Any) -> Any:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If an argument is negative or no multiple of 1/2.
     ShapeError
         As `three_j`.
@@ -175,7 +175,7 @@ def nine_j(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: An
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If an argument is negative or no multiple of 1/2.
     ShapeError
         As `three_j`.
@@ -207,7 +207,7 @@ def gaunt(l1: Any, m1: Any, l2: Any, m2: Any, l3: Any, m3: Any) -> Any:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If an argument is no integer or an l is negative.
     ShapeError
         As `three_j`.
@@ -244,7 +244,7 @@ def _each(function: Callable[..., Any], *labels: Any) -> Any:
         try:
             return numpy.frompyfunc(function, len(labels), 1)(*labels)
         except ValueError as error:
-            if isinstance(error, IrrepsError):
+            if isinstance(error, ArgumentError):
                 raise
             raise ShapeError(f"{function.__name__[1:]}: arrays of labels must go together: {error}") from error
     if not lists:
@@ -270,7 +270,7 @@ def _three_j(*labels: Any) -> Surd:
     for k, (j, m) in enumerate(((j1, m1), (j2, m2), (j3, m3)), start=1):
         if (j - m) % 2:
             got = f"m={labels[2 * k - 1]!r}, j={labels[2 * k - 2]!r}"
-            raise IrrepsError(f"three_j: 'm{k}' must differ from 'j{k}' by an integer, got {got}")
+            raise ArgumentError(f"three_j: 'm{k}' must differ from 'j{k}' by an integer, got {got}")
     return _three(j1, m1, j2, m2, j3, m3)
 
 

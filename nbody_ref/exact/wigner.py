@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import factorial, lcm
 from typing import Any
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import ArgumentError, GeometryError
 from nbody_ref.exact.ring import Gauss, as_rational, check_size, plain
 from nbody_ref.exact.surd import Surd
 
@@ -97,7 +97,7 @@ def monomial_matrix(l: int | Fraction | float, q: Quaternion) -> tuple[tuple[Gau
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `l` is negative or no multiple of 1/2.
     GeometryError
         If `q` is zero or has not four rational entries.
@@ -109,7 +109,7 @@ def monomial_D(l: int, q: Quaternion) -> tuple[tuple[Gauss, ...], ...]:
     """D^l(q) = M_l / N^l in the monomial gauge, Gaussian rationals; `l` an integer, otherwise as `monomial_matrix`."""
     j, integers = _doubled("monomial_D", l), _integers("monomial_D", q)
     if j % 2:
-        raise IrrepsError(f"monomial_D: 'l' must be an integer, got {l!r}; N^l is irrational for half-integers")
+        raise ArgumentError(f"monomial_D: 'l' must be an integer, got {l!r}; N^l is irrational for half-integers")
     matrix, norm = _symmetric_power(j, integers), _norm(integers) ** (j // 2)
     return tuple(tuple(entry / norm for entry in row) for row in matrix)
 
@@ -133,7 +133,7 @@ def wigner_D(l: int | Fraction | float, q: Quaternion) -> tuple[tuple[tuple[Surd
 
     Raises
     ------
-    IrrepsError, GeometryError
+    ArgumentError, GeometryError
         As `monomial_matrix`.
     """
     j, integers = _doubled("wigner_D", l), _integers("wigner_D", q)
@@ -161,7 +161,7 @@ def rational_D(l: int, q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `l` is no integer: half-integer degrees have no real gauge.
     GeometryError
         If `q` is zero or has not four rational entries.
@@ -172,7 +172,7 @@ def rational_D(l: int, q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
 def _rational(function: str, l: int, q: Quaternion) -> tuple[tuple[Fraction, ...], ...]:
     j, integers = _doubled(function, l), _integers(function, q)
     if j % 2:
-        raise IrrepsError(f"{function}: 'l' must be an integer, got {l!r}")
+        raise ArgumentError(f"{function}: 'l' must be an integer, got {l!r}")
     norm = _norm(integers) ** (j // 2)
     return tuple(tuple(Fraction(entry, norm) for entry in row) for row in _real_matrix(j // 2, integers))
 
@@ -258,7 +258,7 @@ def _norm(q: IntegerQuaternion) -> int:
 def _doubled(function: str, l: int | Fraction | float) -> int:
     exact = as_rational(l)
     if exact is None or (2 * exact).denominator != 1 or exact < 0:
-        raise IrrepsError(f"{function}: 'l' must be a non-negative integer or half-integer, got {l!r}")
+        raise ArgumentError(f"{function}: 'l' must be a non-negative integer or half-integer, got {l!r}")
     check_size(function, "l", exact)
     return int(2 * exact)
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError, SchemeError
-from nbody_ref.fusion.checks import check_count, check_cutoff
+from nbody_ref.fusion.checks import check_cutoff
 from nbody_ref.fusion.label import Label, as_label, as_labels, degree, parity, product
 from nbody_ref.fusion.tree import Tree, check_tree, leaves, vertices
 
@@ -169,7 +170,7 @@ def labelings(
     ['0e', '1e', '2e']
     """
     shape, labels, wanted = _checked("labelings", tree, legs, root)
-    bond_cutoff, limit = check_cutoff("labelings", bond_cutoff), check_count("labelings", "limit", limit, 0)
+    bond_cutoff, limit = check_cutoff("labelings", bond_cutoff), check_integer("labelings", "limit", limit, 0)
     choices = [[label] for label in labels]
     count = count_over(shape, choices, wanted, bond_cutoff)
     if count > limit:

@@ -11,9 +11,9 @@ from fractions import Fraction
 from html import escape
 from typing import Any
 
+from nbody_ref.checks import check_list
 from nbody_ref.errors import SchemeError
 from nbody_ref.exact import Surd
-from nbody_ref.fusion.checks import check_list
 from nbody_ref.fusion.diagram import Diagram
 from nbody_ref.fusion.label import Label, Spin, parity
 from nbody_ref.fusion.recoupling import rotate

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, SchemeError, ShapeError
 from nbody_ref.exact import Surd, cg_integer, cg_table, cg_table_real, surd_sum
 from nbody_ref.exact.ring import plain
-from nbody_ref.fusion.checks import check_count
 from nbody_ref.fusion.diagram import LIMIT, Diagram, Node
 from nbody_ref.fusion.label import Label, check_basis, components, degree, twice
 from nbody_ref.ops._check import check_type
@@ -282,7 +282,7 @@ def _label(node: Node, legs: Sequence[Label]) -> Label:
 
 def _check_size(function: str, diagram: Diagram, limit: int) -> None:
     check_type(function, "diagram", diagram, Diagram)
-    limit = check_count(function, "limit", limit, 0)
+    limit = check_integer(function, "limit", limit, 0)
     size = prod(leg.dim for leg in diagram.legs)
     if size > limit:
         legs = _show(diagram.legs)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.checks import check_list
+from nbody_ref.errors import ArgumentError, IrrepsError
 from nbody_ref.exact.ring import as_rational
-from nbody_ref.fusion.checks import check_list
 from nbody_ref.irreps import Irrep
 
 __all__ = [
@@ -58,7 +58,7 @@ class Spin:
         except (ValueError, ZeroDivisionError):
             value = None
         if value is None or value < 0 or value.denominator > 2:
-            raise IrrepsError(f"Spin: 'j' must be a non-negative integer or half-integer, got {self.j!r}")
+            raise ArgumentError(f"Spin: 'j' must be a non-negative integer or half-integer, got {self.j!r}")
         object.__setattr__(self, "j", value)
 
     @property
@@ -156,6 +156,6 @@ def check_basis(function: str, basis: Any, labels: Iterable[Any]) -> None:
         Half-integer degrees have no real gauge.
     """
     if not isinstance(basis, str) or basis not in ("complex", "real"):
-        raise IrrepsError(f"{function}: 'basis' must be 'complex' or 'real', got {basis!r}")
+        raise ArgumentError(f"{function}: 'basis' must be 'complex' or 'real', got {basis!r}")
     if basis == "real" and any(isinstance(label, Spin) for label in labels):
-        raise IrrepsError(f"{function}: 'basis' must be 'complex' for spins of SU(2), got 'real'")
+        raise ArgumentError(f"{function}: 'basis' must be 'complex' for spins of SU(2), got 'real'")

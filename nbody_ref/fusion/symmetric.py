@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, SchemeError, ShapeError
 from nbody_ref.exact import Surd, six_j
-from nbody_ref.fusion.checks import MOST_LEAVES, check_count
+from nbody_ref.fusion.checks import MOST_LEAVES
 from nbody_ref.fusion.diagram import LIMIT, Diagram, count_over, labelings
 from nbody_ref.fusion.evaluate import coupling_norm
 from nbody_ref.fusion.label import Label, Spin, as_label, as_labels, check_basis, parity, product, twice
@@ -182,7 +183,7 @@ def symmetric_basis(parts: Any, n: int, root: Any, basis: str = "real", limit: i
     (23, 8)
     """
     labels, n, wanted = _checked("symmetric_basis", parts, n, root)
-    limit = check_count("symmetric_basis", "limit", limit, 0)
+    limit = check_integer("symmetric_basis", "limit", limit, 0)
     check_basis("symmetric_basis", basis, labels)
     comb, choices = left_comb(n), cartesian(range(len(labels)), repeat=n)
     count = count_over(comb, [labels] * n, wanted)
@@ -211,7 +212,7 @@ def _gauge(diagram: Diagram, basis: str) -> tuple[Surd, int]:
 
 
 def _checked(function: str, parts: Any, n: Any, root: Any) -> tuple[tuple[Label, ...], int, Label]:
-    n = check_count(function, "n", n, 1, MOST_LEAVES)
+    n = check_integer(function, "n", n, 1, MOST_LEAVES)
     source = [part.irrep for part in Irreps(parts)] if isinstance(parts, (str, Irreps)) else parts
     labels, wanted = as_labels(function, "parts", source), as_label(function, root)
     if not labels:

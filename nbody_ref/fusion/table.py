@@ -14,9 +14,10 @@ from functools import cache
 from itertools import product as cartesian
 from typing import Any
 
-from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.checks import check_integer, check_list
+from nbody_ref.errors import ArgumentError, IrrepsError, SchemeError
 from nbody_ref.exact import Surd
-from nbody_ref.fusion.checks import check_count, check_cutoff, check_list
+from nbody_ref.fusion.checks import check_cutoff
 from nbody_ref.fusion.diagram import LIMIT, Diagram, Node, count_over, labelings
 from nbody_ref.fusion.label import Spin
 from nbody_ref.fusion.plan import Combination, Keys, cost_of, keyed, plans
@@ -49,7 +50,9 @@ class Term:
         pairs = [check_list("Term", "sources", pair, "pairs (state, part)") for pair in given]
         if any(len(pair) != 2 for pair in pairs):
             raise SchemeError(f"Term: 'sources' must be pairs (state, part), got {self.sources!r:.60}")
-        found = tuple((check_count("Term", "sources", s, 0), check_count("Term", "sources", p, 0)) for s, p in pairs)
+        found = tuple(
+            (check_integer("Term", "sources", s, 0), check_integer("Term", "sources", p, 0)) for s, p in pairs
+        )
         object.__setattr__(self, "sources", found)
 
 
@@ -208,13 +211,13 @@ def all_terms(
     23
     """
     types = tuple(Irreps(t) for t in check_list("all_terms", "irreps", irreps, "types, one for each state"))
-    shape, limit = check_tree("all_terms", tree), check_count("all_terms", "limit", limit, 0)
+    shape, limit = check_tree("all_terms", tree), check_integer("all_terms", "limit", limit, 0)
     bond_cutoff = check_cutoff("all_terms", bond_cutoff)
     n = len(leaves(shape))
     chosen: tuple[Any, ...] = (0,) * n if len(types) == 1 else tuple(range(n))
     if states is not None:
         given = check_list("all_terms", "states", states, "numbers of states")
-        chosen = tuple(check_count("all_terms", "states", s, 0) for s in given)
+        chosen = tuple(check_integer("all_terms", "states", s, 0) for s in given)
     if len(chosen) != n or any(not 0 <= s < len(types) for s in chosen):
         raise SchemeError(f"all_terms: 'states' must name {n} of the {len(types)} states, one per leaf, got {chosen}")
     kept = None if roots is None else check_list("all_terms", "roots", roots, "irreps")
@@ -283,7 +286,7 @@ def _check(types: tuple[Irreps, ...], terms: tuple[Term, ...], mode: str, order:
     words = (("mode", mode, ("channelwise", "full")), ("order", order, ("cheapest", "drawn")))
     for name, value, allowed in (*words, ("basis", basis, ("real", "complex"))):
         if not isinstance(value, str) or value not in allowed:
-            raise IrrepsError(f"FusionTable: {name!r} must be one of {', '.join(allowed)}, got {value!r}")
+            raise ArgumentError(f"FusionTable: {name!r} must be one of {', '.join(allowed)}, got {value!r}")
     if not terms:
         raise SchemeError("FusionTable: 'terms' must have at least one term")
     for term in terms:

@@ -11,8 +11,9 @@ from itertools import combinations
 from numbers import Integral
 from typing import Any, Union
 
+from nbody_ref.checks import check_integer, check_list
 from nbody_ref.errors import SchemeError
-from nbody_ref.fusion.checks import MOST_LEAVES, check_count, check_list
+from nbody_ref.fusion.checks import MOST_LEAVES
 
 __all__ = ["Tree", "all_trees", "balanced", "check_tree", "leaves", "left_comb", "right_comb", "vertices"]
 
@@ -81,7 +82,9 @@ def all_trees(items: Sequence[int]) -> Iterator[Tree]:
     >>> list(all_trees([0, 1, 2]))
     [((0, 1), 2), ((0, 2), 1), (0, (1, 2))]
     """
-    numbers = [check_count("all_trees", "items", item, 0) for item in check_list("all_trees", "items", items, "leaves")]
+    numbers = [
+        check_integer("all_trees", "items", item, 0) for item in check_list("all_trees", "items", items, "leaves")
+    ]
     if not 1 <= len(set(numbers)) == len(numbers) <= MOST_LEAVES:
         raise SchemeError(f"all_trees: 'items' must be leaf numbers, each once, got {items!r:.60}")
     return _trees(numbers)
@@ -145,7 +148,7 @@ def _nested(function: str, tree: Any, depth: int = 1) -> Tree:
 
 
 def _count(function: str, n: Any) -> int:
-    return check_count(function, "n", n, 1, MOST_LEAVES)
+    return check_integer(function, "n", n, 1, MOST_LEAVES)
 
 
 def _halves(start: int, stop: int) -> Tree:

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.gates import fields
 from nbody_ref.graphs import Edges
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 
 __all__ = ["Aggregation", "NthChild", "aggregation_type", "leg_type"]
 

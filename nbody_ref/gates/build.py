@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.gates import emit, steps
 from nbody_ref.gates.aggregation import Aggregation
@@ -21,7 +22,7 @@ from nbody_ref.gates.correlations import emit_correlations
 from nbody_ref.gates.fusion_block import fuse_legs
 from nbody_ref.gates.terms import Bare, Correlations, Directed, Fusion, Gate, Pairs, Product, Term
 from nbody_ref.gates.weights import Mixing, Weights
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import cg_product, message, mixing, radial_weights
 from nbody_ref.tables import check_basis
 

@@ -7,8 +7,9 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
-from nbody_ref.irreps import Irrep, check_integer
+from nbody_ref.irreps import Irrep
 from nbody_ref.ops.radial import Radial
 
 __all__ = [

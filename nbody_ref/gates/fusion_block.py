@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.fusion.fuse import fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.fusion.symmetric import symmetric_basis
@@ -22,7 +23,7 @@ from nbody_ref.fusion.tree import check_tree, leaves, left_comb
 from nbody_ref.gates import steps
 from nbody_ref.gates.chain import Entry, Op, op_of
 from nbody_ref.gates.weights import Paths
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import channel_mixing
 from nbody_ref.ops.cg_product import ProductTable
 

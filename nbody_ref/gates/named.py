@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
 from nbody_ref.gates.fields import LARGEST
 from nbody_ref.gates.terms import Directed, Gate, Pairs, Product
-from nbody_ref.irreps import Irreps, check_integer
+from nbody_ref.irreps import Irreps
 from nbody_ref.ops.radial import InversePowers
 
 __all__ = ["first_order", "relative", "zeroth_order"]

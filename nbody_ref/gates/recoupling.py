@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, SchemeError, ShapeError
 from nbody_ref.exact import Surd
 from nbody_ref.fusion import Diagram, recoupling
 from nbody_ref.fusion.tree import check_tree, leaves
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.tables import check_basis
 
 __all__ = [

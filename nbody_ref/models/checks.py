@@ -1,34 +1,26 @@
-"""Checks of fields that only descriptions of models have, beside those of `nbody_ref.gates.fields`."""
+"""Checks of fields that descriptions of models share, in terms of `nbody_ref.checks`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isnan
-from numbers import Real
+from math import isfinite
 from typing import Any
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
-from nbody_ref.irreps import check_integer
+from nbody_ref.checks import check_number, set_fields
+from nbody_ref.checks import check_species as checked
 
 __all__ = ["check_numbers", "check_species"]
 
 
 def check_species(spec: Any) -> None:
-    """Distinct atomic numbers, at least one, as a tuple of Python integers.
+    """The field ``species``: distinct atomic numbers, at least one, as a tuple of Python integers.
 
     Raises
     ------
-    NBodyRefError
+    ArgumentError
         If they are not.
     """
-    name = type(spec).__name__
-    try:
-        species = tuple(check_integer(name, "species", z, 1) for z in spec.species)
-    except (TypeError, IrrepsError):
-        species = ()
-    if not species or len(set(species)) != len(species):
-        raise NBodyRefError(f"{name}: 'species' must be distinct atomic numbers, at least one, got {spec.species!r}")
-    object.__setattr__(spec, "species", species)
+    set_fields(spec, checked, "species")
 
 
 def check_numbers(spec: Any, fields: Iterable[str], positive: Iterable[str] = (), infinite: Iterable[str] = ()) -> None:
@@ -36,14 +28,16 @@ def check_numbers(spec: Any, fields: Iterable[str], positive: Iterable[str] = ()
 
     Raises
     ------
-    GeometryError
+    ArgumentError
         If one is not.
     """
     for field in (*fields, *positive):
-        value = getattr(spec, field)
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
-        wrong = isnan(number) or (abs(number) == float("inf") and field not in infinite)
-        if wrong or (field in positive and not number > 0):
-            rule = "positive" if field in positive else "finite"
-            raise GeometryError(f"{type(spec).__name__}: '{field}' must be a {rule} number, got {value!r}")
-        object.__setattr__(spec, field, number)
+        above, free = field in positive, field in infinite
+        words = f"a {'positive' if above else 'finite'} number"
+        set_fields(
+            spec,
+            check_number,
+            field,
+            words=words,
+            within=lambda x, above=above, free=free: (free or isfinite(x)) and (not above or x > 0),
+        )

@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.checks import check_integer
+from nbody_ref.errors import ArgumentError
 from nbody_ref.gates.terms import Bare, Directed, Gate, Product
-from nbody_ref.irreps import Irreps, check_integer
+from nbody_ref.irreps import Irreps
 from nbody_ref.network.network import Network, Spec
 from nbody_ref.ops.radial import ExponentialCosine
 
@@ -57,7 +58,7 @@ def default(
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If `size` is neither a known name nor three positive integers, or `n_radial`, `seed` or `smoothness` no number
         that is needed there.
     NBodyRefError, GeometryError
@@ -66,7 +67,7 @@ def default(
     pairs, triples, quadruples = _channels(size)
     n_radial, seed = check_integer("default", "n_radial", n_radial, 1), check_integer("default", "seed", seed)
     if not isinstance(smoothness, Real) or isinstance(smoothness, bool) or not math.isfinite(smoothness):
-        raise IrrepsError(f"default: 'smoothness' must be a finite number, got {smoothness!r}")
+        raise ArgumentError(f"default: 'smoothness' must be a finite number, got {smoothness!r}")
     smoothness = float(smoothness)  # NumPy's numbers are not JSON
     radial = ExponentialCosine(n_radial, cutoff, p=3, scale=1.5)
 
@@ -87,6 +88,6 @@ def default(
 def _channels(size: str | tuple[int, int, int]) -> tuple[int, int, int]:
     found = SIZES.get(size) if isinstance(size, str) else size
     if not isinstance(found, (tuple, list)) or len(found) != 3:
-        raise IrrepsError(f"default: 'size' must be one of {sorted(SIZES)} or three numbers, got {size!r}")
+        raise ArgumentError(f"default: 'size' must be one of {sorted(SIZES)} or three numbers, got {size!r}")
     pairs, triples, quadruples = (check_integer("default", "size", mul, 1) for mul in found)
     return pairs, triples, quadruples

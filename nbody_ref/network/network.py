@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
 from nbody_ref.gates.chain import Array, Chain, Values
 from nbody_ref.graphs import Graph
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.network.energy import EnergyModel
 from nbody_ref.network.layout import SchemeGraph
 from nbody_ref.network.parameters import draw

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import GeometryError, NBodyRefError
+from nbody_ref.checks import check_number, check_species, check_word, set_fields
+from nbody_ref.errors import ArgumentError
 from nbody_ref.gates.terms import Gate
 from nbody_ref.irreps import Irreps
 from nbody_ref.network.layout import Layout, Neighbourhoods, Schemes
@@ -53,41 +52,32 @@ class Spec:
     outputs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        try:
-            species = tuple(operator.index(z) for z in self.species)  # NumPy's integers are not JSON
-        except TypeError:
-            species = ()
-        if not species or min(species) < 1 or len(set(species)) != len(species):
-            raise NBodyRefError(f"Spec: 'species' must be distinct atomic numbers, at least one, got {self.species}")
-        object.__setattr__(self, "species", species)
-        if isinstance(self.cutoff, bool) or not isinstance(self.cutoff, Real) or not self.cutoff > 0:
-            raise GeometryError(f"Spec: 'cutoff' must be a positive length in Angstrom, got {self.cutoff!r}")
-        object.__setattr__(self, "cutoff", float(self.cutoff))
+        set_fields(self, check_species, "species")
+        set_fields(self, check_number, "cutoff", words="a positive length in Angstrom", within=lambda x: x > 0)
         object.__setattr__(self, "gates", _tuple("gates", self.gates))
         if not all(isinstance(gate, Gate) for gate in self.gates):
-            raise NBodyRefError(f"Spec: 'gates' must be Gates, got {self.gates!r}")
+            raise ArgumentError(f"Spec: 'gates' must be Gates, got {self.gates!r}")
         if not isinstance(self.schemes, Schemes | None):
-            raise NBodyRefError(f"Spec: 'schemes' must be a layout, such as Schemes.like([...]), got {self.schemes!r}")
+            raise ArgumentError(f"Spec: 'schemes' must be a layout, such as Schemes.like([...]), got {self.schemes!r}")
         object.__setattr__(self, "dtype", _dtype(self.dtype))
         if self.dtype not in ("float64", "float32", "complex128", "complex64"):
-            raise NBodyRefError(f"Spec: 'dtype' must be a float or complex one of 32 or 64 bits, got {self.dtype!r}")
+            raise ArgumentError(f"Spec: 'dtype' must be a float or complex one of 32 or 64 bits, got {self.dtype!r}")
         known = isinstance(self.basis, str) and self.basis in ("real", "complex")
         if not known or (self.basis == "complex" and not self.is_complex):
             came = f"{self.basis!r} with dtype {self.dtype!r}"
-            raise NBodyRefError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
-        if not isinstance(self.group, str) or self.group not in ("O(3)", "SO(3)"):
-            raise NBodyRefError(f"Spec: 'group' must be 'O(3)' or 'SO(3)', got {self.group!r}")
+            raise ArgumentError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
+        set_fields(self, check_word, "group", words=("O(3)", "SO(3)"))
         rows = _tuple("outputs", self.outputs)
         if not all(isinstance(row, (tuple, list)) and len(row) == 2 and isinstance(row[0], str) for row in rows):
-            raise NBodyRefError(f"Spec: 'outputs' must be pairs (name, irreps), got {self.outputs!r}")
+            raise ArgumentError(f"Spec: 'outputs' must be pairs (name, irreps), got {self.outputs!r}")
         names = [name for name, _ in rows]
         if len(set(names)) < len(names) or "forces" in names:
-            raise NBodyRefError(f"Spec: 'outputs' must have names of their own, other than 'forces', got {names}")
+            raise ArgumentError(f"Spec: 'outputs' must have names of their own, other than 'forces', got {names}")
         if self.schemes is None and len(self.gates) < 2:
-            raise NBodyRefError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
+            raise ArgumentError(f"Spec: 'gates' must hold a level of neighbourhoods and a root, got {len(self.gates)}")
         if self.schemes is not None and len(self.gates) != len(self.schemes.kinds):
             wanted = len(self.schemes.kinds)
-            raise NBodyRefError(f"Spec: 'gates' must hold one for each of {wanted} levels, got {len(self.gates)}")
+            raise ArgumentError(f"Spec: 'gates' must hold one for each of {wanted} levels, got {len(self.gates)}")
 
     @property
     def is_complex(self) -> bool:
@@ -130,7 +120,7 @@ class Spec:
 def _tuple(name: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, (tuple, list)):
         return tuple(values)
-    raise NBodyRefError(f"Spec: '{name}' must be a tuple, got {values!r}")
+    raise ArgumentError(f"Spec: '{name}' must be a tuple, got {values!r}")
 
 
 def _dtype(dtype: Any) -> str:

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.cg_product import CHANNELWISE, SUM_BOTH, SUM_LEFT, TO_BOTH, ProductArrays, cg_terms
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
 from nbody_ref.ops.message_table import listed_paths

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
-from nbody_ref.irreps import Irrep, Irreps, check_integer
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.message import MessageArrays
 from nbody_ref.tables import CGTable, cg_coo, check_basis, check_degree
 

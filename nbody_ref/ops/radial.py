@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, GeometryError, IrrepsError
-from nbody_ref.irreps import check_integer
 from nbody_ref.kernels import radial as loops
 from nbody_ref.ops._check import check_array, check_like, check_needs
 from nbody_ref.tables import check_degree

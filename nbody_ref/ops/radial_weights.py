@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
-from nbody_ref.irreps import check_integer
 from nbody_ref.kernels.mixing import MixingArrays
 from nbody_ref.kernels.radial_weights import copies_adjoint, copies_forward
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype, check_type

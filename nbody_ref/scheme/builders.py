@@ -8,8 +8,9 @@ from fractions import Fraction
 from numbers import Real
 from typing import Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import SchemeError
-from nbody_ref.scheme.definition import Node, Scheme, whole
+from nbody_ref.scheme.definition import Node, Scheme
 
 __all__ = ["barycentre", "check_neighbours", "check_species", "groups", "neighbourhoods"]
 
@@ -41,7 +42,7 @@ def barycentre(weights: Mapping[int, int | Fraction | float]) -> dict[int, Fract
     """
     if not isinstance(weights, Mapping):
         raise SchemeError(f"barycentre: 'weights' must map parts to numbers, got {weights!r}")
-    exact = {whole("barycentre", "weights", i): _number(weight) for i, weight in weights.items()}
+    exact = {check_integer("barycentre", "weights", i, None): _number(weight) for i, weight in weights.items()}
     total = sum(exact.values(), Fraction(0))
     if total == 0:
         raise SchemeError(f"barycentre: 'weights' must not sum to zero, got {dict(weights)}")
@@ -69,14 +70,14 @@ def neighbourhoods(neighbours: Sequence[Iterable[int]], species: Sequence[int], 
     Raises
     ------
     SchemeError
-        If there is no atom, the two lists differ in length, `depth` is less than 1, or a neighbour is out of range,
-        the atom itself, or listed twice.
+        If there is no atom, the two lists differ in length, or a neighbour is out of range, the atom itself, or listed
+        twice.
+    ArgumentError
+        If `depth` is no positive integer.
     """
-    species, depth = check_species("neighbourhoods", species), whole("neighbourhoods", "depth", depth)
+    species, depth = check_species("neighbourhoods", species), check_integer("neighbourhoods", "depth", depth, 1)
     n = len(species)
     around = [sorted([i, *js]) for i, js in enumerate(check_neighbours("neighbourhoods", neighbours, n))]
-    if depth < 1:
-        raise SchemeError(f"neighbourhoods: 'depth' must be at least 1, got {depth}")
     if depth * n > LARGEST:
         raise SchemeError(f"neighbourhoods: 'depth' must give at most {LARGEST} nodes, got {depth} for {n} atoms")
     parts = [frozenset([i]) for i in range(n)]
@@ -129,7 +130,7 @@ def groups(species: Sequence[int], groups: Mapping[str, Iterable[int]] | Iterabl
     rows = _listed(groups)
     parts = [frozenset([i]) for i in range(n)]
     for label, atoms, _ in rows:
-        part = [whole("groups", "groups", i) for i in atoms]
+        part = [check_integer("groups", "groups", i, None) for i in atoms]
         if not part or len(set(part)) != len(part) or not all(0 <= i < n for i in part):
             raise SchemeError(f"groups: {label!r} must list different atoms in 0..{n - 1}, one at least, got {part}")
         if frozenset(part) in parts[n:]:
@@ -148,7 +149,7 @@ def check_species(function: str, species: Sequence[int]) -> list[int]:
         raise SchemeError(f"{function}: 'species' must list atomic numbers, got {species!r}")
     if not _length(species):
         raise SchemeError(f"{function}: 'species' must have one entry per atom, one atom at least, got 0")
-    return [whole(function, "species", z) for z in species]
+    return [check_integer(function, "species", z, None) for z in species]
 
 
 def check_neighbours(function: str, neighbours: Sequence[Iterable[int]], n: int) -> list[list[int]]:
@@ -160,7 +161,7 @@ def check_neighbours(function: str, neighbours: Sequence[Iterable[int]], n: int)
     for i, given in enumerate(neighbours):
         if not hasattr(given, "__iter__"):
             raise SchemeError(f"{function}: 'neighbours' must list atoms, got {given!r} for atom {i}")
-        js = [whole(function, "neighbours", j) for j in given]
+        js = [check_integer(function, "neighbours", j, None) for j in given]
         for j in js:
             if not 0 <= j < n:
                 raise SchemeError(f"{function}: neighbours must lie in 0..{n - 1}, got {j} for atom {i}")
@@ -200,7 +201,7 @@ def _number(weight: Any) -> Fraction:
     if isinstance(weight, Fraction):
         return Fraction(int(weight.numerator), int(weight.denominator))
     if hasattr(weight, "__index__") and not isinstance(weight, bool):
-        return Fraction(whole("barycentre", "weights", weight))
+        return Fraction(check_integer("barycentre", "weights", weight, None))
     if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
         raise SchemeError(f"barycentre: 'weights' must be finite numbers, got {weight!r}")
     return Fraction(float(weight))

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from math import comb
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import SchemeError
 from nbody_ref.scheme.builders import check_neighbours, check_species
-from nbody_ref.scheme.definition import Node, Scheme, whole
+from nbody_ref.scheme.definition import Node, Scheme
 
 __all__ = ["clusters"]
 
@@ -57,8 +58,8 @@ def clusters(
     >>> [(node.kind, sorted(node.part)) for node in water.nodes[3:6]]
     [(('cluster', (1, 8)), [0, 1]), (('cluster', (1, 8)), [0, 2]), (('cluster', (1, 1)), [1, 2])]
     """
-    species, order = check_species("clusters", species), whole("clusters", "order", order)
-    n, limit = len(species), whole("clusters", "max_nodes", max_nodes)
+    species, order = check_species("clusters", species), check_integer("clusters", "order", order, None)
+    n, limit = len(species), check_integer("clusters", "max_nodes", max_nodes, None)
     if not 1 <= order <= n:
         raise SchemeError(f"clusters: 'order' must lie in 1..{n}, the number of atoms, got {order}")
     if neighbours is None:

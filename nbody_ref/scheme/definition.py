@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from nbody_ref.checks import check_integer, check_list
 from nbody_ref.errors import SchemeError
 
-__all__ = ["Node", "Scheme", "whole"]
+__all__ = ["Node", "Scheme"]
 
 Coefficients = Mapping[int, Fraction]
 
@@ -64,7 +65,7 @@ class Node:
             position = {i: Fraction(1, len(members)) for i in sorted(members)}
         if not isinstance(position, Mapping):
             raise SchemeError(f"Node: 'position' must map parts to coefficients, got {position!r}")
-        exact = {whole("Node", "position", i): _coefficient(i, value) for i, value in position.items()}
+        exact = {check_integer("Node", "position", i, None): _coefficient(i, value) for i, value in position.items()}
         object.__setattr__(self, "part", members)
         object.__setattr__(self, "children", _wholes("children", children))
         object.__setattr__(self, "kind", kind)
@@ -111,13 +112,15 @@ class Scheme:
     levels: tuple[int, ...]
 
     def __init__(self, nodes: Iterable[Node], n_parts: int | None = None) -> None:
-        self.nodes = _iterated("Scheme", "nodes", nodes)
+        self.nodes = check_list("Scheme", "nodes", nodes, "Nodes")
         if not all(isinstance(node, Node) for node in self.nodes):
             raise SchemeError(f"Scheme: 'nodes' must be Nodes, got {nodes!r}")
         if not self.nodes:
             raise SchemeError("Scheme: 'nodes' must not be empty")
         mentioned = frozenset[int]().union(*(node.part for node in self.nodes))
-        self.n_parts = max(mentioned, default=-1) + 1 if n_parts is None else whole("Scheme", "n_parts", n_parts)
+        self.n_parts = (
+            max(mentioned, default=-1) + 1 if n_parts is None else check_integer("Scheme", "n_parts", n_parts, None)
+        )
         for i, node in enumerate(self.nodes):
             _check_node(i, node, len(self.nodes), self.n_parts)
         self.levels = _levels(self.nodes)
@@ -157,25 +160,8 @@ class Scheme:
             self._draw(child, rest + ("'-- " if last else "|-- "), rest + ("    " if last else "|   "), lines, seen)
 
 
-def whole(function: str, name: str, value: Any) -> int:
-    """Return an integer of any kind as one of Python's, which do not wrap around; SchemeError for anything else."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError as error:
-        raise SchemeError(f"{function}: '{name}' must be integers, got {value!r}") from error
-
-
 def _wholes(name: str, values: Iterable[int]) -> tuple[int, ...]:
-    return tuple(whole("Node", name, value) for value in _iterated("Node", name, values))
-
-
-def _iterated(function: str, name: str, values: Any) -> tuple[Any, ...]:
-    try:
-        return tuple(values)
-    except TypeError as error:
-        raise SchemeError(f"{function}: '{name}' must be a sequence, got {values!r}") from error
+    return tuple(check_integer("Node", name, value, None) for value in check_list("Node", name, values, "integers"))
 
 
 def _coefficient(i: int, value: Any) -> Fraction:

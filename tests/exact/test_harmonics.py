@@ -7,7 +7,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import ArgumentError
 from nbody_ref.exact.harmonics import (
     fragment_polynomial,
     monomial_fragments,
@@ -137,11 +137,11 @@ def test_enclosure_is_narrowed_where_the_first_one_cannot_decide(nearest):
 
 
 def test_errors_name_what_is_wrong():
-    with pytest.raises(IrrepsError, match="'m' must be an integer from -l to l"):
+    with pytest.raises(ArgumentError, match="'m' must be an integer from -l to l"):
         solid_harmonic(1, 2)
-    with pytest.raises(IrrepsError, match="'normalization' must be one of"):
+    with pytest.raises(ArgumentError, match="'normalization' must be one of"):
         solid_harmonic(1, 0, "unit")
-    with pytest.raises(IrrepsError, match="'basis' must be"):
+    with pytest.raises(ArgumentError, match="'basis' must be"):
         solid_harmonic(1, 0, basis="cubic")
-    with pytest.raises(IrrepsError, match="are surds"):
+    with pytest.raises(ArgumentError, match="are surds"):
         solid_harmonic(1, 0).value(POINT)

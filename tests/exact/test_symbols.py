@@ -11,7 +11,7 @@ import pytest
 import sympy
 from sympy.physics import wigner
 
-from nbody_ref.errors import IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, ShapeError
 from nbody_ref.exact import (
     OverRootPi,
     Surd,
@@ -376,7 +376,7 @@ def test_zeros_are_zeros_and_not_errors():
     ],
 )
 def test_labels_that_cannot_be_are_refused(function, labels, message):
-    with pytest.raises(IrrepsError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         function(*labels)
 
 
@@ -392,7 +392,7 @@ def test_arrays_of_labels_give_arrays():
         three_j([1, 2], 0, [1, 2, 3], 0, 0, 0)
     with pytest.raises(ShapeError, match="six_j: arrays of labels must go together"):
         six_j(np.zeros(2), np.zeros(3), 0, 0, 0, 0)
-    with pytest.raises(IrrepsError, match="'j1' must not be negative"):
+    with pytest.raises(ArgumentError, match="'j1' must not be negative"):
         three_j(np.array([1, -1]), 0, 1, 0, 0, 0)
 
 

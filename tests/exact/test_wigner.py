@@ -8,7 +8,7 @@ import pytest
 import sympy
 from sympy.physics.quantum.spin import Rotation
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import ArgumentError, GeometryError
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.surd import surd_sum
 from nbody_ref.exact.wigner import (
@@ -125,9 +125,9 @@ def test_errors_name_what_is_wrong():
         rational_D(1, (0, 0, 0, 0))
     with pytest.raises(GeometryError, match="'q' must be four rational numbers"):
         rotation_matrix((1.0, 0, 0, 0))
-    with pytest.raises(IrrepsError, match="'l' must be an integer"):
+    with pytest.raises(ArgumentError, match="'l' must be an integer"):
         rational_D(Fraction(1, 2), P)
-    with pytest.raises(IrrepsError, match="'l' must be a non-negative integer or half-integer"):
+    with pytest.raises(ArgumentError, match="'l' must be a non-negative integer or half-integer"):
         monomial_matrix(-1, P)
-    with pytest.raises(IrrepsError, match="half-integers"):
+    with pytest.raises(ArgumentError, match="half-integers"):
         monomial_D(0.5, P)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, SchemeError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, NBodyRefError, SchemeError, ShapeError
 from nbody_ref.fusion import (
     Diagram,
     FusionTable,
@@ -158,14 +158,18 @@ def test_messages_name_the_argument_and_what_came():
     for call, error, message in (
         (lambda: text("x"), DTypeError, "text: 'diagram' must be of type Diagram, got str"),
         (lambda: svg(DRAWN, ["a"]), SchemeError, "svg: 'names' must have 3 entries"),
-        (lambda: labelings(COMB, "1o", "0e"), SchemeError, "labelings: 'legs' must be a list of labels, got '1o'"),
-        (lambda: labelings(COMB, LEGS, "0e", np.nan), IrrepsError, "'bond_cutoff' must be a degree or None, got nan"),
-        (lambda: labelings(COMB, LEGS, "0e", limit=2.0), SchemeError, "'limit' must be a non-negative integer, got 2"),
-        (lambda: left_comb(10**9), SchemeError, "left_comb: 'n' must be at most 256"),
+        (lambda: labelings(COMB, "1o", "0e"), ArgumentError, "labelings: 'legs' must be a list of labels, got '1o'"),
+        (lambda: labelings(COMB, LEGS, "0e", np.nan), ArgumentError, "'bond_cutoff' must be a degree or None, got nan"),
+        (
+            lambda: labelings(COMB, LEGS, "0e", limit=2.0),
+            ArgumentError,
+            "'limit' must be a non-negative integer, got 2",
+        ),
+        (lambda: left_comb(10**9), ArgumentError, "left_comb: 'n' must be at most 256"),
         (lambda: all_trees([0, 0]), SchemeError, "all_trees: 'items' must be leaf numbers, each once"),
-        (lambda: FusionTable.build("0e", TERMS), SchemeError, "'irreps' must be a list of types"),
+        (lambda: FusionTable.build("0e", TERMS), ArgumentError, "'irreps' must be a list of types"),
         (lambda: FusionTable.build(["2x0e"], [DRAWN]), DTypeError, "'terms' must be of type Term, got Diagram"),
-        (lambda: all_terms(["1o"], (0, 1), roots="0e"), SchemeError, "'roots' must be a list of irreps, got '0e'"),
+        (lambda: all_terms(["1o"], (0, 1), roots="0e"), ArgumentError, "'roots' must be a list of irreps, got '0e'"),
         (lambda: Term(DRAWN, ((0, 0, 0),)), SchemeError, r"Term: 'sources' must be pairs \(state, part\)"),
         (lambda: BASIS.to_full("x"), DTypeError, "to_full: expected an array of float64"),
         (lambda: BASIS.to_full([[1.0], [1.0, 2.0]]), ShapeError, "to_full: expected an array of numbers"),

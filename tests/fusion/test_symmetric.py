@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from nbody_ref.errors import IrrepsError, SchemeError, ShapeError
+from nbody_ref.errors import ArgumentError, IrrepsError, SchemeError, ShapeError
 from nbody_ref.exact import Surd
 from nbody_ref.fusion import (
     CombPath,
@@ -215,7 +215,7 @@ def test_spins_symmetrise_as_bosons():
 
 def test_errors_name_what_is_wrong():
     for function in (symmetric_dimension, symmetric_basis):
-        with pytest.raises(SchemeError, match="'n' must be a positive integer, got 0"):
+        with pytest.raises(ArgumentError, match="'n' must be a positive integer, got 0"):
             function("1o", 0, "0e")
         with pytest.raises(SchemeError, match="'parts' must have at least one part"):
             function("", 2, "0e")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nbody_ref.errors import SchemeError
+from nbody_ref.errors import ArgumentError, SchemeError
 from nbody_ref.fusion.tree import all_trees, balanced, check_tree, leaves, left_comb, right_comb, vertices
 
 
@@ -53,7 +53,7 @@ def test_bad_trees_are_refused_with_the_reason(tree, message):
 @pytest.mark.parametrize("n", [0, -1, 2.0, True, "3"])
 def test_builders_refuse_a_number_of_leaves_that_is_none(n):
     for build in (left_comb, right_comb, balanced):
-        with pytest.raises(SchemeError, match="'n' must be a positive integer"):
+        with pytest.raises(ArgumentError, match="'n' must be a positive integer"):
             build(n)
 
 

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import ArgumentError, GeometryError, NBodyRefError
 from nbody_ref.network.default import SIZES, default
 
 
 @pytest.mark.parametrize("size", ["huge", "", None, 5, (1, 2), (1, 2, 3, 4), (0, 1, 1), (1.5, 2, 3), (True, 1, 1)])
 def test_sizes_are_names_or_three_positive_integers(size):
-    with pytest.raises(IrrepsError, match="default: 'size' must be"):
+    with pytest.raises(ArgumentError, match="default: 'size' must be"):
         default((1, 6), size=size)
 
 
@@ -25,7 +25,7 @@ def test_sizes_are_names_or_three_positive_integers(size):
 )
 def test_numbers_are_what_they_must_be(name, values):
     for value in values:
-        with pytest.raises(IrrepsError, match=f"default: '{name}' must be"):
+        with pytest.raises(ArgumentError, match=f"default: '{name}' must be"):
             default((1, 6), size=(1, 1, 1), **{name: value})
 
 
