@@ -18,6 +18,12 @@ ORDER = (
 ).split()
 STDLIB_ONLY = ("errors", "checks", "irreps", "scheme", "exact")
 RUNS_BACK = {("irreps", "nbody_ref.ops.wigner")}  # Irreps.D loads it when called
+CIRCLES = {
+    frozenset({"nbody_ref.irreps", "nbody_ref.ops.wigner"}),  # Irreps.D, loaded when called
+    frozenset({"nbody_ref.gates.correlations", "nbody_ref.gates.terms"}),
+    frozenset({"nbody_ref.network.gauges", "nbody_ref.network.network"}),
+    frozenset(f"nbody_ref.conformance.doors.{name}" for name in ("actions", "bisect", "command")),
+}
 HEAVY = ("ase", "sympy", "mpmath", "matplotlib", "pyscf", "tblite")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
@@ -80,6 +86,48 @@ def test_order_check_sees_an_arrow_that_runs_back():
     assert backward("from ..fit import data", "nbody_ref.gates.build") == ["nbody_ref.fit.data"]
     assert backward("from nbody_ref.ops.wigner import x", "nbody_ref.scheme") == ["nbody_ref.ops.wigner.x"]
     assert not backward("from nbody_ref import errors\nimport nbody_ref.irreps", "nbody_ref.scheme")
+
+
+def circles(graph):
+    """Sets of modules that reach one another, by Tarjan's algorithm."""
+    number, low, stack, found = {}, {}, [], []
+
+    def visit(module):
+        number[module] = low[module] = len(number)
+        stack.append(module)
+        for other in graph.get(module, ()):
+            if other not in number:
+                visit(other)
+            if other in stack:
+                low[module] = min(low[module], low[other])
+        if low[module] == number[module]:
+            cut = stack.index(module)
+            found.append(frozenset(stack[cut:]))
+            del stack[cut:]
+
+    for module in graph:
+        if module not in number:
+            visit(module)
+    return [group for group in found if len(group) > 1]
+
+
+def run_time_imports(sources):
+    """Modules and the modules that each loads when it runs, lazy imports too; those for type checkers do not count."""
+    modules = {module_name(path): path for path in sources if path.stem not in ("__init__", "__main__")}
+    graph = {}
+    for module, path in modules.items():
+        names = set(imports(ast.parse(path.read_text()), module, types=False))
+        graph[module] = {m for name in names for m in (name, name.rpartition(".")[0]) if m in modules} - {module}
+    return graph
+
+
+def test_no_circle_but_the_declared_ones():
+    assert {*circles(run_time_imports(SOURCES))} == CIRCLES
+
+
+def test_circle_check_sees_a_circle_of_three_and_passes_over_a_line():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [frozenset("abc")]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -15,6 +15,7 @@ from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError, SchemeError
 from nbody_ref.fusion.checks import check_cutoff
 from nbody_ref.fusion.label import Label, as_label, as_labels, degree, parity, product
+from nbody_ref.fusion.lines import draw_lines
 from nbody_ref.fusion.tree import Tree, check_tree, leaves, vertices
 
 __all__ = ["LIMIT", "Diagram", "Node", "count_labelings", "labelings"]
@@ -126,9 +127,7 @@ class Diagram:
         return cls(read(nodes), as_labels("Diagram", "legs", legs), tuple(outputs))
 
     def __str__(self) -> str:
-        from nbody_ref.fusion.draw import text
-
-        return text(self)
+        return draw_lines(self.tree, self.legs, self.outputs)
 
 
 def labelings(

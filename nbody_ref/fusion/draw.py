@@ -44,28 +44,7 @@ def text(diagram: Diagram) -> str:
         If it is no diagram.
     """
     check_type("text", "diagram", diagram, Diagram)
-    order = leaves(diagram.tree)
-    marks: dict[tuple[int, int], str] = {}
-    names = {leaf: f"{leaf}: {diagram.legs[leaf]}" for leaf in order}
-    width = max(len(name) for name in names.values())
-    ends: dict[Tree, tuple[int, int]] = {}  # subtree -> (row, first free column)
-    for row, leaf in enumerate(order):
-        _write(marks, 2 * row, 0, names[leaf].ljust(width) + " ")
-        ends[leaf] = (2 * row, width + 1)
-    for vertex, label in zip(vertices(diagram.tree), diagram.outputs):
-        (top, left), (bottom, right) = ends[vertex[0]], ends[vertex[1]]
-        x, middle = max(left, right) + 1, (top + bottom + 1) // 2
-        _write(marks, top, left, "─" * (x - left) + "┐")
-        _write(marks, bottom, right, "─" * (x - right) + "┘")
-        for row in range(top + 1, bottom):
-            _write(marks, row, x, "│")
-        name = f"├─ {label} "
-        _write(marks, middle, x, name)
-        ends[vertex] = (middle, x + len(name))
-    rows = [[" "] * (1 + max(x for _, x in marks)) for _ in range(2 * len(order) - 1)]
-    for (row, x), mark in marks.items():
-        rows[row][x] = mark
-    return "\n".join("".join(row).rstrip() for row in rows)
+    return str(diagram)
 
 
 def f_move_text(legs: Sequence[Any], bond: Any, root: Any) -> str:
@@ -250,8 +229,3 @@ def _linear(diagram: Diagram) -> str:
 
 def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
-
-
-def _write(marks: dict[tuple[int, int], str], row: int, column: int, words: str) -> None:
-    for k, mark in enumerate(words):
-        marks[row, column + k] = mark
