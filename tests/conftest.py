@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-
 QUICK = """
 test_checks test_irreps test_scheme test_tables test_files scheme conventions kernels/test_jit
 exact/test_surd exact/test_ring exact/test_definition fusion/test_tree fusion/test_label fusion/test_diagram

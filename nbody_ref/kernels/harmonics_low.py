@@ -77,6 +77,7 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         _put(Y, k, _I[1], q21, u1, w1)
         if lmax == _I[2]:
             continue
+        # ---------------- written by tests/kernels/write_unrolled.py: degrees ----------------
         c3, v3, u3, w3 = _scaled_turn(x, y, c2, v2, diagonal[_I[3]])
         q30 = _up(a[_I[3]], z, q20, b[_I[3]], s, q10)
         q31 = a[_I[4]] * z * q21 + b[_I[4]] * s
@@ -127,6 +128,7 @@ def solid(r: Any, diagonal: Any, a: Any, b: Any, Y: Any) -> None:
         _put(Y, k, _I[3], q63, u3, w3)
         _put(Y, k, _I[2], q62, u2, w2)
         _put(Y, k, _I[1], q61, u1, w1)
+        # ---------------- end of what is written ----------------
 
 
 @kernel(contract=True)
@@ -198,6 +200,7 @@ def solid_vjp(
             _, u1, z_bar = _last(Y_bar, k, _I[1], cv1, tables, _I[2], z, s, u1, z_bar)
             cv2 = _turn(x, y, cv1[0], cv1[1])
             u2 = _start(Y_bar, k, _I[2], diagonal, zero)
+        # ---------------- written by tests/kernels/write_unrolled.py: adjoint_degrees ----------------
         if lmax >= _I[3]:
             k = o + _I[12]
             u0, z_bar, s_bar = _axis(Y_bar, k, tables, _I[3], z, s, u0, u1, z_bar, s_bar)
@@ -240,6 +243,7 @@ def solid_vjp(
             x_bar, y_bar = _around(x_bar, y_bar, order[_I[3]], u3, cv2)
         if lmax >= _I[2]:
             x_bar, y_bar = _around(x_bar, y_bar, order[_I[2]], u2, cv1)
+        # ---------------- end of what is written ----------------
         r_bar[i] = x * s_bar + (x_bar + u1[2])  # V7
         r_bar[i + _I[1]] = y * s_bar + (y_bar + u1[3])  # V7
         r_bar[i + _I[2]] = z_bar

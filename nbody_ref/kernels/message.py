@@ -153,6 +153,9 @@ def _copy_rows(out: Any, o: Any, acc: Any, places: Any) -> None:
             out[b + c] = acc[a + c]
 
 
+# ---------------- written by tests/kernels/write_unrolled.py: rows ----------------
+
+
 @kernel(contract=True, distinct=True)
 def _rows1(acc: Any, w: Any, we: Any, M: Any, x: Any, xs: Any, rows: Any, first: Any, last: Any) -> None:
     """Four rows of acc += w sum_i M[k, i] x[i] over 1 value of i, D2."""
@@ -240,3 +243,6 @@ def _rows7(acc: Any, w: Any, we: Any, M: Any, x: Any, xs: Any, rows: Any, first:
             acc[o + v + PANEL] += w[w1 + v] * (b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3 + b4 * y4 + b5 * y5 + b6 * y6)
             acc[o + v + PANEL2] += w[w2 + v] * (c0 * y0 + c1 * y1 + c2 * y2 + c3 * y3 + c4 * y4 + c5 * y5 + c6 * y6)
             acc[o + v + PANEL3] += w[w3 + v] * (d0 * y0 + d1 * y1 + d2 * y2 + d3 * y3 + d4 * y4 + d5 * y5 + d6 * y6)
+
+
+# ---------------- end of what is written ----------------

@@ -129,6 +129,9 @@ def _pull(
         _pull3x7(x_bar, w_bar, wb, z, x, xs, w, we, M, g, ge, pulls, c, e)
 
 
+# ---------------- written by tests/kernels/write_unrolled.py: pulls ----------------
+
+
 @kernel(contract=True, distinct=True)
 def _pull1x1(
     x_bar: Any, w_bar: Any, wb: Any, z: Any, x: Any, xs: Any, w: Any, we: Any,
@@ -341,6 +344,9 @@ def _pull3x7(
             z[zo + v + PANEL] = f * h1
             z[zo + v + PANEL2] = f * h2
             w_bar[wo + v] += h0 * u0 + h1 * u1 + h2 * u2
+
+
+# ---------------- end of what is written ----------------
 
 
 @kernel(contract=True, distinct=True)
