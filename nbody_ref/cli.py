@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import nbody_ref
 from nbody_ref.conformance.doors import command as conformance
-from nbody_ref.errors import DataError, NBodyRefError
+from nbody_ref.errors import ArgumentError, NBodyRefError
 from nbody_ref.models import command as imports
 
 if TYPE_CHECKING:
@@ -172,12 +172,18 @@ def _quickstart(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from nbody_ref.fit import fit
+    from nbody_ref.fit import fit, prepare
     from nbody_ref.fit.run_folder import OutputFolder
 
     chosen = _choices(options)
-    frames, test, record, notes = _fit_frames(options)
+    frames, test = _read(options, options.file), None if options.test is None else _read(options, options.test)
+    frames, test, record, notes = prepare(frames, test, options.n_train, options.seed or 0)
     with OutputFolder(options.output, log="log.txt") as folder:
+        origin = frames.origin
+        folder.say(
+            f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
+            f"units {origin['units']}"
+        )
         for line in notes:
             folder.say(line)
         if chosen.get("train") == "all":
@@ -198,46 +204,9 @@ def _choices(options: argparse.Namespace) -> dict[str, Any]:
     chosen = {name: getattr(options, name) for name in (*names, *training) if getattr(options, name) is not None}
     try:
         Options.build(chosen)
-    except DataError as error:
+    except ArgumentError as error:
         options.parser.error(str(error))
     return chosen
-
-
-def _fit_frames(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any], list[str]]:
-    """Frames to fit to and to test on (or None), their record, and what there is to say about them."""
-    from nbody_ref.fit import split
-    from nbody_ref.fit.copies import copies_of
-    from nbody_ref.fit.fitting import check_test_frames
-    from nbody_ref.fit.splits import in_file
-
-    frames = _read(options, options.file)
-    test = None if options.test is None else _read(options, options.test)
-    origin, record = frames.origin, {}
-    notes = [
-        f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "
-        f"units {origin['units']}"
-    ]
-    if options.n_train is not None:
-        parts = split(len(frames), options.n_train, options.seed or 0)
-        named = in_file(parts, frames)
-        record["test_split"] = named.to_dict()
-        notes.append(f"test {named}")
-        frames, rest = frames[parts.train], frames[parts.test]
-        if test is None:
-            copied = copies_of(rest, frames)
-            test = rest[[i for i, copy in enumerate(copied) if not copy]]
-            if copied.any():
-                notes.append(f"{copied.sum()} test frames are copies of training frames and are left out")
-    elif test is not None:
-        copied = copies_of(test, frames)
-        if copied.any():
-            notes.append(
-                f"{copied.sum()} of {len(test)} test frames are copies of training frames: errors on those "
-                f"say nothing about other frames"
-            )
-    if test is not None:
-        check_test_frames(frames, test)
-    return frames, test, record, notes
 
 
 def _write_results(folder: OutputFolder, potential: Any, frames: Any, test: Any) -> None:

@@ -119,7 +119,7 @@ def test_mistakes_end_in_one_line_and_a_status(name, data, tmp_path, monkeypatch
     nitrogen.numbers[nitrogen.numbers == 8] = 7
     write(tmp_path / "nitrogen.xyz", nitrogen, format="extxyz")
     (tmp_path / "taken" / "log.txt").mkdir(parents=True)
-    monkeypatch.setattr("nbody_ref.fit.job.rows", lambda *arguments: pytest.fail("work has started"))
+    monkeypatch.setattr("nbody_ref.fit.solver.rows", lambda *arguments: pytest.fail("work has started"))
     arguments, wanted, message = MISTAKES[name]
     status, _, errors = run(capsys, *arguments)
     assert status == wanted and message in errors
@@ -209,9 +209,9 @@ def test_output_that_nobody_reads_any_more_ends_quietly(fitted):
 
 
 def test_an_interrupted_fit_writes_what_is_complete_and_returns_130(data, tmp_path, monkeypatch, capsys):
-    from nbody_ref.fit import job
+    from nbody_ref.fit import solver
 
-    true_rows, calls = job.rows, []
+    true_rows, calls = solver.rows, []
 
     def interrupted(network, chosen):
         calls.append(chosen)
@@ -219,8 +219,8 @@ def test_an_interrupted_fit_writes_what_is_complete_and_returns_130(data, tmp_pa
             raise KeyboardInterrupt
         return true_rows(network, chosen)
 
-    monkeypatch.setattr(job, "rows", interrupted)
-    monkeypatch.setattr(job, "CHUNK_BYTES", 1.0)
+    monkeypatch.setattr(solver, "rows", interrupted)
+    monkeypatch.setattr(solver, "CHUNK_BYTES", 1.0)
     status, text, _ = run(capsys, "fit", data, "-o", tmp_path, *FAST)
     assert status == 130 and "the fit ends with these" in text
     assert (tmp_path / "potential.safetensors").exists()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbody_ref.fit.frames import Frame, Frames
     from nbody_ref.fit.options import Options
     from nbody_ref.fit.potential import Potential, Prediction, load
+    from nbody_ref.fit.preparation import Prepared, prepare
     from nbody_ref.fit.reading import ethanol, frames_from_atoms, read_frames
     from nbody_ref.fit.report import write_report
     from nbody_ref.fit.splits import Split, split
@@ -28,6 +29,7 @@ _HOME = {
     "Options": "options",
     "Potential": "potential",
     "Prediction": "potential",
+    "Prepared": "preparation",
     "Split": "splits",
     "ethanol": "reading",
     "evaluate": "evaluation",
@@ -35,6 +37,7 @@ _HOME = {
     "frames_from_atoms": "reading",
     "load": "potential",
     "nve": "dynamics",
+    "prepare": "preparation",
     "read_frames": "reading",
     "relax": "dynamics",
     "split": "splits",
@@ -51,6 +54,7 @@ __all__ = [
     "Options",
     "Potential",
     "Prediction",
+    "Prepared",
     "Split",
     "ethanol",
     "evaluate",
@@ -58,6 +62,7 @@ __all__ = [
     "frames_from_atoms",
     "load",
     "nve",
+    "prepare",
     "read_frames",
     "relax",
     "split",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from nbody_ref.errors import DataError
 from nbody_ref.files import load_model
 from nbody_ref.fit.cross_validation import CrossValidation
 from nbody_ref.fit.descent import Descent, DescentOptions, descend
-from nbody_ref.fit.job import Job
 from nbody_ref.fit.potential import Potential
+from nbody_ref.fit.solver import Task, fit_readout
+from nbody_ref.network import Network
 
 __all__ = ["train_covariant_weights"]
 
@@ -41,13 +43,12 @@ class _Clock:
         return self.end - time.perf_counter()
 
 
-def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float, end: float) -> Potential:
+def train_covariant_weights(task: Task, first: Potential, seconds_of_first: float, end: float) -> Potential:
     """Train the covariant weights of a fitted potential and solve its readout again; keep the better one.
 
     Parameters
     ----------
-    job : Job
-        The fit, with its frames and choices.
+    task : Task
     first : Potential
         The closed form with the covariant weights as they were drawn.
     seconds_of_first : float
@@ -61,32 +62,30 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
         Whichever has the smaller force error on the hold-out; ``metadata["training"]`` says what happened.
     """
     clock = _Clock(end - RESERVE * seconds_of_first)
-    train, held = list(job.split.train), list(job.split.test)
+    data, choice, say = task.data, task.choice, task.tell.say
+    train, held = data.train, data.held
     if clock.left() <= 0 or len(train) < 3:
-        job.say("training: no time left for it" if clock.left() <= 0 else "training: too few frames")
+        say("training: no time left for it" if clock.left() <= 0 else "training: too few frames")
         return first
-    energies, _, _ = job.labels(range(len(job.frames)))
+    energies = data.labels(range(len(data.frames))).energies
     seen = max(1, 2 * min(BATCH, len(train)) // 3)
     begun = time.perf_counter()
     objective = CrossValidation(
-        first.network,
-        job.frames,
+        cast(Network, first.network),  # what was fitted has a readout
+        data.frames,
         energies,
         train[:seen],
         held[:TESTED_FRAMES],
-        job.baseline.kind != "isolated",
-        directions=_directions(job, first, train[:seen]),
+        data.constants,
+        directions=_directions(task, first, train[:seen]),
     )
-    options = _planned(job, objective, train, clock, time.perf_counter() - begun)
+    options = _planned(task, objective, train, clock, time.perf_counter() - begun)
     count = len(objective.start()) - 1
-    job.say(f"training {count} covariant weights, at most {options.steps} steps of {options.batch} frames")
-    state = descend(
-        objective, train, options, job.choice.checkpoint, max(clock.left(), 0.0), job.say, job.choice.progress
-    )
-    job.interrupted = state.ended == "interrupted"
-    second = _solved(job, objective, state, first)
+    say(f"training {count} covariant weights, at most {options.steps} steps of {options.batch} frames")
+    state = descend(objective, train, options, choice.checkpoint, max(clock.left(), 0.0), say, choice.progress)
+    second = _solved(task, objective, state, first)
     chosen = second if _score(second) < _score(first) else first
-    job.say(
+    say(
         f"hold-out, forces rms: {_score(first):.2f} meV/A with covariant weights as drawn, {_score(second):.2f} trained"
         + ("" if chosen is second else "; the trained ones are not kept")
     )
@@ -99,28 +98,29 @@ def train_covariant_weights(job: Job, first: Potential, seconds_of_first: float,
         "holdout_after": second.metadata["holdout_errors"],
         "kept": "trained" if chosen is second else "drawn",
     }
-    if job.choice.checkpoint is not None:
+    chosen.metadata["interrupted"] = chosen.metadata["interrupted"] or state.ended == "interrupted"
+    if choice.checkpoint is not None:
         if state.ended == "interrupted":
-            job.say(f"the same command goes on from {job.choice.checkpoint}")
+            say(f"the same command goes on from {choice.checkpoint}")
         else:
-            Path(job.choice.checkpoint).unlink(missing_ok=True)
+            Path(choice.checkpoint).unlink(missing_ok=True)
     return chosen
 
 
 def _planned(
-    job: Job, objective: CrossValidation, train: list[int], clock: _Clock, seconds_of_test: float
+    task: Task, objective: CrossValidation, train: list[int], clock: _Clock, seconds_of_test: float
 ) -> DescentOptions:
     """Options of the checkpoint if there is one; else as many steps as there is time for, from the duration of one.
 
     A test on the hold-out takes as long as making the objective, which tests the start.
     """
-    path, given = job.choice.checkpoint, job.choice.steps
+    path, given = task.choice.checkpoint, task.choice.steps
     if path is not None and Path(path).exists():
         stored = load_model(path).config.get("options")
         if not isinstance(stored, Mapping):
             raise DataError(f"training: {path} is not a checkpoint; remove it to start anew")
         return DescentOptions(**stored)
-    batch, seed = min(BATCH, len(train)), job.choice.seed
+    batch, seed = min(BATCH, len(train)), task.choice.seed
     if given is None:
         objective.gradient(objective.start(), train[:3])  # compiles
         begun = time.perf_counter()
@@ -131,18 +131,17 @@ def _planned(
     return DescentOptions(batch=batch, seed=seed, steps=given, rate=RATE, check_every=every, patience=TESTS)
 
 
-def _directions(job: Job, first: Potential, seen: list[int]) -> int:
+def _directions(task: Task, first: Potential, seen: list[int]) -> int:
     """Rows of the forces on each frame, so that the frames that a readout is solved on have more than columns."""
-    columns, coordinates = first.metadata["columns"], 3 * int(job.frames[seen].n_atoms.min())
+    columns, coordinates = first.metadata["columns"], 3 * int(task.data.frames[seen].n_atoms.min())
     return int(np.clip(np.ceil(ROWS_PER_COLUMN * columns / len(seen)), 1, coordinates))
 
 
-def _solved(job: Job, objective: CrossValidation, state: Descent, first: Potential) -> Potential:
+def _solved(task: Task, objective: CrossValidation, state: Descent, first: Potential) -> Potential:
     """The readout in closed form on the trained covariant weights; if Ctrl-C comes again, what there was before."""
-    network = first.network.with_parameters(objective.weights(state.best))
-    job.restart(objective.scale)
+    network = objective.network.with_parameters(objective.weights(state.best))
     try:
-        return job.fit_readout(network, first.metadata["solver"])
+        return fit_readout(task, network, first.metadata["solver"], objective.scale, state.ended == "interrupted")
     except KeyboardInterrupt:
         return first
 

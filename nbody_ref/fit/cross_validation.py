@@ -139,8 +139,17 @@ class CrossValidation:
         count = len(unseen) + 3 * int(self.frames[unseen].n_atoms.sum())
         return 0.5 * squares / count, np.append(total * self._unit, -system.mu * float(v @ u)) / count
 
+    @property
+    def measures(self) -> str:
+        """What `score` is."""
+        return "force error, rms,"
+
+    def words(self, score: float) -> str:
+        """A score with its unit."""
+        return f"{1e3 * score:.2f} meV/A"
+
     def score(self, x: Array) -> float:
-        """Force error on the hold-out of the readout solved on the reference frames, with the best lambda."""
+        """Force error on the hold-out (rms, eV/Angstrom) of the readout solved on the reference frames, best lambda."""
         return float(np.min(self._scores(self.network.with_parameters(self.weights(x)))))
 
     def _scores(self, network: Network, design: Array | None = None) -> list[float]:

@@ -11,12 +11,14 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import DataError, FileError
+from nbody_ref.checks import check_integer, check_number, check_word, set_fields
+from nbody_ref.errors import FileError
 from nbody_ref.files import load_model, save_model
 from nbody_ref.fit.adamw import AdamW
 from nbody_ref.fit.objectives import Objective
@@ -53,6 +55,11 @@ class DescentOptions:
         Tests without a better hold-out, after which the training ends.
     seed : int
         Of the order of frames.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is of another kind or out of range.
     """
 
     optimiser: str = "adamw"
@@ -66,17 +73,12 @@ class DescentOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.optimiser not in ("adamw", "lbfgs"):
-            raise DataError(f"training: 'optimiser' must be 'adamw' or 'lbfgs', got {self.optimiser!r}")
-        for name in ("steps", "rate", "batch", "check_every", "patience"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise DataError(f"training: {name!r} must be positive and finite, got {value}")
-        if not 0 <= self.ema < 1 or not 0 <= self.weight_decay < np.inf:
-            raise DataError(
-                f"training: 'ema' must lie in 0..1, one excluded, and 'weight_decay' be finite and not negative, "
-                f"got {self.ema} and {self.weight_decay}"
-            )
+        set_fields(self, check_word, "optimiser", words=("adamw", "lbfgs"))
+        set_fields(self, check_integer, "steps", "batch", "check_every", "patience", least=1)
+        set_fields(self, check_integer, "seed")
+        set_fields(self, check_number, "rate", words="a positive number", within=lambda x: 0 < x < inf)
+        set_fields(self, check_number, "ema", words="a number in [0, 1)", within=lambda x: 0 <= x < 1)
+        set_fields(self, check_number, "weight_decay", words="a number, not negative", within=lambda x: 0 <= x < inf)
 
 
 @dataclass
@@ -87,12 +89,12 @@ class Descent:
     ----------
     adam : AdamW
     best : (n,) float64
-        The vector that did best on the hold-out, at `best_step`, with force error `best_score` (eV/Angstrom).
+        The vector that did best on the hold-out, at `best_step`, with `best_score`: what it is, the objective says.
     stale : int
         Tests since then.
     history : list of dict
-        ``step``, ``value`` (of the objective, mean since the last test, None at the start) and ``holdout``
-        (eV/Angstrom) of each test.
+        ``step``, ``value`` (of the objective, mean since the last test, None at the start) and ``holdout`` (the score)
+        of each test.
     values : list of float
         Of the objective since the last test.
     ended : str
@@ -193,8 +195,8 @@ def descend(
     except KeyboardInterrupt:
         state.ended = "interrupted"
     say(
-        f"{state.ended} after {state.adam.step} steps; force error on the hold-out, rms: {1e3 * (first or 0.0):.2f} -> "
-        f"{1e3 * state.best_score:.2f} meV/A at step {state.best_step}"
+        f"{state.ended} after {state.adam.step} steps; {objective.measures} on the hold-out: "
+        f"{objective.words(first or 0.0)} -> {objective.words(state.best_score)} at step {state.best_step}"
     )
     return state
 
@@ -249,7 +251,7 @@ class _Run:
         """Test the average, if there was a step since the last test."""
         if state.values:
             state.test(self.objective)
-            bar.set_postfix(holdout=f"{1e3 * state.best_score:.1f} meV/A")
+            bar.set_postfix(holdout=self.objective.words(state.best_score))
 
     def save(self, state: Descent) -> None:
         """Write the checkpoint, if there is to be one."""

@@ -19,17 +19,19 @@ from threadpoolctl import threadpool_limits
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline
-from nbody_ref.fit.copies import TOLERANCE, copies, spread_of_copies
+from nbody_ref.fit.copies import copies
 from nbody_ref.fit.covariant import train_covariant_weights
+from nbody_ref.fit.data import FitData
 from nbody_ref.fit.frames import Frames, symbols
-from nbody_ref.fit.job import MIN_FRAMES, Job, Log
+from nbody_ref.fit.narrator import Log, Narrator
 from nbody_ref.fit.options import Options
-from nbody_ref.fit.potential import Potential, undetermined
+from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.reading import frames_from_atoms
-from nbody_ref.fit.splits import Split, in_file, split
+from nbody_ref.fit.solver import MIN_FRAMES, Task, choose_smoothness, fit_readout, planned
+from nbody_ref.fit.splits import Split, split
 from nbody_ref.network import Network
 
-__all__ = ["check_test_frames", "fit"]
+__all__ = ["fit"]
 
 MAX_HOLDOUT = 100
 DEFAULT_MINUTES = 20.0  # of a fit that trains all weights
@@ -60,9 +62,11 @@ def fit(
 
     Raises
     ------
+    ArgumentError
+        If an option is unknown, of another kind or out of range.
     DataError
-        If there are fewer than five different frames, no two atoms are nearer than the cutoff, an option is unknown or
-        out of range, or the fit would need more memory than it may use. All of it is checked before work starts.
+        If there are fewer than five different frames, no two atoms are nearer than the cutoff, or the fit would need
+        more memory than it may use. All of it is checked before work starts.
     KeyboardInterrupt
         If Ctrl-C comes before any fit is complete.
 
@@ -76,51 +80,34 @@ def fit(
     """
     if network is not None:
         options = {**options, "cutoff": network.cutoff}
-    choice, say = Options.build(options), log or (lambda line: None)
+    choice, tell = Options.build(options), Narrator(log or (lambda line: None))
     if not isinstance(frames, Frames):
         frames = frames_from_atoms(frames)
     groups = copies(frames)
     _check_frames(frames, groups, choice)
     start = time.perf_counter()
-    job = Job(frames, choice, say, Baseline.build(frames), _holdout(frames, groups, choice), given=network)
-    first = job.network(choice.smoothness[0])
+    data = FitData(frames, Baseline.build(frames), _holdout(frames, groups, choice))
+    task = Task(data, choice, tell, network)
+    first = task.network(choice.smoothness[0])
     _check_network(first, frames, choice)
-    _say_what_is_fitted(job, groups)
-    solver = job.solver(first)
+    tell.data(data, groups)
+    solver = planned(task, first)
     large = first.parameters[first.readout].size >= THREADED_COLUMNS
     with threadpool_limits(limits=1, user_api="blas"):
         try:
-            smoothness = job.choose_smoothness()
+            smoothness = choose_smoothness(task)
         except KeyboardInterrupt:
-            say("interrupted while the smoothness was chosen: no fit is complete, nothing is kept")
+            tell.interrupted_choosing()
             raise
     with threadpool_limits(limits=None if large else 1, user_api="blas"):
         begun = time.perf_counter()
-        potential = job.fit_readout(job.network(smoothness), solver)
-        if choice.train == "all" and not job.interrupted:
+        potential = fit_readout(task, task.network(smoothness), solver)
+        if choice.train == "all" and not potential.metadata["interrupted"]:
             end = start + 60 * (DEFAULT_MINUTES if choice.max_minutes is None else choice.max_minutes)
-            potential = train_covariant_weights(job, potential, time.perf_counter() - begun, end)
+            potential = train_covariant_weights(task, potential, time.perf_counter() - begun, end)
     potential.metadata["smoothness"] = smoothness
     potential.metadata["seconds"] = round(time.perf_counter() - start, 1)
     return potential
-
-
-def check_test_frames(training: Frames, test: Frames, name: str = "test frame") -> None:
-    """Refuse test frames that a fit to the training frames could not be evaluated on.
-
-    Raises
-    ------
-    DataError
-        If a frame holds an element that the training frames do not, or its energy does not follow from theirs.
-    """
-    baseline, known = Baseline.build(training), set(training.species)
-    for i, frame in zip(test.indices, test, strict=True):
-        unseen = [int(z) for z in frame.numbers if int(z) not in known]
-        if unseen:
-            names = ", ".join(symbols(sorted(known)))
-            raise DataError(f"{name} {i} holds {symbols(unseen)[0]}, which is not in the training data ({names})")
-        if not baseline.determines(frame.numbers):
-            raise DataError(undetermined(f"{name} {i}", frame.numbers, baseline))
 
 
 def _check_frames(frames: Frames, groups: Any, choice: Options) -> None:
@@ -142,34 +129,6 @@ def _check_network(network: Network, frames: Frames, choice: Options) -> None:
         raise DataError(f"fit: 'network' must know every element of the frames, it knows {names}, not {missing}")
     if choice.train == "all" and set(network.parameters) == {network.readout}:
         raise DataError("fit: 'train' is 'all', but this network has no covariant weights: its readout is all there is")
-
-
-def _say_what_is_fitted(job: Job, groups: Any) -> None:
-    frames, say, energies = job.frames, job.say, job.baseline.energies
-    copied = int(np.sum(groups != np.arange(len(frames))))
-    if copied:
-        say(
-            f"{copied} of {len(frames)} frames are copies of others (distances agree to {TOLERANCE} A, energies to "
-            f"{spread_of_copies(frames, groups):.2g} eV): copies stay on one side of the hold-out"
-        )
-    held = in_file(job.split, frames).listed("test")
-    say(f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {job.split.seed}: frames {held}")
-    named = zip(symbols(energies), energies.values(), strict=True)
-    listed = ", ".join(f"{name} {energy:.4f} eV" for name, energy in named)
-    open_sums = job.baseline.kind != "isolated" and len(job.baseline.compositions) < len(energies)
-    say(
-        f"baseline ({job.baseline.kind}): {listed}"
-        + (
-            "; without isolated atoms only sums over molecules like these are known: other compositions will be refused"
-            if open_sums
-            else ""
-        )
-    )
-
-
-def _formulas(frames: Frames) -> str:
-    names = sorted(set(frames.formulas))
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _holdout(frames: Frames, groups: Any, choice: Options) -> Split:

@@ -25,7 +25,16 @@ GRADIENT_FRAMES = 16  # in one run, of tests on the hold-out
 
 
 class Objective(Protocol):
-    """A function of a vector of scaled weights that is a mean over frames."""
+    """A function of a vector of scaled weights that is a mean over frames.
+
+    Attributes
+    ----------
+    measures : str
+        What `score` is, for people: ``force error, rms``.
+    """
+
+    @property
+    def measures(self) -> str: ...
 
     def start(self) -> Array:
         """The vector to begin with."""
@@ -36,7 +45,11 @@ class Objective(Protocol):
         ...
 
     def score(self, x: Array) -> float:
-        """Force error on the hold-out, root mean square, eV/Angstrom."""
+        """What is compared on the hold-out: the smaller the better."""
+        ...
+
+    def words(self, score: float) -> str:
+        """A score with its unit, for people."""
         ...
 
 
@@ -67,6 +80,11 @@ class Loss:
     held: Sequence[int]
     others: Mapping[str, Array] = field(default_factory=dict)
     weights_of: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def measures(self) -> str:
+        """What `score` is."""
+        return f"loss (energies times {ENERGY_WEIGHT:g}/A, forces and other outputs, rms)"
 
     def __post_init__(self) -> None:
         for name, labels in self.others.items():
@@ -100,16 +118,31 @@ class Loss:
         return value, gradient.conjugate().as_real()
 
     def score(self, x: Array) -> float:
-        """Root mean square error on the hold-out, all terms of the loss together."""
-        model, total, count = self.model.with_parameters(self.weights(x)), 0.0, 0
+        """Root mean square error on the hold-out, all terms of the loss together, eV/Angstrom."""
+        total, _, count = self._squares(x)
+        return float(np.sqrt(total / count))
+
+    def words(self, score: float) -> str:
+        """A score with its unit."""
+        return f"{score:.5g} eV/A"
+
+    def force_error(self, x: Array) -> float:
+        """Root mean square error of the forces on the hold-out, eV/Angstrom."""
+        _, forces, count = self._squares(x)
+        return float(np.sqrt(forces / count))
+
+    def _squares(self, x: Array) -> tuple[float, float, int]:
+        """On the hold-out: squares of all terms of the loss, those of the forces, number of force components."""
+        model, total, forces, count = self.model.with_parameters(self.weights(x)), 0.0, 0.0, 0
         for i in range(0, len(self.held), GRADIENT_FRAMES):
             chosen = list(self.held[i : i + GRADIENT_FRAMES])
             graph = model.graph(self.frames[chosen].geometries)
             found = model.predict_with_forces(graph)
             for name, (label, weight) in self._labels(chosen).items():
-                total += weight**2 * float(np.sum((found[name] - label) ** 2))
+                squares = weight**2 * float(np.sum((found[name] - label) ** 2))
+                total, forces = total + squares, forces + (squares if name == "forces" else 0.0)
             count += found["forces"].size
-        return float(np.sqrt(total / count))
+        return total, forces, count
 
     def _labels(self, chosen: list[int]) -> dict[str, tuple[Array, float]]:
         """Labels and weight of each term."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import operator
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
-from numbers import Real
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import DataError
+from nbody_ref.checks import check_flag, check_integer, check_kind, check_number, check_word
+from nbody_ref.errors import ArgumentError
 from nbody_ref.fit.ridge import SOLVERS
 from nbody_ref.network.default import SIZES
 
@@ -60,7 +58,7 @@ class Options:
 
     Raises
     ------
-    DataError
+    ArgumentError
         If a value is of another kind, NaN, infinite or out of range.
     """
 
@@ -81,30 +79,28 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("smoothness", "regularisation"):
-            object.__setattr__(self, name, _list(name, getattr(self, name)))
+            self._set(name, _numbers(name, getattr(self, name)))
         for name, known in (("size", ("auto", *SIZES)), ("solver", ("auto", *SOLVERS)), ("train", ("readout", "all"))):
-            if getattr(self, name) not in known:
-                raise DataError(f"fit: {name!r} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        for name, words, within in (
-            ("holdout", "a number between 0 and 1", lambda x: 0 < x < 1),
-            ("cutoff", "a positive length in Angstrom", lambda x: x > 0),
-            ("memory", "a positive number of GB", lambda x: x > 0),
-            ("max_minutes", "a positive number", lambda x: x > 0),
-        ):
-            if name in ("memory", "max_minutes") and getattr(self, name) is None:
-                continue
-            object.__setattr__(self, name, _number(name, getattr(self, name), words, within))
+            self._set(name, check_word("fit", name, getattr(self, name), known))
+        self._set("cutoff", check_number("fit", "cutoff", self.cutoff, "a positive length in Angstrom", _positive))
+        part = check_number("fit", "holdout", self.holdout, "a number between 0 and 1", lambda x: 0 < x < 1)
+        self._set("holdout", part)
+        for name, words in (("memory", "a positive number of GB"), ("max_minutes", "a positive number")):
+            if getattr(self, name) is not None:
+                self._set(name, check_number("fit", name, getattr(self, name), words, _positive))
         for name in ("progress", "curve"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise DataError(f"fit: {name!r} must be True or False, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, bool(getattr(self, name)))
-        object.__setattr__(self, "seed", _whole("seed", self.seed, 0))
+            self._set(name, check_flag("fit", name, getattr(self, name)))
+        self._set("seed", check_integer("fit", "seed", self.seed))
         if self.steps is not None:
-            object.__setattr__(self, "steps", _whole("steps", self.steps, 1))
+            self._set("steps", check_integer("fit", "steps", self.steps, 1))
         if self.train == "readout" and (self.max_minutes, self.steps, self.checkpoint) != (None, None, None):
-            raise DataError("fit: 'max_minutes', 'steps' and 'checkpoint' are for train='all'")
+            raise ArgumentError("fit: 'max_minutes', 'steps' and 'checkpoint' are for train='all'")
         if self.checkpoint is not None:
-            object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
+            check_kind("fit", "checkpoint", self.checkpoint, str | os.PathLike, "the name of a file")
+            self._set("checkpoint", os.fspath(self.checkpoint))
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @classmethod
     def build(cls, options: dict[str, Any]) -> Options:
@@ -113,7 +109,7 @@ class Options:
         for name in options:
             if name not in names:
                 near = difflib.get_close_matches(name, names, 1, 0.0)
-                raise DataError(f"fit: there is no option {name!r}; did you mean {near[0]!r}?")
+                raise ArgumentError(f"fit: there is no option {name!r}; did you mean {near[0]!r}?")
         return cls(**options)
 
     def network_size(self, force_rows: int) -> str:
@@ -127,34 +123,17 @@ class Options:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-def _number(name: str, value: Any, words: str, within: Callable[[float], bool]) -> float:
-    """One finite number for which `within` holds."""
-    plain = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    number = float(plain) if isinstance(plain, Real) and not isinstance(plain, bool) else float("nan")
-    if not (isfinite(number) and within(number)):
-        raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
-    return number
+def _positive(x: float) -> bool:
+    return 0 < x < inf
 
 
-def _whole(name: str, value: Any, least: int) -> int:
-    """An integer that is not smaller than `least`."""
-    try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        words = "a whole number, not negative" if least == 0 else "a positive whole number"
-        raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
-    return number
-
-
-def _list(name: str, value: Any) -> tuple[float, ...]:
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
     """Numbers that are not negative, at least one; a single one is a list of one."""
     words = "a number that is not negative, or several of them to choose from"
     many = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
     if many and not len(value):
-        raise DataError(f"fit: {name!r} must be {words}, got {value!r}")
-    return tuple(_number(name, x, words, lambda x: x >= 0) for x in (value if many else [value]))
+        raise ArgumentError(f"fit: {name!r} must be {words}, got {value!r}")
+    return tuple(check_number("fit", name, x, words, lambda x: 0 <= x < inf) for x in (value if many else [value]))
 
 
 def available_memory() -> float:

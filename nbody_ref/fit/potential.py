@@ -62,13 +62,13 @@ class Potential:
         JSON record of data, split, choices and errors.
     """
 
-    network: Any  # Network or PublishedModel: what fits need of a network, only the former has
+    network: Network | PublishedModel
     baseline: Baseline
     constants: Mapping[int, float]
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Any, frames: Frames) -> Potential:
+    def of(cls, model: Network | PublishedModel, frames: Frames) -> Potential:
         """A trained model above the baseline of the frames that it was trained on.
 
         Parameters

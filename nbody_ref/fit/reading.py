@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -90,11 +91,9 @@ def read_frames(
         are there), a number is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, or
         magnitudes are not those of the units.
     """
-    import ase.io
-
     try:
         content = Path(path).read_bytes()
-        images: list[Any] = list(ase.io.read(Path(path), index=":")) if content.strip() else []
+        images = _images(path, content) if content.strip() else []
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # whatever one of ASE's many readers raises
@@ -106,6 +105,24 @@ def read_frames(
     origin = {"file": Path(path).name, "sha256": hashlib.sha256(content).hexdigest()}
     keys = (energy_key, forces_key)
     return frames_from_atoms(images, units=units, keys=keys, trust_units=trust_units, origin=origin)
+
+
+def _images(path: str | os.PathLike[str], content: bytes) -> list[Any]:
+    """Geometries of a file that has been read; only formats that ASE reads by name alone are opened again."""
+    import ase.io
+    from ase.io.formats import filetype, get_ioformat, ioformats
+
+    name = Path(path).name
+    known = next((one.name for one in ioformats.values() if one.match_name(name)), None)
+    if known is None:
+        named = io.BytesIO(content)
+        named.name = name
+        known = filetype(named)
+    how = get_ioformat(known)
+    if not how.acceptsfd:
+        return list(ase.io.read(Path(path), index=":"))
+    text: Any = io.BytesIO(content) if how.isbinary else io.StringIO(content.decode(how.encoding or "utf-8"))
+    return list(ase.io.read(text, index=":", format=known))
 
 
 def _refuse_half_a_number(path: str | os.PathLike[str], content: bytes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import DataError
 from nbody_ref.fit.frames import Frames
 
@@ -52,14 +53,16 @@ def split(n: int, n_train: int, seed: int = 0, n_test: int | None = None, groups
 
     Raises
     ------
+    ArgumentError
+        If a number is no integer or negative.
     DataError
-        If there are not that many frames or groups, or the seed is negative.
+        If there are not that many frames or groups.
     """
-    wanted = n - n_train if n_test is None else n_test
+    n, seed = check_integer("split", "n", n), check_integer("split", "seed", seed)
+    n_train = check_integer("split", "n_train", n_train)
+    wanted = n - n_train if n_test is None else check_integer("split", "n_test", n_test)
     if n_train < 1 or wanted < 0 or n_train + wanted > n:
         raise DataError(f"split: cannot draw {n_train} frames for training and {wanted} for testing from {n}")
-    if seed < 0:
-        raise DataError(f"split: 'seed' must not be negative, got {seed}")
     order = np.random.default_rng(seed).permutation(n).tolist()
     if groups is not None:
         n_train, order = _side_by_side(order, groups, n_train)

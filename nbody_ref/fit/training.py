@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from nbody_ref.errors import DataError
+from nbody_ref.checks import check_number
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.descent import Descent, DescentOptions, descend
 from nbody_ref.fit.frames import Frames
@@ -20,6 +20,7 @@ from nbody_ref.network.energy import EnergyModel
 __all__ = ["train"]
 
 Array = np.ndarray[Any, Any]
+WORDS = "such that frames are left on both sides"
 Model = TypeVar("Model", bound=EnergyModel)
 
 
@@ -65,18 +66,22 @@ def train(
 
     Raises
     ------
+    ArgumentError
+        If the hold-out leaves no frame on one side.
     DataError
-        If the hold-out leaves no frame on one side, or labels do not fit the model's outputs.
+        If labels do not fit the model's outputs.
     FileError
         If the checkpoint belongs to another training.
     """
-    n = round(holdout * len(frames)) if 0 < holdout < 1 else 0
-    if not 0 < n < len(frames):
-        raise DataError(f"train: 'holdout' must leave frames on both sides, got {holdout} of {len(frames)} frames")
+    part = check_number("train", "holdout", holdout, WORDS, lambda x: 0 < round(x * len(frames)) < len(frames))
+    n = round(part * len(frames))
     choice = options or DescentOptions(rate=0.01, batch=5, steps=1000, ema=0.99)
     parts = split(len(frames), len(frames) - n, choice.seed)
     targets = frames.energies - Baseline.build(frames).energy(frames)
     objective = Loss(model, frames, targets, list(parts.test), others or {}, weights or {})
     with threadpool_limits(limits=1, user_api="blas"):
         state = descend(objective, list(parts.train), choice, checkpoint, seconds, log, progress)
+        if log is not None:
+            before, after = (1e3 * objective.force_error(x) for x in (objective.start(), state.best))
+            log(f"force error on the hold-out, rms: {before:.2f} -> {after:.2f} meV/A")
     return model.with_parameters(objective.weights(state.best)), state

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DataError
+from nbody_ref.errors import ArgumentError, DataError
 from nbody_ref.fit import ethanol, fit
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.cross_validation import CrossValidation
@@ -82,11 +82,11 @@ def test_without_time_the_closed_form_is_the_result(frames):
 
 
 def test_options_of_the_training_belong_to_it(frames):
-    with pytest.raises(DataError, match="are for train='all'"):
+    with pytest.raises(ArgumentError, match="are for train='all'"):
         fit(frames, max_minutes=3)
-    with pytest.raises(DataError, match="'train' must be one of readout, all, got 'some'"):
+    with pytest.raises(ArgumentError, match="'train' must be 'readout' or 'all', got 'some'"):
         fit(frames, train="some")
-    with pytest.raises(DataError, match="'steps' must be a positive whole number, got 0"):
+    with pytest.raises(ArgumentError, match="'steps' must be a positive integer, got 0"):
         fit(frames, train="all", steps=0)
 
 

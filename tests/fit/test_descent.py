@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DataError, FileError
+from nbody_ref.errors import ArgumentError, FileError
 from nbody_ref.fit.adamw import AdamW
 from nbody_ref.fit.descent import DescentOptions, descend
 
@@ -30,6 +30,11 @@ class Parabola:
             raise KeyboardInterrupt
         away = x - self.targets[list(indices)]
         return 0.5 * float(np.mean(np.sum(away**2, axis=1))), away.mean(axis=0)
+
+    measures = "distance to the mean"
+
+    def words(self, score):
+        return f"{score:.3f} steps"
 
     def score(self, x):
         return float(np.linalg.norm(x - self.targets.mean(axis=0)))
@@ -108,11 +113,39 @@ def test_training_that_only_gets_worse_keeps_the_start_and_stops():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rate", 0.0), ("rate", np.nan), ("steps", -1), ("batch", 0), ("ema", 1.0), ("optimiser", "sgd")],
+    [
+        *[(name, x) for name in ("steps", "batch", "check_every", "patience") for x in (0, -1, 2.5, "3", True, None)],
+        *[("seed", x) for x in (-1, "a", 1.0, None, True)],
+        *[(name, x) for name in ("rate", "ema", "weight_decay") for x in ("a", np.nan, np.inf, -0.1, True, None)],
+        *[("rate", 0.0), ("ema", 1.0), ("optimiser", "sgd"), ("optimiser", None)],
+    ],
 )
-def test_options_that_make_no_sense_are_refused(name, value):
-    with pytest.raises(DataError, match=f"'{name}'"):
+def test_options_that_make_no_sense_are_refused_by_name(name, value):
+    with pytest.raises(ArgumentError, match=f"^DescentOptions: '{name}' must be .*, got"):
         DescentOptions(**{name: value})
+
+
+def test_options_of_numpy_become_plain_numbers():
+    found = DescentOptions(steps=np.int64(3), rate=np.float32(0.5), seed=np.array(4))
+    assert (type(found.steps), type(found.rate), found.seed) == (int, float, 4)
+
+
+def test_the_step_size_falls_to_zero_as_half_a_cosine(monkeypatch):
+    rates = []
+    monkeypatch.setattr(AdamW, "update", lambda self, gradient, rate, **others: rates.append(rate))
+    monkeypatch.setattr(AdamW, "step", property(lambda self: len(rates), lambda self, value: None), raising=False)
+    descend(Parabola(), range(12), dataclasses.replace(OPTIONS, steps=8, rate=0.4))
+    expected = 0.2 * (1 + np.cos(np.pi * np.arange(8) / 8))
+    assert np.all(np.abs(np.array(rates) - expected) <= 8 * np.finfo(float).eps * 0.4)
+    assert rates[0] == 0.4 and rates[-1] < 0.02
+
+
+def test_the_end_is_told_in_the_words_of_the_objective():
+    lines = []
+    state = descend(Parabola(), range(12), OPTIONS, log=lines.append)
+    first = state.history[0]["holdout"]
+    told = f"distance to the mean on the hold-out: {first:.3f} steps -> {state.best_score:.3f} steps at step"
+    assert lines == [f"done after 24 steps; {told} {state.best_step}"]
 
 
 def test_first_step_of_adamw_is_the_rate_against_the_sign():

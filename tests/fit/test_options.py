@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DataError
+from nbody_ref.errors import ArgumentError
 from nbody_ref.fit.options import Options, available_memory
 
 NOT_NUMBERS = [np.nan, np.inf, -np.inf, "3", None, True, 1j, [[1.0]], {}]
@@ -27,7 +27,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_values_that_cannot_be_meant_are_refused_by_name(name, value):
-    with pytest.raises(DataError, match=f"fit: '{name}' must be"):
+    with pytest.raises(ArgumentError, match=f"fit: '{name}' must be"):
         Options.build({name: value})
 
 
@@ -51,7 +51,7 @@ def test_numbers_of_numpy_become_plain_ones():
 
 
 def test_unknown_option_names_the_nearest():
-    with pytest.raises(DataError, match="'regularization'; did you mean 'regularisation'"):
+    with pytest.raises(ArgumentError, match="'regularization'; did you mean 'regularisation'"):
         Options.build({"regularization": 1e-3})
 
 

@@ -1,5 +1,8 @@
 """Reading labels: each thing that a user can hand over by mistake is refused with a message that names it."""
 
+import os
+import threading
+
 import numpy as np
 import pytest
 from ase import Atoms, units
@@ -240,3 +243,24 @@ def test_unknown_units_are_refused():
         with pytest.raises(DataError, match="kcal/mol,A"):
             unit_factors(bad)
     assert unit_factors("Hartree, Bohr") == (units.Hartree, units.Bohr)
+
+
+def test_a_last_number_with_more_decimals_than_those_above_is_whole(tmp_path):
+    """Only fewer decimals mean that a file was cut."""
+    text = ETHANOL.read_text().rstrip("\n")
+    (tmp_path / "more.xyz").write_text(text + "1")
+    assert len(read_frames(tmp_path / "more.xyz")) == 300
+    with pytest.raises(DataError, match="ends within a number"):
+        (tmp_path / "fewer.xyz").write_text(text[:-1])
+        read_frames(tmp_path / "fewer.xyz")
+
+
+def test_a_file_is_read_once(tmp_path):
+    """A pipe gives its content once; nothing that is hashed differs from what is parsed."""
+    pipe = tmp_path / "pipe.xyz"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(ETHANOL.read_bytes()))
+    writer.start()
+    found = read_frames(pipe)
+    writer.join()
+    assert len(found) == 300 and found.origin["sha256"] == read_frames(ETHANOL).origin["sha256"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import NBodyRefError
-from nbody_ref.fit.ridge import ENERGY_WEIGHT, PAIR_PRIOR, PRODUCT_PRIOR, Equations
+from nbody_ref.fit.ridge import ENERGY_WEIGHT, PAIR_PRIOR, PRODUCT_PRIOR, Equations, column_scale
 from nbody_ref.fit.rows import Rows
 
 U = 2.0**-53
@@ -183,6 +183,12 @@ def test_without_regularisation_a_singular_problem_has_no_solution():
             np.ones((1, 1)),
         )
         assert np.isnan(next(equations.solve([0.0])).weights).all()
+
+
+def test_priors_are_those_that_were_tuned():
+    """Single legs are ten times larger than the rule for products makes them, and each further leg halves a column."""
+    scale = column_scale(np.full(4, 8.0), 2, np.array([0, 1, 2, 3]))
+    np.testing.assert_array_equal(scale, np.array([1.0, 10 * 0.5, 0.5**2, 0.5**3]) / 2.0)
 
 
 def test_unknown_solver_is_refused():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbody_ref.errors import DataError
+from nbody_ref.errors import ArgumentError, DataError
 from nbody_ref.fit import Split, ethanol, split
 from nbody_ref.fit.splits import in_file
 
@@ -53,7 +53,7 @@ def test_groups_stay_on_one_side(n, data):
 
 
 def test_negative_seed_is_refused():
-    with pytest.raises(DataError, match="'seed' must not be negative, got -1"):
+    with pytest.raises(ArgumentError, match="'seed' must be a non-negative integer, got -1"):
         split(10, 5, -1)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DataError
-from nbody_ref.fit import Frames, Potential, ethanol, train
+from nbody_ref.errors import ArgumentError
+from nbody_ref.fit import Frames, Potential, ethanol, evaluate, split, train
 from nbody_ref.fit.descent import DescentOptions
 from nbody_ref.gates.terms import Bare, Directed, Gate, Product
 from nbody_ref.irreps import Irreps
@@ -50,7 +50,7 @@ def test_dipole_and_polarizability_are_learned_beside_energy_and_forces(charged,
 
 def test_holdout_that_leaves_nothing_is_refused(charged, network):
     for holdout in (0.0, 1.0, 0.001, np.nan):
-        with pytest.raises(DataError, match="'holdout' must leave frames on both sides"):
+        with pytest.raises(ArgumentError, match="'holdout' must be such that frames are left on both sides"):
             train(network, Frames(charged[0].frames[:5]), holdout=holdout)
 
 
@@ -64,3 +64,14 @@ def test_potential_of_several_outputs_has_the_forces_of_its_energy(charged, netw
     np.testing.assert_array_equal(found.forces, forces)
     total = energy + potential.baseline.energy(frames)
     assert np.all(np.abs(found.energies - total) <= 20 * np.finfo(float).eps * np.abs(total))  # sums of nine atoms
+
+
+def test_the_log_calls_a_force_error_what_is_one(charged, network):
+    """The loss, with energies times 30/A, is another number, a hundred times larger for an untrained network."""
+    frames, lines = charged[0], []
+    model, _ = train(network, frames, DescentOptions(steps=1, batch=2, rate=1e-9), holdout=0.25, log=lines.append)
+    held = frames[list(split(24, 18, 0).test)]
+    rms = [1e3 * np.sqrt(np.mean(evaluate(Potential.of(m, frames), held).force_errors ** 2)) for m in (network, model)]
+    assert lines[1] == f"force error on the hold-out, rms: {rms[0]:.2f} -> {rms[1]:.2f} meV/A"
+    assert "loss (energies times 30/A, forces and other outputs, rms) on the hold-out" in lines[0]
+    assert "force error" not in lines[0] and " eV/A" in lines[0]

@@ -7,11 +7,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit import fit, job
+from nbody_ref.fit import fit, solver
+from nbody_ref.fit.data import FitData
 from nbody_ref.fit.frames import Frames
-from nbody_ref.fit.job import Job
+from nbody_ref.fit.narrator import Narrator
 from nbody_ref.fit.options import Options
-from nbody_ref.fit.ridge import Equations
+from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations
+from nbody_ref.fit.solver import Task
 from nbody_ref.fit.splits import Split, split
 
 FAST = {"size": "small", "smoothness": 1.5, "progress": False, "curve": False}
@@ -20,22 +22,23 @@ FAST = {"size": "small", "smoothness": 1.5, "progress": False, "curve": False}
 def test_hold_out_errors_are_those_of_a_fit_without_the_hold_out(potential, frames):
     """What the record calls hold-out errors is repeated by fitting the training part alone with the choice made."""
     part = potential.metadata["split"]
-    parts = Split(tuple(part["train"]), tuple(part["test"]), 0)
-    made = Job(frames[:40], Options.build(FAST), lambda line: None, potential.baseline, parts)
-    network = made.network(1.5)
-    equations = made.equations(network, "dual")
-    held = made.design(network, part["test"])
+    data = FitData(frames[:40], potential.baseline, Split(tuple(part["train"]), tuple(part["test"]), 0))
+    task = Task(data, Options.build(FAST), Narrator(lambda line: None))
+    network = task.network(1.5)
+    system = solver.equations(data, network, "dual")
+    held = solver.design(data, network, part["test"])
     with threadpool_limits(limits=1, user_api="blas"):
-        assert made.take_in(network, [equations], part["train"], held) == part["train"]
-        solution = next(equations.solve([potential.metadata["regularisation"]]))
-    assert made.errors(solution, held, part["test"]) == potential.metadata["holdout_errors"]  # the same operations
+        assert solver.take_in(task, network, [system], lambda done: None) == (part["train"], False)
+        solution = next(system.solve([potential.metadata["regularisation"]]))
+    found = solver.errors(solution, held, data, part["test"])
+    assert found == potential.metadata["holdout_errors"]  # the same operations
 
 
-@pytest.mark.parametrize("solver", ["primal", "qr"])
-def test_the_choice_of_regularisation_does_not_depend_on_the_solver(frames, solver):
+@pytest.mark.parametrize("name", ["primal", "qr"])
+def test_the_choice_of_regularisation_does_not_depend_on_the_solver(frames, name):
     """Six frames: the Gram matrix of the primal form has lost the small regularisations that the dual form compares."""
-    usual, other = (fit(frames[:6], **{**FAST, "solver": name}).metadata for name in ("auto", solver))
-    assert (usual["solver"], other["solver"]) == ("dual", solver)
+    usual, other = (fit(frames[:6], **{**FAST, "solver": how}).metadata for how in ("auto", name))
+    assert (usual["solver"], other["solver"]) == ("dual", name)
     for key in ("regularisation", "holdout_errors"):
         assert usual[key] == other[key]
 
@@ -65,10 +68,9 @@ class Scripted:
 
 
 def choose(scores, monkeypatch):
-    made = Job.__new__(Job)
-    made.choice = Options.build({"regularisation": list(scores)})
-    monkeypatch.setattr(Job, "residuals", lambda self, solution, held, test: (np.zeros(1), np.array([solution[1]])))
-    return made.best(Scripted(scores), None, [0])[1][0]
+    found = lambda solution, held, data, indices: (np.zeros(1), np.array([solution[1]]))  # noqa: E731
+    monkeypatch.setattr(solver, "residuals", found)
+    return solver.best(Scripted(scores), None, None, [0], list(scores))[1][0]
 
 
 def test_the_smallest_error_is_found_behind_a_hill_and_ties_go_to_the_largest(monkeypatch):
@@ -80,12 +82,22 @@ def test_the_smallest_error_is_found_behind_a_hill_and_ties_go_to_the_largest(mo
         choose({1e-2: np.nan, 1e-3: np.inf}, monkeypatch)
 
 
+def test_an_energy_counts_as_much_in_the_choice_as_in_the_fit(monkeypatch):
+    """Errors of 1 eV and 29 eV/A, or of 0 eV and 31 eV/A: the weight of an energy, 30/A, decides between them."""
+    errors = {1e-2: (1.0, 29.0), 1e-3: (0.0, 31.0)}
+    found = lambda solution, held, data, indices: tuple(np.array([x]) for x in errors[solution[0]])  # noqa: E731
+    monkeypatch.setattr(solver, "residuals", found)
+    system = Scripted(dict.fromkeys(errors))
+    assert solver.best(system, None, None, [0], list(errors))[1][0] == 1e-3  # without the weight: 1e-2
+    assert 31.0**2 - 29.0**2 < ENERGY_WEIGHT**2
+
+
 @pytest.fixture
 def interrupted(frames, monkeypatch):
     """A fit in which Ctrl-C comes in call number `at` of `rows`, or in solution number `solve` of the equations."""
 
     def run(at=None, solve=None, **options):
-        lines, true_rows, true_solve = [], job.rows, Equations.solve
+        lines, true_rows, true_solve = [], solver.rows, Equations.solve
         calls, solved = [], []
 
         def counted(network, chosen):
@@ -101,9 +113,9 @@ def interrupted(frames, monkeypatch):
                     raise KeyboardInterrupt
                 yield solution
 
-        monkeypatch.setattr(job, "rows", counted)
+        monkeypatch.setattr(solver, "rows", counted)
         monkeypatch.setattr(Equations, "solve", solving)
-        monkeypatch.setattr(job, "CHUNK_BYTES", 1.0)  # a frame at a time
+        monkeypatch.setattr(solver, "CHUNK_BYTES", 1.0)  # a frame at a time
         try:
             found = fit(frames[:40], log=lines.append, **{**FAST, "holdout": 0.05, "regularisation": 1e-4, **options})
         except KeyboardInterrupt:
@@ -117,7 +129,7 @@ def interrupted(frames, monkeypatch):
 def test_interrupted_while_reading_it_ends_with_the_frames_it_has_read(interrupted, frames, read):
     """Two frames of hold-out come first; with fewer than five frames read there is nothing to keep."""
     found, lines = interrupted(at=2 + read + 1)
-    if read < job.MIN_FRAMES:
+    if read < solver.MIN_FRAMES:
         assert found is None and lines == [f"interrupted: {read} of 38 frames are read, too few; nothing is kept"]
         return
     assert lines == ["interrupted: 9 of 38 frames are read, the fit ends with these"]
@@ -148,6 +160,12 @@ def test_interrupted_while_solving_without_a_curve_it_keeps_nothing(interrupted)
     assert lines == ["interrupted while the readout was solved: no fit is complete, nothing is kept"]
 
 
+def test_interrupted_in_the_last_solution_it_ends_with_the_fit_that_the_choice_was_made_with(interrupted):
+    found, lines = interrupted(solve=2)
+    assert lines == ["interrupted while the readout was solved: this is the fit to 38 frames"]
+    assert found.metadata["frames_used"] == 38 and found.metadata["interrupted"]
+
+
 def test_a_fit_that_is_not_interrupted_says_so(potential):
     assert potential.metadata["interrupted"] is False
 
@@ -163,7 +181,7 @@ def test_an_interrupted_fit_knows_the_compositions_that_it_has_read_only(frames,
         forces=np.zeros((3, 3)),
     )
     data = Frames(tuple(water if i == last else frames[i] for i in range(12)))
-    true_rows = job.rows
+    true_rows = solver.rows
 
     def interrupted(network, chosen):
         if any(len(frame.numbers) == 3 for frame in chosen):
@@ -173,8 +191,8 @@ def test_an_interrupted_fit_knows_the_compositions_that_it_has_read_only(frames,
     options = {**FAST, "regularisation": 1e-4, "holdout": 2 / 12}
     whole = fit(data, **options)
     assert whole.baseline.determines(water.numbers)
-    monkeypatch.setattr(job, "rows", interrupted)
-    monkeypatch.setattr(job, "CHUNK_BYTES", 1.0)
+    monkeypatch.setattr(solver, "rows", interrupted)
+    monkeypatch.setattr(solver, "CHUNK_BYTES", 1.0)
     part = fit(data, **options)
     assert part.metadata["frames_used"] == 11
     assert not part.baseline.determines(water.numbers) and part.baseline.determines(frames[0].numbers)
