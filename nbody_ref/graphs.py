@@ -6,7 +6,7 @@ atoms of a frame within the cutoff.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,18 +24,40 @@ _DTYPES = {"positions": np.float64, "species": np.int64, "frame_ptr": np.uintp, 
 _LARGEST = 2**31 - 1  # label of an element, number of nodes
 
 
-class Edges(NamedTuple):
-    """Directed edges sender -> receiver, sorted by receiver, with the transposed list beside them.
-
-    The edges of receiver i are ``row_ptr[i]:row_ptr[i + 1]``; those of sender j are the edge numbers
-    ``t_edge[t_ptr[j]:t_ptr[j + 1]]``. All arrays are ``np.uintp``.
-    """
-
+class _Lists(NamedTuple):
     receivers: IndexArray
     senders: IndexArray
     row_ptr: IndexArray
     t_ptr: IndexArray
     t_edge: IndexArray
+
+
+class Edges(_Lists):
+    """Directed edges sender -> receiver, sorted by receiver, with the transposed list beside them.
+
+    The edges of receiver i are ``row_ptr[i]:row_ptr[i + 1]``; those of sender j are the edge numbers
+    ``t_edge[t_ptr[j]:t_ptr[j + 1]]``. All arrays are ``np.uintp``. Kernels follow these numbers without looking, so
+    that lists made by hand, or by `_replace`, are checked here, once, in O(E).
+
+    Raises
+    ------
+    DTypeError
+        If a list is no array of ``np.uintp``.
+    ShapeError
+        If a list has another length, a number is out of range, or the lists contradict one another.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, receivers: Any, senders: Any, row_ptr: Any, t_ptr: Any, t_edge: Any) -> Edges:
+        """Check five lists against one another."""
+        lists = _Lists(receivers, senders, row_ptr, t_ptr, t_edge)
+        _check_lists(lists)
+        return _Lists.__new__(cls, *lists)
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Edges:
+        return cls(*iterable)
 
     @classmethod
     def build(cls, receivers: Any, senders: Any, n_receivers: int, n_senders: int) -> Edges:
@@ -71,7 +93,8 @@ class Edges(NamedTuple):
         row_ptr = np.concatenate([[0], np.cumsum(np.bincount(to.astype(np.intp), minlength=n_receivers))])
         t_ptr = np.concatenate([[0], np.cumsum(np.bincount(fro.astype(np.intp), minlength=n_senders))])
         t_edge = np.argsort(fro, kind="stable")
-        return cls(*(np.ascontiguousarray(a, dtype=np.uintp) for a in (to, fro, row_ptr, t_ptr, t_edge)))
+        lists = (np.ascontiguousarray(a, dtype=np.uintp) for a in (to, fro, row_ptr, t_ptr, t_edge))
+        return _Lists.__new__(cls, *lists)  # right by construction
 
     @property
     def n_edges(self) -> int:
@@ -87,6 +110,32 @@ class Edges(NamedTuple):
     def n_senders(self) -> int:
         """Number of sending nodes, edges or not."""
         return len(self.t_ptr) - 1
+
+
+def _check_lists(lists: _Lists) -> None:
+    """Whether five lists are those that `Edges.build` makes of one graph."""
+    for name, index in lists._asdict().items():
+        if not isinstance(index, np.ndarray) or index.dtype != np.uintp or index.ndim != 1:
+            came = f"{index.dtype} of shape {index.shape}" if isinstance(index, np.ndarray) else type(index).__name__
+            raise DTypeError(f"Edges: '{name}' must be one row of uintp, got {came}")
+        if not index.flags.c_contiguous:
+            raise ShapeError(f"Edges: '{name}' must be contiguous, got strides {index.strides}")
+    to, fro, row_ptr, t_ptr, t_edge = lists
+    n = len(to)
+    for name, index in (("senders", fro), ("t_edge", t_edge)):
+        if len(index) != n:
+            raise ShapeError(f"Edges: '{name}' must have an entry for each of {n} edges, got {len(index)}")
+    for name, ptr in (("row_ptr", row_ptr), ("t_ptr", t_ptr)):
+        if not len(ptr) or ptr[0] != 0 or ptr[-1] != n or np.any(ptr[1:] < ptr[:-1]):
+            raise ShapeError(f"Edges: '{name}' must ascend from 0 to the number of edges, {n}, got {ptr}")
+    for name, index, count in (("senders", fro, len(t_ptr) - 1), ("t_edge", t_edge, n)):
+        if n and index.max() >= count:
+            raise ShapeError(f"Edges: '{name}' must lie in 0..{count - 1}, got {index.max()}")
+    if np.any(np.bincount(t_edge.view(np.intp), minlength=n) != 1):
+        raise ShapeError("Edges: 't_edge' must hold every edge once")
+    for name, index, ptr in (("receivers", to, row_ptr), ("senders[t_edge]", fro[t_edge], t_ptr)):
+        if not np.array_equal(index, np.repeat(np.arange(len(ptr) - 1, dtype=np.uintp), np.diff(ptr).view(np.intp))):
+            raise ShapeError(f"Edges: '{name}' must be sorted, and as often each as the pointers say, got {index}")
 
 
 @dataclass(frozen=True)
@@ -136,6 +185,8 @@ class Graph:
         ptr = self.frame_ptr.astype(np.int64)
         if ptr.ndim != 1 or not ptr.size or ptr[0] != 0 or np.any(np.diff(ptr) < 0):
             raise ShapeError(f"Graph: 'frame_ptr' must ascend from 0, got {self.frame_ptr}")
+        if not isinstance(self.edges, Edges):
+            raise DTypeError(f"Graph: 'edges' must be Edges, got {type(self.edges).__name__}")
         n = int(ptr[-1])
         if (self.edges.n_receivers, self.edges.n_senders) != (n, n):
             came = f"{self.edges.n_receivers} and {self.edges.n_senders}"

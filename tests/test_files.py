@@ -1,7 +1,11 @@
 """Model files: what is written comes back, and whatever is not such a file is refused with a reason."""
 
+import hashlib
 import json
+import logging
 import os
+import random
+import re
 import struct
 
 import numpy as np
@@ -30,6 +34,13 @@ def path(tmp_path):
 def raw(header, data=b"", length=None):
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def sign(content):
+    """The file with the digest that belongs to it: sha256 with zeros in the digest's place."""
+    found = re.search(rb'"digest": ?"([0-9a-f]{64})"', content)
+    before, after = content[: found.start(1)], content[found.end(1) :]
+    return before + hashlib.sha256(before + b"0" * 64 + after).hexdigest().encode() + after
 
 
 def entry(shape, begin, end, dtype="F64"):
@@ -173,29 +184,67 @@ def test_no_bytes_crash_the_reader(tmp_path_factory, content):
         load_model(target)
 
 
-def test_a_flipped_bit_in_the_table_of_arrays_never_changes_an_array(path):
-    """It is refused, or it renames an array; dtype, shape and bytes of what keeps its name stay."""
-    content, want = path.read_bytes(), load_model(path).arrays
-    first, refused = content.index(b'"dtype"'), 0
-    for position in range(first, 8 + int.from_bytes(content[:8], "little")):
+def test_no_flipped_bit_passes(path):
+    """200 in the arrays, 400 in the header, and every bit of the digest and of the version."""
+    content, choose = path.read_bytes(), random.Random(3)
+    end = 8 + int.from_bytes(content[:8], "little")
+    bits = [choose.randrange(8 * end, 8 * len(content)) for _ in range(200)]
+    bits += [choose.randrange(8 * end) for _ in range(400)]
+    for word in (rb'"digest":"[0-9a-f]{64}"', rb'"version":"\d+"'):
+        found = re.search(word, content)
+        bits += range(8 * found.start(), 8 * found.end())
+    for bit in bits:
         changed = bytearray(content)
-        changed[position] ^= 1
-        path.write_bytes(bytes(changed))
-        try:
-            got = load_model(path).arrays
-        except FileError:
-            refused += 1
-            continue
-        for name in set(got) & set(want):
-            assert got[name].dtype == want[name].dtype and got[name].tobytes() == want[name].tobytes()
-    assert refused > 100
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises(FileError):
+            load_model(path)
+    path.write_bytes(content)
+    assert sign(content) == content and load_model(path).config
+
+
+def test_two_changes_that_undo_each_other_in_a_sum_are_seen(path):
+    content = bytearray(path.read_bytes())
+    content[-8], content[-16] = content[-8] ^ 1, content[-16] ^ 1
+    path.write_bytes(content)
+    with pytest.raises(FileError, match="damaged"):
+        load_model(path)
+
+
+def test_a_file_is_the_same_bytes_whenever_it_is_written(path, tmp_path):
+    save_model(tmp_path / "again", {"x": [1, {"y": None}]}, dict(reversed(ARRAYS.items())), {"note": "é"})
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_file_of_the_first_version_is_read_and_the_log_says_that_it_has_no_digest(tmp_path, caplog):
+    texts = {"format": "nbody_ref model", "version": "1", "config": '{"a": 1}', "metadata": "{}", "complex": "[]"}
+    (tmp_path / "old").write_bytes(raw({"__metadata__": texts, "x": entry([1], 0, 8)}, struct.pack("<d", 2.5)))
+    with caplog.at_level(logging.WARNING):
+        assert load_model(tmp_path / "old").arrays["x"] == [2.5]
+    assert "without a digest" in caplog.text
+    for texts["version"], reason in (("2", "damaged"), ("3", "update nbody_ref"), ("9" * 5000, "is not a number")):
+        (tmp_path / "new").write_bytes(raw({"__metadata__": texts}))
+        with pytest.raises(FileError, match=reason) as caught:
+            load_model(tmp_path / "new")
+        assert len(str(caught.value)) < 1000
+
+
+def test_only_the_beginning_of_what_is_no_model_file_is_read(tmp_path):
+    """A device without an end, a pipe without a writer, a folder, and 40 GB that hold nothing."""
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(40 * 2**30)
+    os.mkfifo(tmp_path / "pipe")
+    named = {"/dev/zero": "a device", "pipe": "a pipe", ".": "a folder", "large": "not a safetensors file"}
+    for name, reason in named.items():
+        with pytest.raises(FileError, match=reason):
+            load_model(tmp_path / name)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_array_that_is_not_finite_is_refused_by_the_reader_too(tmp_path, bad):
     target = tmp_path / "model.safetensors"
     save_model(target, {}, {"a": np.zeros(3)})
-    target.write_bytes(target.read_bytes()[:-8] + struct.pack("<d", bad))
+    target.write_bytes(sign(target.read_bytes()[:-8] + struct.pack("<d", bad)))
     with pytest.raises(FileError, match="'a' holds NaN or infinity"):
         load_model(target)
 
@@ -227,7 +276,7 @@ def test_arrays_that_are_not_finite_are_refused_by_name(tmp_path, dtype, value):
     content, old = path.read_bytes(), numbers.tobytes()
     numbers[1, 2] = value
     at = content.index(old)
-    path.write_bytes(content[:at] + numbers.tobytes() + content[at + numbers.nbytes :])
+    path.write_bytes(sign(content[:at] + numbers.tobytes() + content[at + numbers.nbytes :]))
     with pytest.raises(FileError, match=r"'level1/term0' holds NaN or infinity: -?(nan|inf) at index \(1, 2\)"):
         load_model(path)
 
@@ -299,5 +348,5 @@ def test_header_whose_length_reads_like_the_start_of_a_pickle_is_read(tmp_path, 
     header = json.loads(content[8:end])
     header["__metadata__"]["config"] = json.dumps({"pad": " " * (length - len(json.dumps(header)))})
     padded = json.dumps(header).ljust(length)[:length].encode()
-    path.write_bytes(length.to_bytes(8, "little") + padded + content[end:])
+    path.write_bytes(sign(length.to_bytes(8, "little") + padded + content[end:]))
     np.testing.assert_array_equal(load_model(path).arrays["x"], np.zeros(2))

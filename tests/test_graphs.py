@@ -210,3 +210,46 @@ def test_whatever_is_no_geometry_is_refused_in_words(change, error):
     arguments = {"positions": [[[0, 0, 0]]], "numbers": [[1]], "cutoff": 3.0, **change}
     with pytest.raises(error, match="build_graph: '"):
         build_graph(**arguments)
+
+
+def u(*values):
+    return np.array(values, np.uintp)
+
+
+HOSTILE = (
+    {"senders": u(1, 2, 0, 10**12)},
+    {"senders": u(1, 2, 0, 3)},
+    {"senders": np.array([1, 2, 0, -1]).astype(np.uintp)},
+    {"senders": u(1, 2, 0)},
+    {"senders": np.array([1, 2, 0, 0])},
+    {"senders": [1, 2, 0, 0]},
+    {"senders": u(1, 2, 0, 0)[::1].repeat(2)[::2]},
+    {"senders": u(2, 1, 0, 0)},
+    {"receivers": u(0, 0, 1, 10**9)},
+    {"receivers": u(0, 1, 0, 2)},
+    {"row_ptr": u(0, 2, 3, 4000)},
+    {"row_ptr": u(0, 3, 2, 4)},
+    {"row_ptr": u(1, 2, 3, 4)},
+    {"row_ptr": u()},
+    {"row_ptr": u(0, 1, 3, 4)},
+    {"t_ptr": u(0, 2, 3, 10**15)},
+    {"t_ptr": u(0, 1, 3, 4)},
+    {"t_edge": u(2, 3, 0, 4000)},
+    {"t_edge": u(2, 2, 0, 1)},
+    {"t_edge": u(2, 3, 1, 0)},
+)
+
+
+@pytest.mark.parametrize("change", HOSTILE)
+def test_lists_of_edges_that_a_kernel_could_not_follow_are_refused(change):
+    edges = Edges.build([0, 0, 1, 2], [1, 2, 0, 0], 3, 3)
+    assert edges._replace() == Edges(*edges) == Edges._make(edges)  # the twin that is right
+    for make in (lambda: edges._replace(**change), lambda: Edges(**{**edges._asdict(), **change})):
+        with pytest.raises((ShapeError, DTypeError), match="Edges: '"):
+            make()
+
+
+def test_lists_of_no_edge_are_edges():
+    assert Edges(*Edges.build([], [], 0, 2)).n_senders == 2
+    with pytest.raises(DTypeError, match="'edges' must be Edges"):
+        dataclasses.replace(build_graph([[[0, 0, 0]]], [[1]], 2.0), edges=tuple(Edges.build([], [], 1, 1)))
