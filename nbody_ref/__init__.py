@@ -13,7 +13,7 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.irreps import Irrep, Irreps
 
 if TYPE_CHECKING:
-    from nbody_ref import conformance, conventions, exact, fit, fusion, gates, models, network, ops, scheme
+    from nbody_ref import conformance, conventions, exact, excited, fit, fusion, gates, models, network, ops, scheme
     from nbody_ref.fit.potential import load
     from nbody_ref.ops.harmonics import solid_harmonics, spherical_harmonics
     from nbody_ref.ops.wigner import wigner_D
@@ -28,6 +28,7 @@ __all__ = [
     "conformance",
     "conventions",
     "exact",
+    "excited",
     "fit",
     "fusion",
     "gates",
@@ -49,7 +50,19 @@ _FUNCTIONS = {
     "spherical_harmonics": "nbody_ref.ops.harmonics",
     "wigner_D": "nbody_ref.ops.wigner",
 }
-_MODULES = {"conformance", "conventions", "exact", "fit", "fusion", "gates", "models", "network", "ops", "scheme"}
+_MODULES = {
+    "conformance",
+    "conventions",
+    "exact",
+    "excited",
+    "fit",
+    "fusion",
+    "gates",
+    "models",
+    "network",
+    "ops",
+    "scheme",
+}
 
 
 def __getattr__(name: str) -> Any:

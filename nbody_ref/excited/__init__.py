@@ -1,0 +1,1 @@
+"""Several states: invariants, couplings, and dynamics that hop between surfaces."""
