@@ -25,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.conformance import Product
 from nbody_ref.conformance.backend import call
-from nbody_ref.conformance.operations.cases import Case, product_inputs
-from nbody_ref.conformance.operations.operation import Product
+from nbody_ref.conformance.operations.operation import Case
+from nbody_ref.conformance.operations.product_cases import product_inputs
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.reference import Messages
 

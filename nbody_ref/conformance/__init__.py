@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbody_ref.conformance.backend import Backend, Capabilities, FunctionBackend, ResultError
-    from nbody_ref.conformance.operations.operation import Coupling, Harmonics, Instruction, Product, Rotation
+    from nbody_ref.conformance.operations.harmonics import Harmonics
+    from nbody_ref.conformance.operations.product import Instruction
+    from nbody_ref.conformance.operations.product import TensorProduct as Product
+    from nbody_ref.conformance.operations.tables import Coupling, Rotation
     from nbody_ref.conformance.suite import Outcome, Report, run
 
 __all__ = [
@@ -32,7 +35,9 @@ __all__ = [
 
 _HOMES = {
     "backend": ("Backend", "Capabilities", "FunctionBackend", "ResultError"),
-    "operations.operation": ("Coupling", "Harmonics", "Instruction", "Product", "Rotation"),
+    "operations.harmonics": ("Harmonics",),
+    "operations.product": ("Instruction", "Product"),
+    "operations.tables": ("Coupling", "Rotation"),
     "suite": ("Outcome", "Report", "run"),
 }
 
@@ -41,5 +46,6 @@ def __getattr__(name: str) -> Any:
     """Load a public name at its first use: the command line needs none of them to print its help."""
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(f"nbody_ref.conformance.{home}"), name)
+            found = "TensorProduct" if name == "Product" else name
+            return getattr(import_module(f"nbody_ref.conformance.{home}"), found)
     raise AttributeError(f"module 'nbody_ref.conformance' has no attribute {name!r}")

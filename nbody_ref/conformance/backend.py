@@ -16,16 +16,17 @@ import numpy as np
 from nbody_ref import conventions
 from nbody_ref.conformance.complex_gauge import complex_from_native, complex_to_native
 from nbody_ref.conformance.formats import from_storage, to_storage, unit
-from nbody_ref.conformance.operations.operation import MODES, Coupling, Operation, Rotation, result_shape
+from nbody_ref.conformance.operations.layouts import Couplings, Quaternions
+from nbody_ref.conformance.operations.operation import Operation, result_shape
+from nbody_ref.conformance.operations.product import MODES
+from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
-from nbody_ref.irreps import Irreps
 
 __all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call", "result_shape"]
 
 Array = np.ndarray[Any, Any]
 TABLES_AND_PRODUCTS = ("coupling", "rotation", "solid", "spherical", "product", "convolution")
-OPERATIONS = (*TABLES_AND_PRODUCTS, "radial", "mixing", "contraction", "fusion", "gate", "model")
 
 
 class ResultError(NBodyRefError):
@@ -163,8 +164,8 @@ class FunctionBackend(Backend):
         convention: str = "nbody_ref",
         **declared: Any,
     ) -> None:
-        if operation not in OPERATIONS:
-            raise IrrepsError(f"FunctionBackend: 'operation' must be one of {', '.join(OPERATIONS)}, got {operation!r}")
+        if operation not in REGISTRY:
+            raise IrrepsError(f"FunctionBackend: 'operation' must be one of {', '.join(REGISTRY)}, got {operation!r}")
         given = {"forward": forward, "vjp": vjp, "double_vjp": double_vjp}
         for name, function in given.items():
             if function is not None:
@@ -240,60 +241,30 @@ def to_foreign(gauge: Convention, op: Operation, name: str, array: Array, dtype:
     if x.dtype.kind in "iu":
         return x.copy()
     layout = op.layout("out" if name == "cotangent" else name.removesuffix("_dot"))
-    if op.basis == "complex" and layout != "quaternion":
-        return complex_from_native(gauge, op, name, x, dtype)
-    if isinstance(layout, Irreps):
-        x = gauge.state_from_native(layout, x)
-    elif layout == "positions":
-        x = gauge.positions_from_native(x)
-    elif layout == "quaternion":
-        x = _quaternion(gauge, x)
-    elif layout == "harmonics":
-        x = _harmonics(gauge, x)
-    return to_storage(x, dtype)
-
-
-def to_native(gauge: Convention, op: Operation, name: str, x: Array) -> Array:
-    """One result (gradients are laid out like what they belong to) in our gauge."""
-    layout = op.layout("out" if name == "cotangent" else name)
-    if isinstance(layout, Irreps):
-        return gauge.state_to_native(layout, x)
-    if layout == "positions":
-        return gauge.positions_to_native(x)
-    if layout == "harmonics":
-        return _harmonics(gauge, x)
-    if isinstance(op, Rotation):
-        return gauge.D_to_native(op.l, x)
-    return gauge.cg_to_native(op.l1, op.l2, op.l, x) if isinstance(op, Coupling) else x
+    if op.basis == "complex" and not isinstance(layout, Quaternions):
+        return complex_from_native(gauge, layout, name, x, dtype)
+    return to_storage(layout.from_native(gauge, x), dtype)
 
 
 def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, inputs: Mapping[str, Array]) -> Array:
     allowed = ("out",) if not op.differentiable else (*op.differentiable, "cotangent", "out")
     if name not in allowed:
         raise ResultError(f"there is no input {name!r} to have a gradient; inputs are {', '.join(op.differentiable)}")
-    wanted = result_shape(op, inputs, name)
-    if op.basis == "complex" and not isinstance(op, Coupling):
+    wanted, layout = result_shape(op, inputs, name), op.layout("out" if name == "cotangent" else name)
+    pairs = op.basis == "complex" and not isinstance(layout, Couplings)
+    if pairs:
         wanted = (*wanted[:-1], wanted[-1] // 2, *((2,) if gauge.storage == "re_im" else ()))
     if x.shape != wanted:
         raise ResultError(f"{name}: expected shape {wanted}, got {x.shape}")
     try:
+        if pairs:
+            return complex_to_native(gauge, layout, name, x, dtype)
         if op.basis == "complex":
-            return complex_to_native(gauge, op, name, x, dtype)
+            x = np.real(x).astype(np.float64)
         wide = op.mixed and x.dtype.kind == "f"
-        return np.asarray(to_native(gauge, op, name, x.astype(np.float64) if wide else from_storage(x, dtype)))
+        return np.asarray(layout.to_native(gauge, x.astype(np.float64) if wide else from_storage(x, dtype)))
     except (ShapeError, DTypeError) as error:
         raise ResultError(f"{name}: {error}") from error
-
-
-def _harmonics(gauge: Convention, Y: Array) -> Array:
-    """Component order and signs, both ways alike; the norm is part of the operation."""
-    return gauge.harmonics_to_native(Y, gauge.normalization)
-
-
-def _quaternion(gauge: Convention, q: Array) -> Array:
-    """From ours, (x, y, z, w) about our axes, to its order about its axes."""
-    vector, scalar = gauge.positions_from_native(q[..., :3]), q[..., 3:]
-    return np.concatenate([vector, scalar] if gauge.quaternion == "xyzw" else [scalar, vector], axis=-1)
 
 
 def _laid_out(array: Array, view: Callable[[Array], Array] | None) -> Array:

@@ -11,36 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.operations.operation import Coupling, Operation, Rotation
+from nbody_ref.conformance.operations.layouts import Layout
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, ShapeError
-from nbody_ref.irreps import Irreps
 
-__all__ = ["COVERED", "complex_from_native", "complex_to_native"]
+__all__ = ["complex_from_native", "complex_to_native"]
 
 Array = np.ndarray[Any, Any]
-COVERED = ("coupling", "rotation", "product", "convolution")
 NUMBERS = {"float64": np.complex128, "float32": np.complex64}
 
 
-def complex_from_native(gauge: Convention, op: Operation, name: str, x: Array, dtype: str) -> Array:
+def complex_from_native(gauge: Convention, layout: Layout, name: str, x: Array, dtype: str) -> Array:
     """An array of pairs (..., 2 n) as complex numbers (..., n) in a gauge, with a last axis (re, im) if it has one.
 
     Cotangents, and tangents of second gradients, go with gradients.
     """
-    layout = op.layout("out" if name == "cotangent" else name.removesuffix("_dot"))
     z = x[..., ::2] + 1j * x[..., 1::2]
     if name == "cotangent" or name.endswith("_dot"):
         z = gauge.gradient_to_native(z)
-    if isinstance(layout, Irreps):
-        z = _plain(gauge.state_from_native(layout, z), gauge)
+    if not layout.plain:
+        z = _plain(layout.from_native(gauge, z), gauge)
     elif gauge.conjugate:
         z = np.conj(z)
     z = z.astype(NUMBERS[dtype])
     return np.stack([z.real, z.imag], axis=-1) if gauge.storage == "re_im" else z
 
 
-def complex_to_native(gauge: Convention, op: Operation, name: str, x: Array, dtype: str) -> Array:
+def complex_to_native(gauge: Convention, layout: Layout, name: str, x: Array, dtype: str) -> Array:
     """A result of a backend as pairs (..., 2 n) in our complex gauge, float64.
 
     Raises
@@ -48,19 +45,14 @@ def complex_to_native(gauge: Convention, op: Operation, name: str, x: Array, dty
     DTypeError, ShapeError
         If it is no such array.
     """
-    if isinstance(op, Coupling):
-        return gauge.cg_to_native(op.l1, op.l2, op.l, np.real(x).astype(np.float64))
     pairs = gauge.storage == "re_im"
     wanted = np.dtype(dtype if pairs else NUMBERS[dtype])
     if x.dtype != wanted or (pairs and x.shape[-1:] != (2,)):
         raise DTypeError(f"expected dtype {wanted}{' with a last axis (re, im)' if pairs else ''}, got {x.dtype}")
     z = x[..., 0] + 1j * x[..., 1] if pairs else x
     z = z.astype(np.complex128)
-    layout = op.layout("out" if name == "cotangent" else name)
-    if isinstance(op, Rotation):
-        z = gauge.D_to_native(op.l, _written(z, gauge))
-    elif isinstance(layout, Irreps):
-        z = gauge.state_to_native(layout, _written(z, gauge))
+    if not layout.plain:
+        z = layout.to_native(gauge, _written(z, gauge))
     elif gauge.conjugate:
         z = np.conj(z)
     if name not in ("out", "cotangent"):

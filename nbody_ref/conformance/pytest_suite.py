@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbody_ref.conformance.doors.command import load_backend
+from nbody_ref.conformance.doors.loading import load_backend
 
 __all__ = ["pytest_generate_tests", "test_conformance"]
 

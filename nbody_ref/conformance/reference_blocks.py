@@ -6,15 +6,14 @@ nbody-ref conform run --backend nbody_ref.conformance.reference_blocks:Blocks
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from nbody_ref.conformance.backend import Backend, Capabilities
-from nbody_ref.conformance.operations.composite import Contraction, Fusion, Mixing, RadialBasis
+from nbody_ref.conformance.operations.diagrams import DiagramSum, SymmetricPower
 from nbody_ref.conformance.operations.networks import GateOperation, ModelOperation, from_pairs, to_pairs
-from nbody_ref.conformance.operations.operation import Operation
 from nbody_ref.fusion import FusionTable, Term, fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.gates.build import program
 from nbody_ref.gates.chain import Chain
@@ -25,7 +24,6 @@ __all__ = ["Blocks"]
 
 Array = np.ndarray[Any, Any]
 Inputs = Mapping[str, Any]
-Functions = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any], Callable[..., Any]]
 
 
 class Blocks(Backend):
@@ -36,65 +34,44 @@ class Blocks(Backend):
         operations=("radial", "mixing", "contraction", "fusion", "gate", "model"), lmax=2, propagates_nan=False
     )
 
-    def forward(self, op: Operation, inputs: dict[str, Any]) -> Any:
-        return _run(op, inputs)(())["out"]
+    def forward(self, op: Any, inputs: dict[str, Any]) -> Any:
+        return RUNS[op.name](op, inputs)["out"]
 
-    def vjp(self, op: Operation, inputs: dict[str, Any], cotangent: Any) -> Mapping[str, Any]:
-        return _run(op, inputs)((cotangent,))
+    def vjp(self, op: Any, inputs: dict[str, Any], cotangent: Any) -> Mapping[str, Any]:
+        return RUNS[op.name](op, inputs, cotangent)
 
     def double_vjp(
-        self, op: Operation, inputs: dict[str, Any], cotangent: Any, tangents: dict[str, Any]
+        self, op: Any, inputs: dict[str, Any], cotangent: Any, tangents: dict[str, Any]
     ) -> Mapping[str, Any]:
-        return _run(op, inputs)((cotangent, tangents))
-
-
-def _run(op: Operation, inputs: Inputs) -> Callable[[tuple[Any, ...]], dict[str, Any]]:
-    """What computes value, gradients or second gradients, by the number of arguments."""
-    if isinstance(op, GateOperation | ModelOperation):
-        return lambda given: _chained(op, inputs, *given)
-    if isinstance(op, Contraction):
-        return lambda given: _contraction(op, inputs, *given)
-    values = tuple(inputs[name] for name in op.differentiable)
-    functions: Functions
-    statics: tuple[Any, ...]
-    if isinstance(op, RadialBasis):
-        functions = radial.radial, radial.radial_jvp, radial.radial_vjp, radial.radial_vjp_jvp
-        statics = (op.family, op.lmax)
-    elif isinstance(op, Mixing):
-        functions = mixing.mixing, mixing.mixing_jvp, mixing.mixing_vjp, mixing.mixing_vjp_jvp
-        statics = (inputs["kind"], mixing.MixingTable.build(op.irreps_in, op.irreps_out))
-    elif isinstance(op, Fusion):
-        functions, statics = (fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp), (_fusion_table(op),)
-    else:
-        raise TypeError(f"Blocks: no {op.name}")
-    return lambda given: _four(op, functions, values, statics, *given)
+        return RUNS[op.name](op, inputs, cotangent, tangents)
 
 
 def _four(
-    op: Operation,
-    functions: Functions,
-    values: tuple[Any, ...],
-    statics: tuple[Any, ...],
+    functions: tuple[Callable[..., Any], ...],
+    statics: Callable[[Any, Inputs], tuple[Any, ...]],
+    op: Any,
+    inputs: Inputs,
     g: Any = None,
     tangents: Inputs | None = None,
 ) -> dict[str, Any]:
     """The three orders from the four functions of an operation."""
     f, jvp, vjp, vjp_jvp = functions
+    values, more = tuple(inputs[name] for name in op.differentiable), statics(op, inputs)
     if g is None:
-        return {"out": f(*values, *statics)}
+        return {"out": f(*values, *more)}
     if tangents is None:
-        return dict(zip(op.differentiable, vjp(g, *values, *statics)))
+        return dict(zip(op.differentiable, vjp(g, *values, *more)))
     dots = tuple(tangents.get(name) for name in op.differentiable)
-    found = dict(zip(op.differentiable, vjp_jvp(g, *values, None, *dots, *statics)))
-    return found | {"cotangent": jvp(*values, *dots, *statics)}
+    found = dict(zip(op.differentiable, vjp_jvp(g, *values, None, *dots, *more)))
+    return found | {"cotangent": jvp(*values, *dots, *more)}
 
 
 @lru_cache(maxsize=64)
-def _fusion_table(op: Fusion) -> FusionTable:
+def _fusion_table(op: DiagramSum) -> FusionTable:
     return FusionTable.build(op.irreps, op.diagrams, op.mode, "drawn")
 
 
-def _contraction(op: Contraction, inputs: Inputs, g: Any = None, tangents: Inputs | None = None) -> dict[str, Any]:
+def _contraction(op: SymmetricPower, inputs: Inputs, g: Any = None, tangents: Inputs | None = None) -> dict[str, Any]:
     """Paths by fusion tables, then weights: the sum of y = w P(x) over powers."""
     x, weights, kind = inputs["x"], inputs["w"], np.asarray(inputs["kind"], np.intp)
     dots = tangents or {}
@@ -131,7 +108,7 @@ def _add_weights(total: Array, kind: Array, columns: Array, rows: Array) -> None
 
 
 @lru_cache(maxsize=64)
-def _powers(op: Contraction) -> list[tuple[FusionTable, Array, Array]]:
+def _powers(op: SymmetricPower) -> list[tuple[FusionTable, Array, Array]]:
     """For each power: its paths, the column of the result and of the weights for every column of their values."""
     found = []
     mul = op.irreps[0].mul
@@ -145,20 +122,24 @@ def _powers(op: Contraction) -> list[tuple[FusionTable, Array, Array]]:
     return found
 
 
+def _gate_program(op: GateOperation, inputs: Inputs, dtype: str) -> tuple[Chain, str, dict[str, Any], Any]:
+    chain, out = _gate(op, dtype)
+    values: dict[str, Any] = {name: inputs[name] for name in op.differentiable}
+    for name in ("r_child", "r_parent"):
+        values[name] = np.asarray(values[name], np.float64)
+    return chain, out, values, op.batch(inputs)
+
+
+def _model_program(op: ModelOperation, inputs: Inputs, dtype: str) -> tuple[Chain, str, dict[str, Any], Any]:
+    model = _model(op, dtype)
+    return model.chain, model.root, *op.leaves(model, inputs)
+
+
 def _chained(
-    op: GateOperation | ModelOperation, inputs: Inputs, g: Any = None, tangents: Inputs | None = None
+    made: Callable[..., Any], op: Any, inputs: Inputs, g: Any = None, tangents: Inputs | None = None
 ) -> dict[str, Any]:
     """A program of the package and its derivatives."""
-    dtype = str(inputs[op.differentiable[-1]].dtype)
-    if isinstance(op, GateOperation):
-        chain, out = _gate(op, dtype)
-        values, batch = {name: inputs[name] for name in op.differentiable}, op.batch(inputs)
-        for name in ("r_child", "r_parent"):
-            values[name] = np.asarray(values[name], np.float64)
-    else:
-        model = _model(op, dtype)
-        chain, out = model.chain, model.root
-        values, batch = op.leaves(model, inputs)
+    chain, out, values, batch = made(op, inputs, str(inputs[op.differentiable[-1]].dtype))
     values = chain.forward(values, batch)
     if g is None:
         return {"out": to_pairs(values[out])}
@@ -188,3 +169,20 @@ def _gate(op: GateOperation, dtype: str) -> tuple[Chain, str]:
 @lru_cache(maxsize=64)
 def _model(op: ModelOperation, dtype: str) -> EnergyModel:
     return op.make(dtype)
+
+
+def _mixing_statics(op: Any, inputs: Inputs) -> tuple[Any, ...]:
+    return inputs["kind"], mixing.MixingTable.build(op.irreps_in, op.irreps_out)
+
+
+RADIAL = radial.radial, radial.radial_jvp, radial.radial_vjp, radial.radial_vjp_jvp
+MIXING = mixing.mixing, mixing.mixing_jvp, mixing.mixing_vjp, mixing.mixing_vjp_jvp
+FUSE = fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
+RUNS: dict[str, Callable[..., dict[str, Any]]] = {
+    "radial": partial(_four, RADIAL, lambda op, inputs: (op.family, op.lmax)),
+    "mixing": partial(_four, MIXING, _mixing_statics),
+    "fusion": partial(_four, FUSE, lambda op, inputs: (_fusion_table(op),)),
+    "contraction": _contraction,
+    "gate": partial(_chained, _gate_program),
+    "model": partial(_chained, _model_program),
+}

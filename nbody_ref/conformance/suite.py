@@ -12,18 +12,15 @@ import numpy as np
 
 from nbody_ref import conventions
 from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
-from nbody_ref.conformance.complex_gauge import COVERED
 from nbody_ref.conformance.formats import HALVES
-from nbody_ref.conformance.judge import hygiene
+from nbody_ref.conformance.judge import behaviour
 from nbody_ref.conformance.judge.diagnosis import likely_cause
 from nbody_ref.conformance.judge.fingerprint import fingerprint
 from nbody_ref.conformance.judge.outcome import Outcome, Report
 from nbody_ref.conformance.judge.verdict import Measure, groups, locate, measure, precision_name
-from nbody_ref.conformance.operations.cases import Case, harmonic_cases, million_cases, product_cases, table_cases
-from nbody_ref.conformance.operations.composite import Multilinear, Programmed
-from nbody_ref.conformance.operations.composite_cases import COMPOSITE, composite_cases, composite_operations
-from nbody_ref.conformance.operations.operation import Harmonics, Operation, Product
-from nbody_ref.conformance.operations.path_sets import PathSet, default_sets, named_sets, path_set_cases
+from nbody_ref.conformance.operations.operation import Case, Operation
+from nbody_ref.conformance.operations.path_sets import PathSet, published_products
+from nbody_ref.conformance.operations.registry import REGISTRY
 
 __all__ = ["Outcome", "Report", "judge", "operations", "run", "skipped", "suite_cases"]
 
@@ -31,40 +28,21 @@ Array = np.ndarray[Any, Any]
 SUSPECTS = 3  # failing results of one operation that are compared with the planted errors
 
 
-def operations(name: str, backend: Backend) -> list[Operation | None]:
-    """What stands for an operation in the default suite; None for tables."""
+def operations(name: str, backend: Backend, products: int | tuple[str, ...] | None = None) -> list[Operation | PathSet]:
+    """What stands for an operation in a run: the backend's own, or those of the suite; and published products."""
+    caps, basis = backend.capabilities, conventions.get(backend.convention).basis
     own = backend.operations(name)
-    basis = conventions.get(backend.convention).basis
-    return suite_operations(name, backend.capabilities, basis) if own is None else list(own)
+    found = REGISTRY[name].suite(name, caps, basis) if own is None else own
+    if isinstance(products, int):
+        return list(found[:products] if REGISTRY[name].counted else found)
+    published = published_products(name, caps, products) if basis == "real" else []
+    return [*(found if products is None else ()), *published]
 
 
 def suite_cases(name: str, caps: Capabilities, dtype: str, seed: int) -> Iterator[Case]:
-    """All cases of one operation that compare values."""
-    for number, op in enumerate(suite_operations(name, caps)):
-        yield from _cases(name, op, caps.lmax, dtype, caps.orders, seed, number)
-
-
-def suite_operations(name: str, caps: Capabilities, basis: str = "real") -> list[Operation | None]:
-    """What stands for an operation, as far as it is declared."""
-    if name in ("coupling", "rotation"):
-        return [None]
-    if name in ("solid", "spherical"):
-        norms = ("integral", "norm") if caps.lmax else ("integral",)
-        return [Harmonics(caps.lmax, norm, name == "solid") for norm in norms]
-    if name in COMPOSITE:
-        return list(composite_operations(name, caps.lmax))
-    lmax = min(caps.lmax, 2)
-    x = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((4, 3, 2)[: lmax + 1]))
-    y = " + ".join(f"{mul}x{l}{'eo'[l % 2]}" for l, mul in enumerate((2, 1, 1)[: lmax + 1]))
-    more: Any = {"graph": name == "convolution", "basis": basis}
-    found = [
-        Product.convolution(x, lmax, **more),
-        Product.full(x, y, "uvuv", **more),
-        Product.full(x, x, "uuu", **more),
-        Product.connected(x, y, x, **more),
-    ]
-    found += [replace(found[1], weighted=True), replace(found[2], weighted=True)]
-    return [op for op in found if op.modes <= set(caps.modes) and (caps.weighted if op.weighted else caps.unweighted)]
+    """All cases of the suite's operations of one name that compare values."""
+    for number, op in enumerate(REGISTRY[name].suite(name, caps)):
+        yield from _cases(op, dtype, caps.orders, seed, not number)
 
 
 def run(
@@ -134,7 +112,7 @@ def _fingerprint(backend: Backend, name: str, dtype: str) -> Outcome:
     caps, basis = backend.capabilities, conventions.get(backend.convention).basis
     if dtype not in caps.dtypes or name not in caps.operations:
         return Outcome("declared", name, dtype, status="skip", text="not declared by the backend")
-    if basis == "complex" and name not in COVERED:
+    if basis == "complex" and not REGISTRY[name].complex_gauge:
         return Outcome("declared", name, dtype, status="skip", text="the declared gauge is complex: not covered")
     try:
         mismatch = "" if basis == "complex" else fingerprint(backend, name, dtype, caps.lmax)
@@ -146,65 +124,30 @@ def _fingerprint(backend: Backend, name: str, dtype: str) -> Outcome:
 
 
 def _operation(backend: Backend, name: str, dtype: str, plan: _Plan) -> Iterator[Outcome]:
-    caps, basis, chosen = backend.capabilities, conventions.get(backend.convention).basis, plan.products
-    found = [] if isinstance(chosen, tuple) else operations(name, backend)[:chosen]
-    sets = _path_sets(name, caps, chosen) if basis == "real" else []
-    if not found and not sets:
+    caps, basis, wanted = backend.capabilities, conventions.get(backend.convention).basis, plan.checks
+    chosen = operations(name, backend, plan.products)
+    if not chosen:
         yield Outcome("declared", name, dtype, status="skip", text="no product of the suite has the declared modes")
     suspects = SUSPECTS if plan.causes and basis == "real" and dtype not in HALVES else 0
-    for number, op in enumerate([*found, *sets]):
-        if isinstance(op, PathSet):
-            cases = _published(op, dtype, caps.orders, plan.seed, isinstance(chosen, tuple))
-        else:
-            cases = _cases(name, op, caps.lmax, dtype, caps.orders, plan.seed, number, basis)
-        for case in cases:
-            if plan.checks is not None and case.check not in plan.checks:
+    for number, op in enumerate(chosen):
+        for case in _cases(op, dtype, caps.orders, plan.seed, not number):
+            if wanted is not None and case.check not in wanted:
                 continue
             for outcome in _judge(backend, case, dtype):
                 if outcome.status == "fail" and suspects and not outcome.cause:
                     outcome.cause, suspects = likely_cause(backend, case, outcome, dtype), suspects - 1
                 yield outcome
-        if op is not None and not isinstance(op, PathSet):
-            yield from _hygiene(backend, op, dtype, plan.seed, plan.checks)
-    if name == "convolution" and basis == "real" and "million" in (plan.checks or ()):
-        for case in million_cases(dtype, caps.orders, plan.seed):
+        if isinstance(op, Operation):
+            yield from _behaviour(backend, op, dtype, plan.seed, wanted)
+    for check in wanted or ():
+        for case in REGISTRY[name].on_demand(name, check, dtype, caps.orders, plan.seed) if basis == "real" else ():
             yield from _judge(backend, case, dtype)
 
 
-def _path_sets(name: str, caps: Capabilities, products: int | tuple[str, ...] | None) -> list[PathSet]:
-    """Path sets to run for one operation, as far as they are declared."""
-    if isinstance(products, int):
-        return []
-    found = default_sets(name, caps.lmax) if products is None else named_sets(name, products)
-    return [s for s in found if s.product.modes <= set(caps.modes) and caps.weighted]
-
-
-@lru_cache(maxsize=32)
-def _published(chosen: PathSet, dtype: str, orders: tuple[int, ...], seed: int, full: bool) -> tuple[Case, ...]:
-    return tuple(path_set_cases(chosen, dtype, orders, seed, full))
-
-
-@lru_cache(maxsize=128)
-def _cases(
-    name: str,
-    op: Operation | None,
-    lmax: int,
-    dtype: str,
-    orders: tuple[int, ...],
-    seed: int,
-    number: int,
-    basis: str = "real",
-) -> tuple[Case, ...]:
+@lru_cache(maxsize=256)
+def _cases(op: Operation | PathSet, dtype: str, orders: tuple[int, ...], seed: int, first: bool) -> tuple[Case, ...]:
     """Cases of one operation, kept with their truth for the next backend."""
-    if isinstance(op, Harmonics):
-        return tuple(harmonic_cases(op, dtype, (0,) if number else orders, seed))  # a norm is a factor
-    if isinstance(op, Product):
-        found = tuple(product_cases(op, dtype, orders, seed))
-        kept = ("impulse", "random", "alone") if number else ()  # shapes and graphs need one product only
-        return tuple(case for case in found if not kept or case.check in kept)
-    if isinstance(op, Multilinear | Programmed):
-        return tuple(composite_cases(op, dtype, orders, seed))
-    return tuple(table_cases(name, lmax, basis))
+    return tuple(op.cases(dtype, orders, seed, first))
 
 
 def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
@@ -246,10 +189,9 @@ def judge(
 def skipped(backend: Backend, case: Case) -> str:
     """Reason, from the declaration only."""
     caps, rows = backend.capabilities, _rows(case)
-    if isinstance(case.op, Product) and not case.op.modes <= set(caps.modes):
-        return f"modes {', '.join(sorted(case.op.modes - set(caps.modes)))} are not declared"
-    if isinstance(case.op, Product) and not (caps.weighted if case.op.weighted else caps.unweighted):
-        return "weights are not declared" if case.op.weighted else "products without weights are not declared"
+    reason = case.op.undeclared(caps)
+    if reason:
+        return reason
     if rows == 0 and not caps.empty:
         return "empty arrays are not declared"
     if rows > caps.max_edges:
@@ -274,21 +216,18 @@ def _words(op: Operation, name: str, result: Measure) -> str:
     )
 
 
-def _hygiene(
+def _behaviour(
     backend: Backend, op: Operation, dtype: str, seed: int, checks: tuple[str, ...] | None
 ) -> Iterator[Outcome]:
-    for name, order in hygiene.applicable(backend, op, dtype):
+    for name, order in behaviour.applicable(backend, op, dtype):
         if checks is not None and name not in checks:
             continue
-        case = hygiene.base_case(op, dtype, order, seed)
-        if case is None:
-            continue
         outcome = Outcome(name, op.name, dtype, order, describe=op.to_dict())
+        check, _, aim = behaviour.CHECKS[name]
         try:
-            passed, text = hygiene.CHECKS[name][0](backend, case, dtype)
+            passed, outcome.text = check(backend, op.sample(dtype, order, seed), dtype)
+            outcome.status = "pass" if passed else "fail"
         except ResultError as error:
-            passed, text, outcome.status = False, str(error), "error"
-        if not passed:
-            outcome.status = "error" if outcome.status == "error" else "fail"
-            outcome.text, outcome.cause = text, hygiene.CHECKS[name][2]
+            outcome.status, outcome.text = "error", str(error)
+        outcome.cause = aim if outcome.status != "pass" else ""
         yield outcome

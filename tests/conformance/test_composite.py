@@ -8,9 +8,10 @@ import pytest
 from nbody_ref import conventions
 from nbody_ref.certified.sums import evaluate_exactly
 from nbody_ref.conformance import Backend, Capabilities, run
-from nbody_ref.conformance.operations.composite import Contraction, Fusion, Mixing, RadialBasis
-from nbody_ref.conformance.operations.composite_cases import COMPOSITE, composite_cases, composite_operations, model_of
-from nbody_ref.conformance.operations.networks import GateOperation, ModelOperation
+from nbody_ref.conformance.operations.blocks import LinearMix, RadialBasis
+from nbody_ref.conformance.operations.diagrams import DiagramSum, SymmetricPower
+from nbody_ref.conformance.operations.networks import GateOperation, ModelOperation, model_of
+from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conformance.reference_blocks import Blocks
 from nbody_ref.errors import IrrepsError
 from nbody_ref.fusion import symmetric_basis
@@ -20,6 +21,12 @@ from nbody_ref.models.cormorant_spec import CormorantSpec
 from nbody_ref.models.nequip import NequIP, NequIPSpec
 from nbody_ref.network.gauges import to_complex
 from nbody_ref.tables import clebsch_gordan
+
+COMPOSITE = ("radial", "mixing", "contraction", "fusion", "gate", "model")
+
+
+def composite_operations(name, lmax):
+    return REGISTRY[name].suite(name, Capabilities(lmax=lmax))
 
 
 @pytest.mark.parametrize("name", COMPOSITE)
@@ -102,7 +109,7 @@ def test_a_result_is_named_by_atom_part_and_component():
 
 def test_contraction_paths_are_the_symmetric_basis_and_sum_to_the_power():
     """With all weights equal to one, the value is the sum of the coupled powers of the state."""
-    op = Contraction(Irreps("1x0e + 1x1o"), Irreps("1x0e"), 3, 1)
+    op = SymmetricPower(Irreps("1x0e + 1x1o"), Irreps("1x0e"), 3, 1)
     counts = [len(symmetric_basis("0e + 1o", n, "0e").paths) for n in (1, 2, 3)]
     assert len(op.paths) == sum(counts) == op.n_weights
     x = np.array([[2.0, 1.0, 3.0, -1.0]])
@@ -166,22 +173,22 @@ def test_descriptions_are_json_and_wrong_types_are_refused():
         for op in composite_operations(name, 2):
             assert json.loads(json.dumps(op.to_dict()))["operation"] == name
     with pytest.raises(IrrepsError, match="one multiplicity"):
-        Contraction(Irreps("2x0e + 1x1o"), Irreps("2x0e"))
+        SymmetricPower(Irreps("2x0e + 1x1o"), Irreps("2x0e"))
 
 
 def test_every_kind_of_operation_has_all_orders():
     kinds = {
         "radial": RadialBasis,
-        "mixing": Mixing,
-        "contraction": Contraction,
-        "fusion": Fusion,
+        "mixing": LinearMix,
+        "contraction": SymmetricPower,
+        "fusion": DiagramSum,
         "gate": GateOperation,
         "model": ModelOperation,
     }
     for name, kind in kinds.items():
         for op in composite_operations(name, 1):
             assert isinstance(op, kind)
-            cases = list(composite_cases(op, "float64", (0, 1, 2), 0))
+            cases = list(op.cases("float64", (0, 1, 2), 0))
             assert {case.order for case in cases} == {0, 1, 2}
     assert isinstance(Blocks(), Backend)
 
@@ -221,7 +228,7 @@ def test_cormorant_with_complex_weights_is_certified_as_a_whole_model():
 def test_a_network_in_the_complex_gauge_is_certified_with_its_complex_root():
     real = composite_operations("model", 1)[0]
     op = ModelOperation("complex", lambda dtype: to_complex(real.make(dtype)))
-    assert op.wide and op.layout("out") == "plain"
+    assert op.wide and op.layout("out").plain
 
     class Own(Blocks):
         capabilities = Capabilities(operations=("model",), dtypes=("float64",), propagates_nan=False)

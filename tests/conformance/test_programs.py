@@ -12,13 +12,19 @@ from nbody_ref.certified.program import program_derivatives
 from nbody_ref.certified.program_sums import certify_program, run_program
 from nbody_ref.certified.sums import Ball
 from nbody_ref.certified.waves import Waves
-from nbody_ref.conformance.operations.composite_cases import composite_operations
+from nbody_ref.conformance import Capabilities
+from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conformance.truth.lowering import lower
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.chain import Chain, Op, Step
 from nbody_ref.ops.activation import Activation
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial
 from nbody_ref.ops.radial_function import RadialFunction
+
+
+def composite_operations(name, lmax):
+    return REGISTRY[name].suite(name, Capabilities(lmax=lmax))
+
 
 FAMILIES = (InversePowers((-1, 0, 3)), Bessel(3, 5.0, 6), ExponentialCosine(3, 5.0, 4, 1.5))
 

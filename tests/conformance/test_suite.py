@@ -12,10 +12,10 @@ from nbody_ref.conformance import Backend, Capabilities, FunctionBackend, Harmon
 from nbody_ref.conformance.doors import command as conform
 from nbody_ref.conformance.doors.page import page
 from nbody_ref.conformance.doors.report import table, to_dict, verdict
-from nbody_ref.conformance.doors.selftest import SMALL, customary
+from nbody_ref.conformance.doors.selftest import SMALL
 from nbody_ref.conformance.doors.selftest import catchers as find
 from nbody_ref.conformance.judge.verdict import measure, precision_name
-from nbody_ref.conformance.operations.cases import product_cases
+from nbody_ref.conformance.operations.product_cases import product_cases
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.planted.mutants import MUTANTS, mutant
 
@@ -49,31 +49,6 @@ def test_every_planted_error_is_caught(planted):
     assert catchers(planted)
 
 
-def test_the_customary_test_misses_what_the_documentation_says():
-    missed = {planted.name for planted in MUTANTS if not customary(planted)}
-    assert missed == {
-        "coefficient typo",
-        "edge tail",
-        "channel tail",
-        "index wrap",
-        "random order",
-        "stale output",
-        "accumulated gradient",
-        "weight layout",
-        "denormals flushed",
-        "NaN swallowed",
-        "strides ignored",
-        "empty graph",
-        "channel order",
-        "epsilon",
-        "arccos",
-        "overwritten result",
-        "degree 3 weights",
-        "cutoff derivative",
-        "fast exponential",
-    }
-
-
 @pytest.mark.parametrize(
     ("name", "check"),
     [
@@ -81,6 +56,7 @@ def test_the_customary_test_misses_what_the_documentation_says():
         ("weight layout", "coincidence"),
         ("denormals flushed", "denormals"),
         ("NaN swallowed", "not a number"),
+        ("NaN spread", "not a number"),
         ("strides ignored", "strides"),
         ("empty graph", "sizes"),
         ("overwritten result", "orders"),

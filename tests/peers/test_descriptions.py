@@ -7,7 +7,7 @@ import pytest
 
 from nbody_ref import conventions
 from nbody_ref.conformance import Capabilities
-from nbody_ref.conformance.operations.cases import Case
+from nbody_ref.conformance.operations.operation import Case
 from nbody_ref.conformance.operations.path_sets import path_set
 from nbody_ref.conformance.operations.readers import from_e3nn, from_segmented
 from nbody_ref.conformance.suite import judge

@@ -36,7 +36,7 @@ def _vectors(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_vectors(options: argparse.Namespace) -> int:
-    from nbody_ref.conformance.doors.command import load_backend, show
+    from nbody_ref.conformance.doors.loading import load_backend, show
     from nbody_ref.conformance.doors.vectors import core_folder, judge_vectors, read_vectors, reproduce, write_vectors
 
     folder = options.folder or core_folder()

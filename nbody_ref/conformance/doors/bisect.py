@@ -200,13 +200,12 @@ def own_trace(model: Any, graph: Graph) -> dict[str, Array]:
 
 def bisect_command(options: argparse.Namespace) -> int:
     """``nbody-ref conform bisect``: 0 if every stage is right, 1 if not."""
-    from nbody_ref.conformance.doors.command import load_object
-    from nbody_ref.conformance.operations.composite_cases import composite_operations
+    from nbody_ref.conformance.doors.loading import load_object
+    from nbody_ref.conformance.operations.networks import default_models
 
     function = load_object(options.trace)
     if options.model is None:
-        op = composite_operations("model", 2)[0]
-        model = op.model  # type: ignore[attr-defined]
+        model: Any = default_models()[0].model
     else:
         from nbody_ref.fit import load
 

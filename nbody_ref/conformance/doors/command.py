@@ -6,10 +6,7 @@ Exit status of ``run`` and ``ver``: 0 all passed, 1 something failed, 2 the back
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +16,7 @@ from nbody_ref.conformance.doors.actions import add_actions
 from nbody_ref.errors import DataError
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
-__all__ = ["add_parser", "load_backend", "load_object", "show"]
+__all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -97,32 +94,24 @@ def _output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     from nbody_ref import conventions
-    from nbody_ref.conformance.backend import OPERATIONS
+    from nbody_ref.conformance.judge.behaviour import every_aim
     from nbody_ref.conformance.operations.path_sets import path_sets
+    from nbody_ref.conformance.operations.registry import OPERATIONS
 
     print("operations: " + ", ".join(OPERATIONS))
     print("gauges:     " + ", ".join(n for n in conventions.names() if conventions.get(n).basis == "real"))
-    for name, aim in _checks().items():
+    for name, aim in every_aim().items():
         print(f"{name:<14} {aim}")
     print("path sets:  " + ", ".join(chosen.name for chosen in path_sets()))
     return 0
 
 
-def _checks() -> dict[str, str]:
-    from nbody_ref.conformance.judge.hygiene import CHECKS
-    from nbody_ref.conformance.operations.cases import AIMS
-    from nbody_ref.conformance.operations.path_sets import PATH_AIMS
-
-    first = {"fingerprint": "conventions: axes, component order, signs, norms, layout; named instead of failed"}
-    return first | AIMS | PATH_AIMS | {name: aim for name, (_, _, aim) in CHECKS.items()}
-
-
 def _explain(options: argparse.Namespace) -> int:
-    from nbody_ref.conformance.judge.hygiene import CHECKS
+    from nbody_ref.conformance.judge.behaviour import CHECKS, every_aim
     from nbody_ref.conformance.operations.path_sets import path_sets
     from nbody_ref.conformance.planted.mutants import MUTANTS
 
-    found = [f"check {name}: {aim}" for name, aim in _checks().items() if name == options.name]
+    found = [f"check {name}: {aim}" for name, aim in every_aim().items() if name == options.name]
     found += [(function.__doc__ or "").strip() for name, (function, _, _) in CHECKS.items() if name == options.name]
     found += [
         f"planted error {m.name}: {m.text}; shows in {', '.join(m.operations)}"
@@ -142,11 +131,13 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from nbody_ref.conformance.doors.loading import show
     from nbody_ref.conformance.doors.subprocesses import run_apart
+    from nbody_ref.conformance.judge.behaviour import every_aim
     from nbody_ref.conformance.operations.path_sets import path_set
     from nbody_ref.conformance.suite import run
 
-    unknown = [name for name in options.check or () if name not in _checks()]
+    unknown = [name for name in options.check or () if name not in every_aim()]
     if unknown:
         raise DataError(f"conform run: no check is called {unknown[0]!r}; see `nbody-ref conform list`")
     _known_operations("run", options.op or ())
@@ -187,28 +178,11 @@ def _source(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _known_operations(action: str, names: Sequence[str]) -> None:
-    from nbody_ref.conformance.backend import OPERATIONS
+    from nbody_ref.conformance.operations.registry import REGISTRY
 
     for name in names:
-        if name not in OPERATIONS:
-            raise DataError(f"conform {action}: --op must be one of {', '.join(OPERATIONS)}, got {name!r}")
-
-
-def show(report: Any, options: argparse.Namespace) -> int:
-    """Print a report, write what the options ask for, and give its exit status."""
-    from nbody_ref.conformance.doors.page import page
-    from nbody_ref.conformance.doors.report import table, to_dict
-    from nbody_ref.conformance.judge.expectations import expect, read_expectations
-    from nbody_ref.files import write_atomically
-
-    if options.expect is not None:
-        expect(report, read_expectations(options.expect))
-    print(table(report))
-    if options.json is not None:
-        write_atomically(options.json, (json.dumps(to_dict(report), indent=1, allow_nan=False) + "\n").encode())
-    if options.html is not None:
-        write_atomically(options.html, page(report).encode())
-    return int(report.exit_code)
+        if name not in REGISTRY:
+            raise DataError(f"conform {action}: --op must be one of {', '.join(REGISTRY)}, got {name!r}")
 
 
 def _gen(options: argparse.Namespace) -> int:
@@ -222,6 +196,7 @@ def _gen(options: argparse.Namespace) -> int:
 
 def _ver(options: argparse.Namespace) -> int:
     from nbody_ref.conformance.doors.exchange import answered, verify
+    from nbody_ref.conformance.doors.loading import show
 
     if options.program is None:
         return show(verify(options.prompts, options.answers), options)
@@ -231,6 +206,7 @@ def _ver(options: argparse.Namespace) -> int:
 
 def _backend(source: dict[str, Any]) -> Any:
     from nbody_ref.conformance.backend import FunctionBackend
+    from nbody_ref.conformance.doors.loading import load_backend, load_object
 
     if source["backend"] is not None:
         return load_backend(source["backend"])
@@ -242,34 +218,10 @@ def _backend(source: dict[str, Any]) -> Any:
     return FunctionBackend(op[0], found, **more, convention=source["convention"], **declared)
 
 
-def load_backend(text: str) -> Any:
-    """The backend ``MODULE:NAME``: an instance, a class, or a function that makes one.
-
-    Raises
-    ------
-    DataError
-        If it cannot be loaded.
-    """
-    found = load_object(text)
-    return found() if isinstance(found, type) or not hasattr(found, "forward") else found
-
-
-def load_object(text: str) -> Any:
-    """What ``MODULE:NAME`` names."""
-    module, colon, name = text.partition(":")
-    if not colon:
-        raise DataError(f"conform run: expected MODULE:NAME, got {text!r}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise DataError(f"conform run: cannot load {text!r}: {error}") from error
-
-
 def _mutants(options: argparse.Namespace) -> int:
-    from nbody_ref.conformance.doors.selftest import SMALL, customary, hunt
+    from nbody_ref.conformance.doors.selftest import SMALL, hunt
     from nbody_ref.conformance.planted.model import Model
+    from nbody_ref.conformance.planted.mutants import SUBTLE
     from nbody_ref.conformance.suite import run
 
     start, alive = time.perf_counter(), 0
@@ -281,7 +233,7 @@ def _mutants(options: argparse.Namespace) -> int:
         alive += bool(report.failures)
     for planted, checks in hunt(tuple(options.names)):
         alive += not checks
-        missed = "" if customary(planted) else " (allclose misses it)"
+        missed = " (allclose misses it)" if planted.name in SUBTLE else ""
         print(f"{planted.name:<22} {', '.join(checks) if checks else 'SURVIVES'}{missed}", flush=True)
     print(f"{alive} alive or false alarms, {time.perf_counter() - start:.0f} s")
     return 1 if alive else 0

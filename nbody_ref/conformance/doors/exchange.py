@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.backend import OPERATIONS, Capabilities, result_shape
+from nbody_ref.conformance.backend import Capabilities, result_shape
 from nbody_ref.conformance.doors.subprocesses import answer
-from nbody_ref.conformance.operations.cases import Case
+from nbody_ref.conformance.operations.operation import Case
+from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conformance.suite import Outcome, Report, judge, suite_cases
 from nbody_ref.errors import DataError, FileError
 from nbody_ref.files import checked_header, write_atomically
@@ -135,7 +136,7 @@ def _manifest(prompts: Path) -> tuple[str, str, int, int, int]:
         raise DataError(f"conform ver: {prompts} is no folder of prompts: {error}") from error
     operation, dtype, lmax, seed, count = found
     whole = all(type(n) is int and 0 <= n for n in (lmax, seed, count))
-    if operation not in OPERATIONS or dtype not in ("float64", "float32") or not whole or lmax > MAX_DEGREE:
+    if operation not in REGISTRY or dtype not in ("float64", "float32") or not whole or lmax > MAX_DEGREE:
         raise DataError(f"conform ver: the manifest of {prompts} says what `gen` cannot have written: {shorten(found)}")
     return operation, dtype, lmax, seed, count
 

@@ -19,15 +19,12 @@ from nbody_ref.conformance.doors.report import (
     to_dict,
     verdict,
 )
-from nbody_ref.conformance.judge.hygiene import CHECKS
+from nbody_ref.conformance.judge.behaviour import every_aim
 from nbody_ref.conformance.judge.outcome import Outcome, Report
 from nbody_ref.conformance.judge.verdict import BINS
-from nbody_ref.conformance.operations.cases import AIMS
-from nbody_ref.conformance.operations.path_sets import PATH_AIMS
 
 __all__ = ["page"]
 
-FIRST_AIM = {"fingerprint": "conventions: axes, component order, signs, norms, layout"}
 WORDS = {"pass": "passed", "fail": "failed", "error": "broke", "xfail": "failed as expected", "skip": "skipped"}
 STYLE = """
 :root{--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--box:#f6f8fa;--paper:#fff;--good:#1a7f37;--goodbg:#dafbe1;--bad:#c21f2e;
@@ -132,7 +129,7 @@ def _checks(report: Report) -> str:
     rows: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in report.outcomes:
         rows.setdefault((outcome.operation, outcome.check), []).append(outcome)
-    aims = FIRST_AIM | AIMS | PATH_AIMS | {name: aim for name, (_, _, aim) in CHECKS.items()}
+    aims = every_aim()
     lines, before = [], ""
     place = {operation: k for k, operation in enumerate(dict.fromkeys(operation for operation, _ in rows))}
     for (operation, check), outcomes in sorted(rows.items(), key=lambda item: place[item[0][0]]):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nbody_ref.conformance.backend import OPERATIONS, Capabilities
-from nbody_ref.conformance.operations.cases import Case, product_cases
-from nbody_ref.conformance.operations.operation import Product
+from nbody_ref.conformance.backend import Capabilities
+from nbody_ref.conformance.operations.operation import Case
+from nbody_ref.conformance.operations.product import TensorProduct
+from nbody_ref.conformance.operations.registry import OPERATIONS
 from nbody_ref.conformance.suite import suite_cases
 
 __all__ = ["core_cases"]
@@ -23,14 +24,14 @@ def core_cases(operation: str, dtype: str) -> Iterator[Case]:
     graph = operation == "convolution"
     types = "2x0e + 1x1o"
     products = [
-        Product.convolution(types, 2, graph=graph),
-        Product.connected(types, "1x0e + 1x1o + 1x2e", types, graph=graph),
-        Product.full(types, "1x1o", "uvuv", graph=graph),
-        Product.full(types, types, "uuu", graph=graph),
+        TensorProduct.convolution(types, 2, graph=graph),
+        TensorProduct.connected(types, "1x0e + 1x1o + 1x2e", types, graph=graph),
+        TensorProduct.full(types, "1x1o", "uvuv", graph=graph),
+        TensorProduct.full(types, types, "uuu", graph=graph),
     ]
     for number, op in enumerate(products if dtype == "float64" else products[:2]):
-        for case in product_cases(op, dtype, (0, 1, 2), 0):
-            plain = case.check == "impulse" or (case.check == "random" and case.note == "scale 1")
+        for case in op.cases(dtype, (0, 1, 2)):
+            plain = case.check == "impulse" or (case.check == "random" and case.scale == 1)
             if (plain or not number) and not _bulky(case):
                 yield case
 
@@ -39,5 +40,5 @@ def _bulky(case: Case) -> bool:
     """Cases whose size says more about the kernel's memory than about its formulas; the full set has them."""
     rows = max((len(x) for x in case.inputs.values()), default=0)
     tail = rows > 3 and not (rows == 33 and case.order == 0)
-    scaled = case.note.startswith("scale ") and case.note != "scale 1" and case.order > 0
+    scaled = case.scale != 1 and case.order > 0
     return case.check in SKIPPED or (case.check == "sizes" and tail) or rows > 400 or scaled

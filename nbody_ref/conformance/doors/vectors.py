@@ -22,13 +22,13 @@ import numpy as np
 
 import nbody_ref
 from nbody_ref.certified.sums import Certified
-from nbody_ref.conformance.backend import OPERATIONS, Backend, Capabilities, ResultError, call
+from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
 from nbody_ref.conformance.doors.exchange import read_tensors, tensors
 from nbody_ref.conformance.doors.vector_core import core_cases
 from nbody_ref.conformance.doors.vector_notes import FLAGS, conventions_block, flags
 from nbody_ref.conformance.judge.outcome import Outcome, Report
-from nbody_ref.conformance.operations.cases import Case
-from nbody_ref.conformance.operations.described import operation_from_dict
+from nbody_ref.conformance.operations.operation import Case
+from nbody_ref.conformance.operations.registry import OPERATIONS, operation_from_dict
 from nbody_ref.conformance.suite import judge, skipped, suite_cases
 from nbody_ref.errors import DataError, FileError
 from nbody_ref.files import write_atomically

@@ -13,8 +13,8 @@ import numpy as np
 
 from nbody_ref.conformance.backend import Backend, ResultError, call
 from nbody_ref.conformance.judge.outcome import Outcome
-from nbody_ref.conformance.operations.cases import Case
-from nbody_ref.conformance.operations.operation import Product
+from nbody_ref.conformance.operations.operation import Case
+from nbody_ref.conformance.operations.product import TensorProduct
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.planted.mutants import MUTANTS
 
@@ -60,7 +60,7 @@ def _path(case: Case, name: str, found: Array, room: Array) -> str:
     """The one path of a product whose contribution is off by a factor."""
     op, truth = case.op, case.truth[name]
     error = (found - truth.value) - truth.low
-    if not isinstance(op, Product) or len(op.instructions) < 2 or not np.isfinite(error).all():
+    if not isinstance(op, TensorProduct) or len(op.instructions) < 2 or not np.isfinite(error).all():
         return ""
     for p in range(len(op.instructions)):
         part = _contribution(op, p, case, name)
@@ -73,19 +73,18 @@ def _path(case: Case, name: str, found: Array, room: Array) -> str:
     return ""
 
 
-def _words(op: Product, p: int, name: str, order: int, factor: float) -> str:
-    l1, l2, l = op.degrees(p)
+def _words(op: TensorProduct, p: int, name: str, order: int, factor: float) -> str:
     what = "the value" if name == "out" else f"the {'second ' if order == 2 else ''}gradient in {name}"
     known = min(FACTORS, key=lambda known: abs(known - factor))
     how = FACTORS[known] if abs(known - factor) < 2.0**-8 else f"has the factor {factor:.6g}"
     mode, count = op.instructions[p].mode, len(op.instructions)
+    l1, l2, l = op.degrees(p)
     return f"in {what}, path {p} of {count} ({l1} x {l2} -> {l}, {mode}) {how}, the other paths are right"
 
 
-def _contribution(op: Product, p: int, case: Case, name: str) -> Array:
+def _contribution(op: TensorProduct, p: int, case: Case, name: str) -> Array:
     """What path p adds to a result, in float64."""
-    start = sum(int(np.prod(op.weight_shape(k))) for k in range(p)) if op.weighted else 0
-    columns = slice(start, start + int(np.prod(op.weight_shape(p))))
+    columns = slice(*op.weight_offsets[p : p + 2])
     inputs = {key: x[:, columns] if key in ("w", "w_dot") else x for key, x in case.inputs.items()}
     part = call(Model(), replace(op, instructions=(op.instructions[p],)), "float64", inputs, case.order, case.tangent)
     got = part.get(name)

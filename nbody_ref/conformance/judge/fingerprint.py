@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
-from nbody_ref.conformance.backend import TABLES_AND_PRODUCTS, Backend, call, to_foreign
-from nbody_ref.conformance.operations.operation import Coupling, Harmonics, Instruction, Product, Rotation
+from nbody_ref.conformance.backend import TABLES_AND_PRODUCTS, Backend, call
+from nbody_ref.conformance.operations.harmonics import Harmonics
+from nbody_ref.conformance.operations.layouts import Quaternions
+from nbody_ref.conformance.operations.product import Instruction, TensorProduct
+from nbody_ref.conformance.operations.tables import Coupling, Rotation
 from nbody_ref.conventions import Convention
 from nbody_ref.irreps import Irreps
 from nbody_ref.ops.harmonics import solid_harmonics, spherical_harmonics
@@ -148,7 +151,7 @@ def _rotation(backend: Backend, dtype: str, lmax: int) -> str:
     if same(lambda l, D: D, turns):
         return ""
     for gauge in _real_gauges():
-        numbers = to_foreign(declared, Rotation(1), "quaternion", TURNS, "float64")
+        numbers = Quaternions().from_native(declared, TURNS)
         turn = gauge.rotation_to_native(gauge.rotation_from_quaternion(numbers))
         if same(lambda l, D, g=gauge: declared.D_to_native(l, g.D_from_native(l, D)), turn):  # type: ignore[misc]
             return _like(gauge, declared)
@@ -216,7 +219,7 @@ def _tensor(backend: Backend, operation: str, dtype: str, triple: tuple[int, int
     caps = backend.capabilities
     mode = next(mode for mode in ("uvu", "uuu", "uvuv", "uvw", "uvv", "uuw") if mode in caps.modes)
     a, b, c = (Irreps(f"1x{k}{'eo'[p % 2]}") for k, p in ((l1, l1), (l2, l2), (l, l1 + l2)))
-    op = Product(a, b, c, (Instruction(0, 0, 0, mode),), caps.weighted, operation == "convolution")
+    op = TensorProduct(a, b, c, (Instruction(0, 0, 0, mode),), caps.weighted, operation == "convolution")
     i, j = (index.reshape(-1) for index in np.indices((2 * l1 + 1, 2 * l2 + 1)))
     inputs: dict[str, Array] = {"x1": np.eye(2 * l1 + 1)[i], "x2": np.eye(2 * l2 + 1)[j]}
     inputs |= {"w": np.ones((len(i), 1))} if caps.weighted else {}
@@ -232,7 +235,7 @@ def _layout(backend: Backend, operation: str, dtype: str) -> str:
     if mode is None or not caps.lmax:
         return ""
     second = Irreps("2x0e" if mode == "uuu" else "1x0e")
-    op = Product(
+    op = TensorProduct(
         Irreps("2x1o"), second, Irreps("2x1o"), (Instruction(0, 0, 0, mode),), caps.weighted, operation == "convolution"
     )
     x = np.arange(1.0, 7.0)[None]

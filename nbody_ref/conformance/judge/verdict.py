@@ -7,7 +7,7 @@ products of a term and the rounding of its coefficients (docs/derivations/certif
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, isqrt, log2
+from math import inf, log2
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,9 @@ import numpy as np
 from nbody_ref.certified.sums import Certified
 from nbody_ref.conformance.formats import smallest, spacing
 from nbody_ref.conformance.formats import unit as format_unit
-from nbody_ref.conformance.operations.operation import Operation, Product
-from nbody_ref.irreps import Irreps
+from nbody_ref.conformance.operations.operation import Operation
 
-__all__ = ["BINS", "Measure", "locate", "measure", "precision_name"]
+__all__ = ["BINS", "Measure", "groups", "locate", "measure", "precision_name"]
 
 Array = np.ndarray[Any, Any]
 BINS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 64.0, 1024.0, inf)
@@ -161,60 +160,15 @@ def locate(op: Operation, name: str, index: tuple[int, ...]) -> str:
     """An entry in words: row, part or path, component, channel."""
     if not index:
         return "an empty result"
-    key = "out" if name == "cotangent" else name
-    layout = op.layout(key)
-    if isinstance(layout, Irreps):
-        return f"row {index[0]}, {_state(op, key, layout, index[1])}"
-    if isinstance(op, Product):
-        return f"row {index[0]}, {_weight(op, index[1])}"
-    if layout == "harmonics":
-        l = isqrt(index[1])
-        return f"row {index[0]}, l={l} m={index[1] - l * l - l}"
-    return f"row {index[0]}, {'xyz'[index[1]]}" if layout == "positions" else f"entry {index}"
+    place = op.place("out" if name == "cotangent" else name, index[1]) if len(index) == 2 else None
+    return f"entry {index}" if place is None else f"row {index[0]}, {place.group}{place.entry}"
 
 
 def groups(op: Operation, name: str, bad: Array) -> list[str]:
     """Parts, paths or degrees that hold bad entries."""
-    key = "out" if name == "cotangent" else name
-    columns = [int(c) for c in np.flatnonzero(bad.reshape(len(bad), -1).any(axis=0))] if bad.size else []
-    layout = op.layout(key)
-    if isinstance(layout, Irreps):
-        words = [_state(op, key, layout, c).split(" m=")[0] for c in columns]
-    elif isinstance(op, Product):
-        words = [_weight(op, c).split(":")[0] for c in columns]
-    else:
-        words = [f"l={isqrt(c)}" for c in columns] if layout == "harmonics" else []
-    return list(dict.fromkeys(words))
-
-
-def _state(op: Operation, key: str, irreps: Irreps, column: int) -> str:
-    part = ""
-    if op.basis == "complex":
-        column, part = column // 2, (" (real)", " (imaginary)")[column % 2]
-    n = max(i for i, start in enumerate(irreps.offsets) if start <= column)
-    m, channel = divmod(column - irreps.offsets[n], irreps[n].mul)
-    source = ""
-    if key == "out" and isinstance(op, Product):
-        paths = [_path(op, p) for p, i in enumerate(op.instructions) if i.out == n]
-        source = f" from {', '.join(paths[:3])}{' ...' if len(paths) > 3 else ''}"
-    return f"part {n} ({irreps[n].irrep}){source} m={m - irreps[n].irrep.l} channel {channel}{part}"
-
-
-def _weight(op: Product, column: int) -> str:
-    start, column = 0, column // (1 + (op.basis == "complex"))
-    for p in range(len(op.instructions)):
-        shape = op.weight_shape(p)
-        size = int(np.prod(shape))
-        if column < start + size:
-            channels = tuple(int(i) for i in np.unravel_index(column - start, shape))
-            return f"{_path(op, p)}: weight {channels}"
-        start += size
-    return f"weight {column}"
-
-
-def _path(op: Product, p: int) -> str:
-    l1, l2, l = op.degrees(p)
-    return f"path {p} ({l1} x {l2} -> {l})"
+    columns = np.flatnonzero(bad.any(axis=0)) if bad.ndim == 2 else ()
+    places = (op.place("out" if name == "cotangent" else name, int(column)) for column in columns)
+    return list(dict.fromkeys(place.group for place in places if place is not None and place.group))
 
 
 def _row_scale(value: Array, shape: tuple[int, ...]) -> Array:

@@ -6,25 +6,36 @@ gradient of a loss on forces (the second gradient along a tangent of the positio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbody_ref.certified.program import Program
-from nbody_ref.conformance.operations.composite import Programmed
-from nbody_ref.conformance.operations.operation import Layout
+from nbody_ref.conformance.formats import rounded
+from nbody_ref.conformance.operations.blocks import BEHAVIOUR, CUTOFF
+from nbody_ref.conformance.operations.layouts import Layout, Positions, State
+from nbody_ref.conformance.operations.operation import Case, Operation, Programmed, random, with_orders
 from nbody_ref.conformance.truth.lowering_models import lower
+from nbody_ref.gates import Bare, Directed, Gate, Product
 from nbody_ref.gates.build import Builder, program
-from nbody_ref.gates.terms import Gate
+from nbody_ref.gates.named import first_order, relative, zeroth_order
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irreps
+from nbody_ref.models.base import PublishedModel
+from nbody_ref.models.mace import Mace, MaceSpec
+from nbody_ref.models.registry import model_from_dict
+from nbody_ref.network import Network, Spec
 from nbody_ref.network.energy import EnergyModel
+from nbody_ref.ops.radial import Bessel
 
-__all__ = ["GateOperation", "ModelOperation", "from_pairs", "to_pairs"]
+if TYPE_CHECKING:
+    from nbody_ref.conformance.backend import Capabilities
+
+__all__ = ["GateOperation", "ModelOperation", "default_models", "from_pairs", "model_of", "to_pairs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -59,7 +70,8 @@ class GateOperation(Programmed):
     irreps_in: Irreps
     n_kinds: int = 2
     label: str = ""
-    name = "gate"
+    names = ("gate",)
+    behaviour = BEHAVIOUR
 
     @cached_property
     def built(self) -> tuple[Builder, str]:
@@ -77,7 +89,7 @@ class GateOperation(Programmed):
         return self.built[0].irreps[self.built[1]]
 
     @property
-    def differentiable(self) -> tuple[str, ...]:
+    def differentiable(self) -> tuple[str, ...]:  # type: ignore[override]
         """Inputs that have gradients."""
         return ("psi", "r_child", "r_parent", *self.weights)
 
@@ -87,12 +99,11 @@ class GateOperation(Programmed):
         return max(self.irreps_in.lmax, self.irreps_out.lmax)
 
     def layout(self, name: str) -> Layout:
-        """States, positions, weights."""
-        states: dict[str, Layout] = {"psi": self.irreps_in, "r_child": "positions", "r_parent": "positions"}
-        return self.irreps_out if name == "out" else states.get(name, "plain")
+        if name in ("psi", "out"):
+            return State(self.irreps_in if name == "psi" else self.irreps_out)
+        return Positions() if name in ("r_child", "r_parent") else Layout()
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
-        """Shape of the result."""
         return (len(inputs["r_parent"]), self.irreps_out.dim)
 
     def batch(self, inputs: Mapping[str, Array]) -> dict[str, Any]:
@@ -112,16 +123,38 @@ class GateOperation(Programmed):
         return low.program, out, low.constants
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON description."""
         weights = {name: list(shape) for name, shape in self.weights.items()}
-        return {
-            "operation": self.name,
-            "label": self.label,
-            "gate": self.gate.to_dict(),
-            "irreps_in": str(self.irreps_in),
-            "n_kinds": self.n_kinds,
-            "weights": weights,
+        fields = {"label": self.label, "gate": self.gate.to_dict(), "irreps_in": str(self.irreps_in)}
+        return {"operation": self.name, **fields, "n_kinds": self.n_kinds, "weights": weights}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> GateOperation:
+        return cls(Gate.from_dict(data["gate"]), Irreps(data["irreps_in"]), data["n_kinds"], data["label"])
+
+    def cases(self, dtype: str, orders: tuple[int, ...], seed: int = 0, first: bool = True) -> Iterator[Case]:
+        """Three parents of unlike sizes; children on two sides, one at its parent's own position."""
+        parents = random((3, 3), dtype, "parents", seed)
+        senders = np.array([4, 0, 1, 5, 2, 3, 1, 5, 0, 2, 3])
+        receivers = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2])
+        found = {"psi": random((6, self.irreps_in.dim), dtype, "psi", seed), "r_parent": parents}
+        found["r_child"] = random((6, 3), dtype, "children", seed, scale=2.0)
+        found["r_child"][4] = parents[0]
+        for name, shape in self.weights.items():
+            found[name] = random(shape, dtype, name, seed, scale=0.5)
+        found |= {"senders": senders, "receivers": receivers, "kind": np.array([0, self.n_kinds - 1, 0])}
+        yield from with_orders("random", self, found, dtype, orders, seed, note=self.label)
+
+    @classmethod
+    def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
+        state, out = Irreps("2x0e + 1x1o"), Irreps("2x0e + 2x1o")
+        leg = Directed(Bessel(2, CUTOFF), min(max(caps.lmax, 1), 2), mul=2)
+        named = {
+            "eq. (10)": zeroth_order(out),
+            "eq. (11)": first_order("1x0e + 1x1e", (0, 1)),
+            "eq. (12)": relative("2x0e + 1x1o", (1, 2)),
+            "products of summed legs": Gate((Bare("centre"), leg, Product((leg, leg), ("0e", "1o"))), out),
         }
+        return tuple(cls(gate, state, 2, label) for label, gate in named.items())
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +178,8 @@ class ModelOperation(Programmed):
     label: str
     make: Callable[[str], EnergyModel]
     description: Mapping[str, Any] = field(default_factory=dict)
-    name = "model"
+    names = ("model",)
+    behaviour = BEHAVIOUR
     mixed = True
 
     @cached_property
@@ -154,7 +188,7 @@ class ModelOperation(Programmed):
         return self.make("float64")
 
     @property
-    def differentiable(self) -> tuple[str, ...]:
+    def differentiable(self) -> tuple[str, ...]:  # type: ignore[override]
         """Inputs that have gradients."""
         return ("r", *self.model.parameters)
 
@@ -164,10 +198,9 @@ class ModelOperation(Programmed):
         return max(irreps.lmax for irreps in self.model.irreps.values())
 
     def layout(self, name: str) -> Layout:
-        """Positions, a state, weights."""
         if name == "out" and not self.wide:
-            return self.model.irreps_out
-        return "positions" if name == "r" else "plain"
+            return State(self.model.irreps_out)
+        return Positions() if name == "r" else Layout()
 
     @cached_property
     def wide(self) -> bool:
@@ -175,7 +208,6 @@ class ModelOperation(Programmed):
         return bool(getattr(self.model.spec, "is_complex", False))  # type: ignore[attr-defined]
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
-        """Shape of the result."""
         return (len(inputs["frame_ptr"]) - 1, self.model.irreps_out.dim * (1 + self.wide))
 
     def leaves(self, model: EnergyModel, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -195,6 +227,68 @@ class ModelOperation(Programmed):
         return low.program, self.model.root, low.constants | fixed
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON description."""
         weights = {name: list(to_pairs(x).shape) for name, x in self.model.parameters.items()}
         return {"operation": self.name, "label": self.label, "model": dict(self.description), "weights": weights}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModelOperation:
+        described = data["model"]
+        if "published" in described:  # weights are inputs
+            return model_of(model_from_dict(described["published"], None), data["label"])  # type: ignore[arg-type]
+        return model_of(Network(Spec.from_dict(described["network"])), data["label"])
+
+    def cases(self, dtype: str, orders: tuple[int, ...], seed: int = 0, first: bool = True) -> Iterator[Case]:
+        """A molecule of four atoms and one of three, in one batch."""
+        shape = np.array([[0.0, 0, 0], [0.7, 0.8, 0.1], [-0.8, 0.4, 0.6], [0.2, -1.0, -0.3]])
+        r = np.concatenate([shape, shape[:3] * 1.1 + 0.5]) + 0.1 * random((7, 3), "float64", "r", seed)
+        known = self.model.species
+        species = np.array([known[i % len(known)] for i in (1, 0, 0, 1, 1, 0, 0)])
+        shapes = {name: to_pairs(x).shape for name, x in self.model.parameters.items()}
+        weights = {name: random(shape, dtype, name, seed, scale=0.5) for name, shape in shapes.items()}
+        given = {"r": rounded(r, dtype), "species": species, "frame_ptr": np.array([0, 4, 7]), **weights}
+        yield from with_orders("random", self, given, dtype, orders, seed, ("r",), note=self.label)
+
+    @classmethod
+    def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
+        return default_models()
+
+
+def model_of(make: Any, label: str) -> ModelOperation:
+    """A model as an operation.
+
+    Parameters
+    ----------
+    make : callable dtype -> EnergyModel, or EnergyModel
+        A model must have a spec with a dtype; it is remade in other precisions.
+    label : str
+    """
+    if isinstance(make, EnergyModel):
+        model: Any = make
+
+        def make(dtype: str) -> EnergyModel:
+            remade: EnergyModel = type(model)(replace(model.spec, dtype=dtype), seed=0)
+            return model if dtype == model.spec.dtype else remade
+
+    made = make("float64")
+    kind = "network" if isinstance(made, Network) else "published"
+    described = made.spec.to_dict() if isinstance(made, Network | PublishedModel) else None
+    return ModelOperation(label, make, {} if described is None else {kind: described})
+
+
+@lru_cache(maxsize=1)
+def default_models() -> tuple[ModelOperation, ...]:
+    """A small network, and MACE."""
+    return model_of(_network, "two levels of neighbourhoods"), model_of(_mace, "MACE")
+
+
+def _network(dtype: str) -> Network:
+    first = Gate((Bare("centre"), Directed(Bessel(2, CUTOFF), 2)), Irreps("2x0e + 2x1o + 1x2e"))
+    leg = Directed(Bessel(1, CUTOFF), 1, mul=2)
+    second = Gate((Bare("centre"), Product((leg, leg), ("0e",), bond=1)), Irreps("1x0e"))
+    return Network(Spec((1, 6), CUTOFF, (first, second, Gate((Bare(),))), dtype), seed=0)
+
+
+def _mace(dtype: str) -> Mace:
+    few = {"n_radial": 2, "radial_mlp": (2,), "readout": 2, "energies": (-1.0, -2.0), "neighbours": 2.0}
+    spec = MaceSpec((1, 6), CUTOFF, "2x0e", 1, (3,), (False,), dtype=dtype, **few)  # type: ignore[arg-type]
+    return Mace(spec)

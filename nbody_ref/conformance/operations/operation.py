@@ -1,80 +1,123 @@
-"""What a kernel computes, as data: products of states, harmonics, rotation matrices and coupling tables.
+"""What a kernel computes, as data that answers for itself: truth, gate, cases, behaviour, words and JSON.
 
-A product is a list of instructions, each a Clebsch-Gordan coupling of two parts into a third with one rule for the
-channels and one exact coefficient. Batched products and convolutions over the edges of a graph are the same thing with
-different rows, so that one description, one truth and one set of checks serve them all.
+Every kind of operation is a class that registers itself under the names by which a backend declares it. Nothing else in
+the kit knows which kinds there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbody_ref.certified.program import Program, program_derivatives
+from nbody_ref.certified.program_sums import certify_program
+from nbody_ref.certified.sums import Certified, certify
+from nbody_ref.certified.terms import Terms, complexified, derivatives
+from nbody_ref.conformance.formats import rounded
+from nbody_ref.conformance.operations.layouts import Layout, Place
 from nbody_ref.conventions import Convention
-from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.surd import Surd
-from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.irreps import Irreps
+
+if TYPE_CHECKING:
+    from nbody_ref.conformance.backend import Capabilities
 
 __all__ = [
-    "MODES",
-    "Coupling",
-    "Harmonics",
-    "Instruction",
-    "Layout",
+    "AIMS",
+    "REGISTRY",
+    "Case",
+    "Multilinear",
     "Operation",
-    "Product",
-    "Rotation",
+    "Programmed",
+    "random",
     "result_shape",
+    "surd_from",
+    "surd_row",
+    "vertex_factor",
+    "with_orders",
 ]
 
 Array = np.ndarray[Any, Any]
-Layout = Irreps | str  # a state's type; or "plain", "positions", "harmonics", "quaternion", "rotation", "coupling"
 ONE = Surd(1, 1)
-# mode: channel letters of (part 1, part 2, weight, result)
-MODES = {
-    "uvw": ("u", "v", "uvw", "w"),
-    "uvu": ("u", "v", "uv", "u"),
-    "uvv": ("u", "v", "uv", "v"),
-    "uuw": ("u", "u", "uw", "w"),
-    "uuu": ("u", "u", "u", "u"),
-    "uvuv": ("u", "v", "uv", "uv"),
+REGISTRY: dict[str, type[Operation]] = {}  # the kind of operation that a backend declares by a name
+AIMS = {
+    "fingerprint": "conventions: axes, component order, signs, norms, layout; named instead of failed",
+    "table": "values and signs of coupling and rotation matrices, conjugated or transposed matrices",
+    "impulse": "single wrong coefficients, of any size; selection rules (zeros must be zero)",
+    "random": "signed values at three scales: wrong formulas, lost precision",
+    "cancellation": "terms that cancel to a part in a thousand: accumulation in a shorter format",
+    "alone": "every path by itself: paths that hide behind others, memory plans",
+    "sizes": "numbers of rows around 32, 64, 128: tails that are dropped; one row and none",
+    "coincidence": "as many channels as paths: weights read in the wrong layout",
+    "integers": "sums of small integers, exact in any order: lost or doubled additions, half-precision sums",
+    "graph": "sorted, reversed and random edges, self-loops, all edges at one node, isolated nodes",
+    "large": "more than 65536 edges: indices that wrap",
+    "million": "10^6 edges, every entry certified; runs only if asked for by name",
+    "denormals": "products below the normal range: values flushed to zero without saying so",
+    "poles": "directions at and near the axes and the diagonals, lengths from 1e-12 to 1e12",
+    "orders": "products of published models, paths in several orders: memory plans, paths that disturb each other",
 }
 
 
 class Operation:
-    """What a backend computes; subclasses are data.
+    """What a backend computes; subclasses are frozen data.
 
     Attributes
     ----------
-    name : str
-        Under which a backend declares that it can do this.
+    names : tuple of str
+        Names by which backends declare this kind; a class that has its own is found in `REGISTRY`.
     differentiable : tuple of str
         Inputs that have gradients, in the order in which they are documented.
     lmax : int
         Largest degree that occurs.
+    basis : {"real", "complex"}
+        In the complex gauge, arrays hold (re, im) side by side; a backend gets complex numbers.
+    mixed : bool
+        Results may come in another precision than asked for: tables, energies.
+    complex_gauge : bool
+        Whether backends that declare a complex gauge are judged.
+    behaviour : tuple of str
+        Checks of behaviour that apply, beside those of values.
+    other : float
+        What inputs may be multiplied by to make others.
+    described : tuple of str
+        Fields that make up the JSON description.
+    counted : bool
+        Whether a run of so many operations of a name counts them; tables are one by one too small for that.
     """
 
+    names: tuple[str, ...] = ()
+    differentiable: tuple[str, ...] = ()
     lmax: int
-    mixed = False  # results may come in another precision than asked for: tables, energies
-    basis: str = "real"  # in the complex gauge, arrays hold (re, im) side by side; a backend gets complex numbers
+    basis: str = "real"
+    mixed = False
+    complex_gauge = False
+    behaviour: tuple[str, ...] = ()
+    other = -2.0
+    described: tuple[str, ...] = ()
+    counted = True
+
+    def __init_subclass__(cls) -> None:
+        REGISTRY.update(dict.fromkeys(cls.__dict__.get("names", ()), cls))
 
     @property
     def name(self) -> str:
         """Under which a backend declares that it can do this."""
-        raise NotImplementedError
-
-    @property
-    def differentiable(self) -> tuple[str, ...]:
-        """Inputs that have gradients."""
-        return ()
+        return self.names[0]
 
     def layout(self, name: str) -> Layout:
         """How an input, or the result ``out``, is laid out."""
-        return "plain"
+        return Layout()
+
+    def place(self, name: str, column: int) -> Place | None:
+        """An entry of a row of an array in words, if it has a name."""
+        return self.layout(name).place(column)
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
         """Shape of the result."""
@@ -84,287 +127,160 @@ class Operation:
         """The same operation with the coefficients that go with the coupling tensors of `convention`."""
         return self
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON description."""
+    def undeclared(self, caps: Capabilities) -> str:
+        """Why a backend's declaration leaves this operation out; "" if it does not."""
+        return ""
+
+    def truth(self, inputs: dict[str, Array], order: int, tangent: str) -> dict[str, Certified]:
+        """Certified results of one order by name."""
         raise NotImplementedError
 
+    def slack(self, order: int) -> float:
+        """Roundings of a correct kernel beside the n of a sum of n terms; docs/derivations/certified_sums.md."""
+        return 8.0
 
-@dataclass(frozen=True)
-class Instruction:
-    """One path: parts `i1` and `i2` are coupled into part `out`.
+    def cases(self, dtype: str, orders: tuple[int, ...], seed: int = 0, first: bool = True) -> Iterator[Case]:
+        """Cases that compare values; shapes and graphs need the first operation of a name only."""
+        raise NotImplementedError
 
-    Parameters
-    ----------
-    i1, i2, out : int
-        Numbers of parts.
-    mode : str
-        One of `MODES`: which channels meet, as in "uvu": result u = sum over v of w[u, v] a[u] b[v].
-    coefficient : Surd
-        Exact factor of the path.
-    """
+    def sample(self, dtype: str, order: int, seed: int) -> Case:
+        """Generic inputs, for the checks of behaviour."""
+        return next(case for case in self.cases(dtype, (order,), seed) if case.check == "random")
 
-    i1: int
-    i2: int
-    out: int
-    mode: str = "uvu"
-    coefficient: Surd = ONE
+    def reach(self, inputs: dict[str, Array], name: str) -> tuple[Array, Array]:
+        """Entries that depend on entry (1, 0) of an input, and those that may."""
+        raise NotImplementedError
 
-
-@dataclass(frozen=True)
-class Product(Operation):
-    """Weighted Clebsch-Gordan product, one row at a time or gathered and summed over the edges of a graph.
-
-    Parameters
-    ----------
-    irreps_1, irreps_2, irreps_out : Irreps
-        Types of ``x1``, ``x2`` and the result.
-    instructions : tuple of Instruction
-    weighted : bool
-        Whether there is an input ``w`` (rows, n_weights): instructions in order, letters of `MODES` in C order.
-    basis : {"real", "complex"}
-        Gauge of the coupling tensors. In the complex one everything is complex: widths of arrays count (re, im).
-    graph : bool
-        False: row b of x1, x2, w gives row b of the result. True: rows of x2 and w are edges; edge e takes row
-        ``senders[e]`` of x1 and is added to row ``receivers[e]`` of the result, which has as many rows as x1.
-    """
-
-    irreps_1: Irreps
-    irreps_2: Irreps
-    irreps_out: Irreps
-    instructions: tuple[Instruction, ...]
-    weighted: bool = True
-    graph: bool = False
-    basis: str = "real"
-
-    def __post_init__(self) -> None:
-        for i in self.instructions:
-            _check_instruction(self, i)
-
-    @property
-    def name(self) -> str:
-        """Under which a backend declares that it can do this."""
-        return "convolution" if self.graph else "product"
-
-    @property
-    def differentiable(self) -> tuple[str, ...]:
-        """Inputs that have gradients."""
-        return ("x1", "x2", "w") if self.weighted else ("x1", "x2")
-
-    @property
-    def lmax(self) -> int:  # type: ignore[override]
-        """Largest degree that occurs."""
-        return max(irreps.lmax for irreps in (self.irreps_1, self.irreps_2, self.irreps_out))
-
-    @property
-    def modes(self) -> frozenset[str]:
-        """Channel rules that occur."""
-        return frozenset(i.mode for i in self.instructions)
-
-    @property
-    def n_weights(self) -> int:
-        """Length of a row of ``w``."""
-        return sum(int(np.prod(self.weight_shape(p))) for p in range(len(self.instructions))) if self.weighted else 0
-
-    def channels(self, p: int) -> dict[str, int]:
-        """Size of every channel letter of instruction p."""
-        i = self.instructions[p]
-        first, second, _, result = MODES[i.mode]
-        sizes = {first: self.irreps_1[i.i1].mul}
-        sizes.setdefault(second, self.irreps_2[i.i2].mul)
-        if len(result) == 1:
-            sizes.setdefault(result, self.irreps_out[i.out].mul)
-        return sizes
-
-    def weight_shape(self, p: int) -> tuple[int, ...]:
-        """Shape of the weights of instruction p."""
-        sizes = self.channels(p)
-        return tuple(sizes[letter] for letter in MODES[self.instructions[p].mode][2])
-
-    def degrees(self, p: int) -> tuple[int, int, int]:
-        """Degrees (l1, l2, l) of instruction p."""
-        i = self.instructions[p]
-        return self.irreps_1[i.i1].irrep.l, self.irreps_2[i.i2].irrep.l, self.irreps_out[i.out].irrep.l
-
-    def alone(self, p: int) -> Product:
-        """The same product with instruction p only."""
-        return replace(self, instructions=(self.instructions[p],))
-
-    def in_gauge(self, convention: Convention) -> Product:
-        """Coefficients that go with the coupling tensors of `convention`; exact."""
-        found = [
-            replace(i, coefficient=i.coefficient * vertex_factor(convention, *self.degrees(p)))
-            for p, i in enumerate(self.instructions)
-        ]
-        return replace(self, instructions=tuple(found))
-
-    def layout(self, name: str) -> Layout:
-        """States; weights are plain."""
-        types = {"x1": self.irreps_1, "x2": self.irreps_2, "out": self.irreps_out}
-        return types.get(name, "plain")
-
-    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
-        """Shape of the result."""
-        return (len(inputs["x1"]), self.irreps_out.dim * (1 + (self.basis == "complex")))
-
-    def shapes(self, rows: int, nodes: int | None = None) -> dict[str, tuple[int, ...]]:
-        """Shapes of inputs and result (``out``) for so many rows (edges) and nodes."""
-        n = nodes if self.graph and nodes is not None else rows
-        widths = {"x1": self.irreps_1.dim, "x2": self.irreps_2.dim, "out": self.irreps_out.dim, "w": self.n_weights}
-        widths = {name: width * (1 + (self.basis == "complex")) for name, width in widths.items()}
-        kept = widths if self.weighted else [name for name in widths if name != "w"]
-        return {name: (rows if name in ("x2", "w") else n, widths[name]) for name in kept}
+    def scaled(self, out: Array, factor: float) -> Array:
+        """The result if an input is multiplied by a power of two."""
+        return out * factor
 
     @classmethod
-    def convolution(cls, irreps_x: Irreps | str, lmax: int, out: Iterable[str] | None = None, **more: Any) -> Product:
-        """All paths "uvu" of x with the harmonics 0..lmax of edges, one part of the result for each path."""
-        x, y = Irreps(irreps_x), Irreps.harmonics(lmax)
-        kept = None if out is None else {Irrep.parse(irrep) for irrep in out}
-        parts: list[tuple[int, Irrep]] = []
-        instructions = []
-        for a, part in enumerate(x):
-            for b, edge in enumerate(y):
-                for irrep in part.irrep * edge.irrep:
-                    if kept is None or irrep in kept:
-                        instructions.append(Instruction(a, b, len(parts), "uvu"))
-                        parts.append((part.mul, irrep))
-        return cls(x, y, Irreps(parts), tuple(instructions), **{"graph": True} | more)
+    def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
+        """Operations of one name in the default suite, as far as they are declared."""
+        raise NotImplementedError
 
     @classmethod
-    def full(cls, a: Irreps | str, b: Irreps | str, mode: str = "uvuv", **more: Any) -> Product:
-        """All couplings of two states, one part of the result each; "uvuv" or "uuu"."""
-        a, b = Irreps(a), Irreps(b)
-        parts: list[tuple[int, Irrep]] = []
-        instructions = []
-        for i, first in enumerate(a):
-            for j, second in enumerate(b):
-                if mode == "uuu" and first.mul != second.mul:
-                    continue
-                for irrep in first.irrep * second.irrep:
-                    instructions.append(Instruction(i, j, len(parts), mode))
-                    parts.append((first.mul * (second.mul if mode == "uvuv" else 1), irrep))
-        return cls(a, b, Irreps(parts), tuple(instructions), **{"weighted": False} | more)
-
-    @classmethod
-    def connected(cls, a: Irreps | str, b: Irreps | str, out: Irreps | str, **more: Any) -> Product:
-        """Fully connected product "uvw": every coupling into every part, each scaled by 1/sqrt(its fan-in)."""
-        a, b, c = Irreps(a), Irreps(b), Irreps(out)
-        instructions = tuple(
-            Instruction(i, j, k, "uvw", Surd(1, 1, first.mul * second.mul))
-            for i, first in enumerate(a)
-            for j, second in enumerate(b)
-            for k, part in enumerate(c)
-            if part.irrep in first.irrep * second.irrep
-        )
-        return cls(a, b, c, instructions, **more)
+    def on_demand(cls, name: str, check: str, dtype: str, orders: tuple[int, ...], seed: int) -> Iterator[Case]:
+        """Cases of checks that run only if they are asked for."""
+        return iter(())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON description."""
-        rows = [
-            [i.i1, i.i2, i.out, i.mode, [i.coefficient.sign, str(i.coefficient.square())]] for i in self.instructions
-        ]
-        types = {key: str(getattr(self, key)) for key in ("irreps_1", "irreps_2", "irreps_out")}
         gauge = {} if self.basis == "real" else {"basis": self.basis}
-        return {"operation": self.name, **types, "weighted": self.weighted, "instructions": rows, **gauge}
+        fields = {key: getattr(self, key) for key in self.described}
+        plain = {key: str(x) if isinstance(x, Irreps) else x for key, x in fields.items()}
+        return {"operation": self.name, **plain, **gauge}
 
     @classmethod
-    def from_dict(cls, text: Mapping[str, Any]) -> Product:
+    def from_dict(cls, data: Mapping[str, Any]) -> Operation:
         """Inverse of `to_dict`."""
-        instructions = []
-        for i1, i2, out, mode, (sign, square) in text["instructions"]:
-            ratio = Fraction(square)
-            instructions.append(Instruction(i1, i2, out, mode, Surd(sign, ratio.numerator, ratio.denominator)))
-        a, b, c = (Irreps(text[key]) for key in ("irreps_1", "irreps_2", "irreps_out"))
-        graph, basis = text["operation"] == "convolution", text.get("basis", "real")
-        return cls(a, b, c, tuple(instructions), bool(text["weighted"]), graph, basis)
+        values = {key: Irreps(data[key]) if key.startswith("irreps") else data[key] for key in cls.described}
+        return cls(**values, **{key: data[key] for key in ("basis",) if key in data})
 
 
-@dataclass(frozen=True)
-class Harmonics(Operation):
-    """Real harmonics of vectors ``r`` (rows, 3), entry l(l+1)+m; solid ones carry the factor abs(r)^l."""
+@dataclass
+class Case:
+    """One call of a backend, and what it must give; truth is certified when first asked for.
 
-    lmax: int
-    normalization: str = "integral"
-    solid: bool = True
+    Parameters
+    ----------
+    check : str
+        Key of `AIMS`.
+    op : Operation
+    inputs : dict
+        In our gauge; with "cotangent" and f"{tangent}_dot" where the order asks for them. Numbers of the dtype under
+        test, so that their rounding is never charged to the kernel.
+    order : {0, 1, 2}
+    tangent : str
+    exact : bool
+        No rounding can occur: bits must agree.
+    note : str
+    scale : float
+        By which random inputs were multiplied.
+    """
 
-    @property
-    def name(self) -> str:
-        """Under which a backend declares that it can do this."""
-        return "solid" if self.solid else "spherical"
-
-    @property
-    def differentiable(self) -> tuple[str, ...]:
-        """Inputs that have gradients."""
-        return ("r",)
-
-    def layout(self, name: str) -> Layout:
-        """Positions and harmonics."""
-        return "positions" if name == "r" else "harmonics"
-
-    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
-        """Shape of the result."""
-        return (len(inputs["r"]), (self.lmax + 1) ** 2)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON description."""
-        return {"operation": self.name, "lmax": self.lmax, "normalization": self.normalization}
-
-
-@dataclass(frozen=True)
-class Rotation(Operation):
-    """Matrices D^l (rows, 2l + 1, 2l + 1) of the rotations of ``quaternion`` (rows, 4), of any length but 0."""
-
-    l: int
-    basis: str = "real"
-    name = "rotation"
-    differentiable = ()
+    check: str
+    op: Operation
+    inputs: dict[str, Array]
+    order: int = 0
+    tangent: str = ""
+    exact: bool = False
+    note: str = ""
+    scale: float = 1.0
+    cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
-    def lmax(self) -> int:  # type: ignore[override]
-        """Its degree."""
-        return self.l
+    def slack(self) -> float:
+        """Roundings of a term beside those of the sum."""
+        return self.op.slack(self.order)
 
-    def layout(self, name: str) -> Layout:
-        """A quaternion in, a matrix out."""
-        return "quaternion" if name == "quaternion" else "rotation"
-
-    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
-        """Shape of the result."""
-        return (len(inputs["quaternion"]), 2 * self.l + 1, (2 * self.l + 1) * (1 + (self.basis == "complex")))
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON description."""
-        return {"operation": self.name, "l": self.l} | ({} if self.basis == "real" else {"basis": self.basis})
+    @cached_property
+    def truth(self) -> dict[str, Certified]:
+        """Certified results by name."""
+        return self.op.truth(self.inputs, self.order, self.tangent)
 
 
-@dataclass(frozen=True)
-class Coupling(Operation):
-    """The table C[m1, m2, m] of one triple of degrees; no inputs."""
+class Multilinear(Operation):
+    """An operation that is a sum of terms."""
 
-    l1: int
-    l2: int
-    l: int
-    basis: str = "real"
-    name = "coupling"
-    differentiable = ()
-    mixed = True
+    def terms(self, inputs: Mapping[str, Array]) -> tuple[Terms, ...]:
+        """The terms for the rows of `inputs`; in the complex gauge, of complex numbers."""
+        raise NotImplementedError
 
-    @property
-    def lmax(self) -> int:  # type: ignore[override]
-        """Largest of the three degrees."""
-        return max(self.l1, self.l2, self.l)
+    def sizes(self, rows: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of differentiable inputs for so many rows."""
+        raise NotImplementedError
 
-    def layout(self, name: str) -> Layout:
-        """A coupling tensor."""
-        return "coupling"
+    def truth(self, inputs: dict[str, Array], order: int, tangent: str) -> dict[str, Certified]:
+        found = derivatives(self.terms(inputs), order, tangent, self.differentiable)
+        if self.basis == "complex":  # complex numbers without conjugation
+            pairs = {name: (complexified(terms) for terms in parts) for name, parts in found.items()}
+            found = {name: tuple(part for terms in parts for part in terms) for name, parts in pairs.items()}
+        return {name: certify(terms, inputs) for name, terms in found.items()}
 
-    def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
-        """Shape of the result."""
-        return (2 * self.l1 + 1, 2 * self.l2 + 1, 2 * self.l + 1)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON description."""
-        gauge = {} if self.basis == "real" else {"basis": self.basis}
-        return {"operation": self.name, "l1": self.l1, "l2": self.l2, "l": self.l, **gauge}
+class Programmed(Operation):
+    """An operation that is a program of sums and functions of one number."""
+
+    def lowered(self, inputs: Mapping[str, Array]) -> tuple[Program, str, dict[str, Array]]:
+        """The program, the variable of its result, and the values of leaves beside the differentiable inputs."""
+        raise NotImplementedError
+
+    def truth(self, inputs: dict[str, Array], order: int, tangent: str) -> dict[str, Certified]:
+        program, out, constants = self.lowered(inputs)
+        longer, results = program_derivatives(program, out, self.differentiable, order, tangent)
+        found = certify_program(longer, results, inputs | constants)
+        return {name: found[name].reshaped(result_shape(self, inputs, name)) for name in found}
+
+    def slack(self, order: int) -> float:
+        return 0.0
+
+
+def random(shape: tuple[int, ...], dtype: str, *seeds: Any, scale: float = 1.0) -> Array:
+    """Signed normal numbers of a dtype, as float64; the same for the same seeds, words or integers."""
+    words = [seed if isinstance(seed, int) else zlib.crc32(str(seed).encode()) for seed in seeds]
+    return rounded(np.random.default_rng(words).standard_normal(shape) * scale, dtype)
+
+
+def with_orders(
+    check: str,
+    op: Operation,
+    inputs: dict[str, Array],
+    dtype: str,
+    orders: tuple[int, ...],
+    seed: int,
+    tangents: tuple[str, ...] | None = None,
+    **more: Any,
+) -> Iterator[Case]:
+    """The same inputs at every order, second gradients for one tangent at a time."""
+    for order in orders:
+        given = dict(inputs)
+        if order:
+            given["cotangent"] = random(op.shape(inputs), dtype, "g", seed)
+        for tangent in (tangents or op.differentiable) if order == 2 else ("",):
+            extra = {f"{tangent}_dot": random(inputs[tangent].shape, dtype, "v", tangent, seed)} if tangent else {}
+            yield Case(check, op, given | extra, order, tangent, **more)
 
 
 def result_shape(op: Operation, inputs: Mapping[str, Array], name: str) -> tuple[int, ...]:
@@ -378,18 +294,12 @@ def vertex_factor(convention: Convention, l1: int, l2: int, l: int) -> Surd:
     return Surd(1 if centre > 0 else -1, 2 * l + 1 if convention.cg_norm == "unit" else 1)
 
 
-def _check_instruction(product: Product, i: Instruction) -> None:
-    pairs = ((i.i1, product.irreps_1), (i.i2, product.irreps_2), (i.out, product.irreps_out))
-    if i.mode not in MODES or not all(0 <= n < len(irreps) for n, irreps in pairs):
-        raise IrrepsError(f"Product: {i} names a part or a mode that does not exist; modes are {', '.join(MODES)}")
-    first, second, result = (irreps[n] for n, irreps in pairs)
-    if result.irrep not in first.irrep * second.irrep:
-        raise IrrepsError(f"Product: {i}: {first.irrep} x {second.irrep} does not contain {result.irrep}")
-    sizes: dict[str, int] = {}
-    letters = MODES[i.mode]
-    for letter, mul in ((letters[0], first.mul), (letters[1], second.mul)):
-        if sizes.setdefault(letter, mul) != mul:
-            raise IrrepsError(f"Product: {i}: mode {i.mode} needs equal multiplicities, got {first} and {second}")
-    wanted = first.mul * second.mul if letters[3] == "uv" else sizes.get(letters[3], result.mul)
-    if wanted != result.mul:
-        raise IrrepsError(f"Product: {i}: mode {i.mode} gives {wanted} channels, the result has {result}")
+def surd_row(surd: Surd) -> list[Any]:
+    """A surd as JSON: its sign, and its square as a ratio."""
+    return [surd.sign, str(surd.square())]
+
+
+def surd_from(row: Any) -> Surd:
+    """Inverse of `surd_row`."""
+    ratio = Fraction(row[1])
+    return Surd(row[0], ratio.numerator, ratio.denominator)

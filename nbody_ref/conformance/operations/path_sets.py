@@ -9,30 +9,19 @@ set is also run in other orders, and every path alone.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any, ClassVar
 
-from nbody_ref.conformance.operations.cases import Case, all_orders
-from nbody_ref.conformance.operations.operation import Instruction, Product
+from nbody_ref.conformance.operations.operation import Case
+from nbody_ref.conformance.operations.product import Instruction, TensorProduct
+from nbody_ref.conformance.operations.product_cases import all_orders
 from nbody_ref.errors import DataError
 from nbody_ref.irreps import Irrep, Irreps
 
-__all__ = [
-    "PATH_AIMS",
-    "PathSet",
-    "default_sets",
-    "named_sets",
-    "orders",
-    "path_set",
-    "path_set_cases",
-    "path_sets",
-    "reduced",
-]
+__all__ = ["PathSet", "arrangements", "path_set", "path_sets", "published_products", "reduced"]
 
-PATH_AIMS = {
-    "orders": "products of published models, their paths in several orders: memory plans, paths that disturb each other"
-}
 Sizes = tuple[int, ...]
 
 
@@ -45,13 +34,29 @@ class PathSet:
     name : str
     about : str
         Which model and layer, and where its numbers come from.
-    product : Product
+    product : TensorProduct
         With the published numbers of channels.
+    full : bool
+        Run with these numbers of channels instead of few.
     """
 
     name: str
     about: str
-    product: Product
+    product: TensorProduct
+    full: bool = False
+    behaviour: ClassVar[tuple[str, ...]] = ()
+
+    def cases(self, dtype: str, orders: Sizes, seed: int = 0, first: bool = True) -> Iterator[Case]:
+        """All paths in several orders, then every path alone; second gradients in the published order only."""
+        product = self.product if self.full else reduced(self.product)
+        low = tuple(order for order in orders if order < 2)
+        rows, nodes = (3, 3) if self.full else (8, 4)
+        for number, (name, ordered) in enumerate(arrangements(product, seed)):
+            taken, more = low if number else orders, {"rows": rows, "nodes": nodes, "note": f"{self.name}, {name}"}
+            yield from all_orders("orders", ordered, dtype, taken, seed, self.name, **more)
+        for p in range(len(product.instructions)):
+            more = {"rows": 3, "nodes": 2, "note": f"{self.name}, path {p}"}
+            yield from all_orders("alone", product.alone(p), dtype, low, seed, p, **more)
 
 
 @cache
@@ -115,12 +120,12 @@ def path_set(name: str) -> PathSet:
     raise DataError(f"no path set is called {name!r}; there are {', '.join(s.name for s in path_sets())}")
 
 
-def reduced(product: Product, widths: Sizes = (3, 2, 1)) -> Product:
+def reduced(product: TensorProduct, widths: Sizes = (3, 2, 1)) -> TensorProduct:
     """The same paths with few channels; parts of unequal widths stay unequal as far as `widths` reaches.
 
     Parameters
     ----------
-    product : Product
+    product : TensorProduct
     widths : tuple of int
         For the largest multiplicity, the next one, and so on; the last serves all others.
     """
@@ -134,12 +139,12 @@ def reduced(product: Product, widths: Sizes = (3, 2, 1)) -> Product:
     return replace(product, irreps_1=a, irreps_2=b, irreps_out=c)
 
 
-def orders(product: Product, seed: int = 0) -> Iterator[tuple[str, Product]]:
+def arrangements(product: TensorProduct, seed: int = 0) -> Iterator[tuple[str, TensorProduct]]:
     """The product with its instructions in several orders (and hence its weights); results are the same parts.
 
     Yields
     ------
-    (name of the order, Product)
+    (name of the order, TensorProduct)
     """
     rows = list(product.instructions)
     shuffled = rows.copy()
@@ -159,64 +164,38 @@ def orders(product: Product, seed: int = 0) -> Iterator[tuple[str, Product]]:
             yield name, replace(product, instructions=tuple(chosen))
 
 
-def default_sets(name: str, lmax: int) -> list[PathSet]:
-    """What the default run takes, with few channels: the widest layers of each model up to a degree.
+DEFAULT = (
+    "nequip-S-last",
+    "nequip-M-middle",
+    "nequip-L-middle",
+    "nequip-XL-middle",
+    "nequip-parity",
+    "mace-medium-second",
+    "mace-large-second",
+    "allegro-L-middle",
+    "allegro-parity",
+)  # the widest layers of each model
+
+
+def published_products(name: str, caps: Any, wanted: tuple[str, ...] | None) -> list[PathSet]:
+    """Path sets, as far as they are declared: those named, in full; else those of the default run, with few channels.
 
     Parameters
     ----------
-    name : {"product", "convolution"}
-        Under which a backend declares that it can do this.
-    lmax : int
+    name : str
+        "product", row by row; or "convolution" over edges, which not all of them are in the published model.
+    caps : Capabilities
+    wanted : tuple of str, optional
     """
-    wanted = (
-        "nequip-S-last",
-        "nequip-M-middle",
-        "nequip-L-middle",
-        "nequip-XL-middle",
-        "nequip-parity",
-        "mace-medium-second",
-        "mace-large-second",
-        "allegro-L-middle",
-        "allegro-parity",
-    )
-    return [s for s in named_sets(name, wanted) if s.product.lmax <= lmax]
-
-
-def named_sets(name: str, wanted: Iterable[str]) -> list[PathSet]:
-    """Path sets as products row by row, or as convolutions over edges if they occur in convolutions."""
-    found = [path_set(text) for text in wanted]
-    return [
-        replace(s, product=replace(s.product, graph=name == "convolution"))
-        for s in found
-        if name == "product" or (name == "convolution" and s.product.graph)
-    ]
-
-
-def path_set_cases(
-    chosen: PathSet, dtype: str, derivatives: Sizes, seed: int = 0, full: bool = False
-) -> Iterator[Case]:
-    """Every path alone, then all of them in several orders; values and gradients, second gradients in one order.
-
-    Parameters
-    ----------
-    chosen : PathSet
-    dtype : str
-    derivatives : tuple of int
-        Orders of differentiation.
-    seed : int
-    full : bool
-        Published numbers of channels instead of few.
-    """
-    product = chosen.product if full else reduced(chosen.product)
-    low = tuple(order for order in derivatives if order < 2)
-    rows, nodes = (3, 3) if full else (8, 4)
-    for number, (name, ordered) in enumerate(orders(product, seed)):
-        taken = derivatives if number == 0 else low
-        note = f"{chosen.name}, {name}"
-        yield from all_orders("orders", ordered, dtype, taken, seed, chosen.name, rows=rows, nodes=nodes, note=note)
-    for p in range(len(product.instructions)):
-        note = f"{chosen.name}, path {p}"
-        yield from all_orders("alone", product.alone(p), dtype, low, seed, p, rows=3, nodes=2, note=note)
+    found: list[PathSet] = []
+    if name not in TensorProduct.names:
+        return found
+    for chosen in map(path_set, DEFAULT if wanted is None else wanted):
+        op = replace(chosen.product, graph=name == "convolution")
+        occurs = chosen.product.graph or name == "product"
+        if occurs and (wanted is not None or op.lmax <= caps.lmax) and not op.undeclared(caps):
+            found.append(replace(chosen, product=op, full=wanted is not None))
+    return found
 
 
 def _natural(widths: Sizes) -> Irreps:
@@ -224,13 +203,13 @@ def _natural(widths: Sizes) -> Irreps:
     return Irreps([(mul, Irrep(l, 1 - 2 * (l % 2))) for l, mul in enumerate(widths)])
 
 
-def _uvu(x: Irreps | str, lmax: int, target: Irreps) -> Product:
+def _uvu(x: Irreps | str, lmax: int, target: Irreps) -> TensorProduct:
     """Harmonics times features, results sorted by type; instructions over x, then harmonics, then degrees."""
-    loose = Product.convolution(x, lmax, [str(part.irrep) for part in target])
+    loose = TensorProduct.convolution(x, lmax, [str(part.irrep) for part in target])
     return _sorted_results(loose)
 
 
-def _sorted_results(product: Product) -> Product:
+def _sorted_results(product: TensorProduct) -> TensorProduct:
     """Parts of the result by degree, odd before even (e3nn's order), ties in the order of instructions."""
     parts = list(product.irreps_out)
     order = sorted(range(len(parts)), key=lambda k: (parts[k].irrep.l, parts[k].irrep.p))
@@ -239,12 +218,12 @@ def _sorted_results(product: Product) -> Product:
     return replace(product, irreps_out=Irreps([parts[k] for k in order]), instructions=rows)
 
 
-def _by_result(product: Product) -> Product:
+def _by_result(product: TensorProduct) -> TensorProduct:
     """Instructions in the order of their results."""
     return replace(product, instructions=tuple(sorted(product.instructions, key=lambda i: i.out)))
 
 
-def _uuu(a: Irreps, b: Irreps, out: Irreps) -> Product:
+def _uuu(a: Irreps, b: Irreps, out: Irreps) -> TensorProduct:
     """All couplings into every part of the result, one weight for each path and channel; results outermost."""
     rows = tuple(
         Instruction(i, j, k, "uuu")
@@ -253,4 +232,4 @@ def _uuu(a: Irreps, b: Irreps, out: Irreps) -> Product:
         for j, second in enumerate(b)
         if part.irrep in first.irrep * second.irrep
     )
-    return Product(a, b, out, rows)
+    return TensorProduct(a, b, out, rows)

@@ -3,7 +3,7 @@
 `from_e3nn` takes the arguments of ``e3nn.o3.TensorProduct`` (or such an object) and works out the factors that its
 normalisations put in front of every path. `from_segmented` takes a tensor product of cuEquivariance as plain data and
 recognises in every block of coefficients a multiple of one coupling tensor. Factors come out exact, as square roots of
-rationals, in our gauge, so that `Product.in_gauge` gives back theirs.
+rationals, in our gauge, so that `TensorProduct.in_gauge` gives back theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref import conventions
-from nbody_ref.conformance.operations.operation import MODES, Instruction, Product
+from nbody_ref.conformance.operations.product import MODES, Instruction, TensorProduct
 from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.surd import Surd
 from nbody_ref.irreps import Irrep, Irreps
@@ -41,7 +41,7 @@ def from_e3nn(
     path_normalization: str | None = "element",
     variances: tuple[Sequence[Any] | None, Sequence[Any] | None, Sequence[Any] | None] = (None, None, None),
     **more: Any,
-) -> Product:
+) -> TensorProduct:
     """Read the arguments of ``e3nn.o3.TensorProduct``, or such an object, whose factors are final.
 
     Parameters
@@ -87,7 +87,7 @@ def _rows_of(instructions: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
 
 def _read(
     types: tuple[Irreps, Irreps, Irreps], rows: list[tuple[Any, ...]], alphas: list[Fraction], more: dict[str, Any]
-) -> Product:
+) -> TensorProduct:
     """A product of e3nn's instructions with the squares of their factors."""
     gauge = conventions.get(more.pop("convention", "e3nn>=0.5"))
     graph, weighted = bool(more.pop("graph", False)), more.pop("weighted", None)
@@ -96,15 +96,17 @@ def _read(
     chosen = _of_one_kind("from_e3nn", [bool(row[4]) for row in rows], weighted)
     roots = [Surd(int(alpha > 0), alpha.numerator, alpha.denominator) for alpha in alphas]
     found = tuple(_instruction(gauge, types, rows[p], roots[p]) for p in chosen)
-    return Product(*types, found, bool(rows[chosen[0]][4]) if chosen else True, graph)
+    return TensorProduct(*types, found, bool(rows[chosen[0]][4]) if chosen else True, graph)
 
 
-def to_e3nn(product: Product, convention: str | None = None) -> tuple[str, str, str, list[tuple[Any, ...]], list[int]]:
+def to_e3nn(
+    product: TensorProduct, convention: str | None = None
+) -> tuple[str, str, str, list[tuple[Any, ...]], list[int]]:
     """Arguments for ``e3nn.o3.TensorProduct(..., irrep_normalization="none", path_normalization="none")``.
 
     Parameters
     ----------
-    product : Product
+    product : TensorProduct
     convention : str, optional
         Gauge to translate to; None if `product` is in it already, as a backend is given it.
 
@@ -183,9 +185,9 @@ def _of_one_kind(name: str, weights: list[bool], weighted: bool | None) -> list[
 
 
 def _instruction(gauge: Any, types: tuple[Irreps, Irreps, Irreps], row: Sequence[Any], factor: Surd) -> Instruction:
-    """An instruction (i1, i2, out, mode, ...) in our gauge: the inverse of what `Product.in_gauge` does."""
+    """An instruction (i1, i2, out, mode, ...) in our gauge: the inverse of what `TensorProduct.in_gauge` does."""
     plain = Instruction(int(row[0]), int(row[1]), int(row[2]), str(row[3]))
-    foreign = Product(*types, (plain,)).in_gauge(gauge).instructions[0].coefficient
+    foreign = TensorProduct(*types, (plain,)).in_gauge(gauge).instructions[0].coefficient
     return replace(plain, coefficient=factor / foreign)
 
 
@@ -195,7 +197,7 @@ def from_segmented(
     *,
     graph: bool = False,
     convention: str = "cuequivariance",
-) -> Product:
+) -> TensorProduct:
     """Read a segmented tensor product of cuEquivariance; instructions come in the order of the weights.
 
     Parameters
@@ -225,7 +227,7 @@ def from_segmented(
         paths = sorted(paths, key=lambda path: path[0][0])
     gauge = conventions.get(convention)
     found = tuple(_block(gauge, types, operands, row, block, mode) for row, block in paths)
-    return Product(*types, found, weighted, graph)
+    return TensorProduct(*types, found, weighted, graph)
 
 
 def _description(description: Mapping[str, Any] | str) -> tuple[str, list[Any], list[tuple[tuple[int, ...], Array]]]:

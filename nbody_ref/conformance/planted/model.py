@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.backend import Backend
-from nbody_ref.conformance.operations.operation import MODES, Coupling, Harmonics, Operation, Product, Rotation
+from nbody_ref.conformance.operations.harmonics import Harmonics
+from nbody_ref.conformance.operations.product import MODES, TensorProduct
+from nbody_ref.conformance.operations.tables import Rotation
 from nbody_ref.ops import harmonics as loops
 from nbody_ref.ops.wigner import wigner_D
 from nbody_ref.tables import clebsch_gordan
@@ -63,18 +65,18 @@ class Model(Backend):
 
     # -- products
 
-    def tensor(self, op: Product, p: int, dtype: Any, towards: str) -> Array:
+    def tensor(self, op: TensorProduct, p: int, dtype: Any, towards: str) -> Array:
         """Coefficient of a path times its coupling tensor."""
         scale = np.dtype(dtype).type(op.instructions[p].coefficient.round("float64"))
         return np.asarray(self.table(*op.degrees(p), dtype) * scale)
 
-    def gather(self, op: Product, name: str, x: Array, inputs: Mapping[str, Array]) -> Array:
+    def gather(self, op: TensorProduct, name: str, x: Array, inputs: Mapping[str, Array]) -> Array:
         """Rows of edges from rows of nodes."""
         if not op.graph or name in ("x2", "w"):
             return x
         return x[inputs["senders" if name == "x1" else "receivers"]]
 
-    def scatter(self, op: Product, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
+    def scatter(self, op: TensorProduct, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
         """Rows of nodes from rows of edges, or the rows themselves."""
         if not op.graph or name in ("x2", "w"):
             return rows
@@ -82,13 +84,11 @@ class Model(Backend):
         np.add.at(total, inputs["senders" if name == "x1" else "receivers"], rows)
         return total
 
-    def part(self, op: Product, p: int, name: str, x: Array) -> Array:
+    def part(self, op: TensorProduct, p: int, name: str, x: Array) -> Array:
         """View of the part, or the weights, that path p reads or writes: (rows, component, channels...)."""
         i = op.instructions[p]
         if name == "w":
-            start = sum(int(np.prod(op.weight_shape(k))) for k in range(p))
-            shape = op.weight_shape(p)
-            return x[:, start : start + int(np.prod(shape))].reshape(len(x), *shape)
+            return x[:, slice(*op.weight_offsets[p : p + 2])].reshape(len(x), *op.weight_shape(p))
         which = {"x1": (op.irreps_1, i.i1), "x2": (op.irreps_2, i.i2), "out": (op.irreps_out, i.out)}
         irreps, n = which[name]
         start, part = irreps.offsets[n], irreps[n]
@@ -97,7 +97,7 @@ class Model(Backend):
         block = x[:, start : start + part.dim]
         return block.reshape(len(x), part.irrep.dim, *(sizes[letter] for letter in letters))
 
-    def contract(self, op: Product, p: int, C: Array, legs: dict[str, Array], towards: str) -> Array:
+    def contract(self, op: TensorProduct, p: int, C: Array, legs: dict[str, Array], towards: str) -> Array:
         """One path of one row after another, towards one of its legs."""
         letters = dict(zip(("x1", "x2", "w", "out"), MODES[op.instructions[p].mode]))
         texts, arrays = ["ijk"], [C]
@@ -108,7 +108,7 @@ class Model(Backend):
         text = ",".join(texts) + "->" + result
         return np.asarray(np.einsum(text, *arrays, optimize=_order(text, tuple(x.shape for x in arrays))))
 
-    def product(self, op: Product, legs: dict[str, Array], inputs: Mapping[str, Array], towards: str) -> Array:
+    def product(self, op: TensorProduct, legs: dict[str, Array], inputs: Mapping[str, Array], towards: str) -> Array:
         """Sum over paths of the contraction towards one leg."""
         rows = {name: self.gather(op, name, x, inputs) for name, x in legs.items()}
         width = {"x1": op.irreps_1.dim, "x2": op.irreps_2.dim, "w": op.n_weights, "out": op.irreps_out.dim}[towards]
@@ -122,41 +122,37 @@ class Model(Backend):
 
     # -- the three orders
 
-    def forward(self, op: Operation, inputs: dict[str, Any]) -> Any:
-        if isinstance(op, Coupling):
+    def forward(self, op: Any, inputs: dict[str, Any]) -> Any:
+        if op.name == "coupling":
             return self.table(op.l1, op.l2, op.l, np.float64)
-        if isinstance(op, Rotation):
+        if op.name == "rotation":
             return self.rotation(op, inputs["quaternion"])
-        if isinstance(op, Harmonics):
+        if op.name in Harmonics.names:
             return self.harmonics(op, inputs["r"])
-        if not isinstance(op, Product):
+        if op.name not in TensorProduct.names:
             raise TypeError(f"the model kernel has no {op.name}")
         return self.product(op, {name: inputs[name] for name in op.differentiable}, inputs, "out")
 
-    def vjp(self, op: Operation, inputs: dict[str, Any], cotangent: Any) -> Mapping[str, Any]:
-        if isinstance(op, Harmonics):
+    def vjp(self, op: Any, inputs: dict[str, Any], cotangent: Any) -> Mapping[str, Any]:
+        if op.name in Harmonics.names:
             return {"r": self.harmonics_vjp(op, inputs["r"], cotangent)}
-        if not isinstance(op, Product):
-            return {}
-        found = {}
-        for name in op.differentiable:
-            legs = {key: inputs[key] for key in op.differentiable if key != name} | {"out": cotangent}
-            found[name] = self.product(op, legs, inputs, name)
-        return found
+        every = {key: inputs[key] for key in op.differentiable} | {"out": cotangent}
+        return {name: self.product(op, _without(every, name), inputs, name) for name in op.differentiable}
 
     def double_vjp(
-        self, op: Operation, inputs: dict[str, Any], cotangent: Any, tangents: dict[str, Any]
+        self, op: Any, inputs: dict[str, Any], cotangent: Any, tangents: dict[str, Any]
     ) -> Mapping[str, Any]:
-        if isinstance(op, Harmonics):
+        if op.name in Harmonics.names:
             return self.harmonics_double(op, inputs["r"], cotangent, tangents["r"])
-        if not isinstance(op, Product):
-            return {}
         found: dict[str, Any] = {}
         for moved, tangent in tangents.items():
             values = {key: inputs[key] for key in op.differentiable} | {moved: tangent, "out": cotangent}
             for name in (*op.differentiable, "out"):
                 if name != moved:
-                    legs = {key: x for key, x in values.items() if key != name}
                     key = "cotangent" if name == "out" else name
-                    found[key] = found.get(key, 0) + self.product(op, legs, inputs, name)
+                    found[key] = found.get(key, 0) + self.product(op, _without(values, name), inputs, name)
         return found
+
+
+def _without(legs: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: x for key, x in legs.items() if key != name}

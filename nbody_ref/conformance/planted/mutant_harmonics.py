@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.operations.operation import Harmonics
+from nbody_ref.conformance.operations.harmonics import Harmonics
 
 __all__ = ["HARMONICS"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.operations.operation import Product
+from nbody_ref.conformance.operations.product import TensorProduct
 
 __all__ = ["PLANS"]
 
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 def _overwritten(f: Any, model: Any) -> Any:
     """A plan that takes results to be written in their order in memory."""
 
-    def contract(op: Product, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
+    def contract(op: TensorProduct, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
         rows = op.instructions
         lost = to == "out" and p + 1 < len(rows) and rows[p + 1].out < rows[p].out
         return np.asarray(f(op, p, C * (0 if lost else 1), legs, to))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.conformance.operations.operation import Product
+from nbody_ref.conformance.operations.product import TensorProduct
 
 __all__ = ["PRODUCTS", "TABLES"]
 
@@ -72,7 +72,7 @@ def _some_operands(round_: Callable[[Array], Array]) -> Callable[[Any, Any], Any
 
 
 def _last_path(f: Any, model: Any) -> Any:
-    def contract(op: Product, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
+    def contract(op: TensorProduct, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
         dropped = len(op.instructions) > 1 and p == len(op.instructions) - 1
         return np.asarray(f(op, p, C * (0 if dropped else 1), legs, to))
 
@@ -89,7 +89,7 @@ def _weight_gradient(f: Any, model: Any) -> Any:
 
 
 def _half_sums(f: Any, model: Any) -> Any:
-    def scatter(op: Product, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
+    def scatter(op: TensorProduct, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
         if not op.graph or name in ("x2", "w"):
             return rows
         total = np.zeros((len(inputs["x1"]), rows.shape[1]), np.float16)
@@ -104,7 +104,7 @@ def _scattered(change: Callable[[Array, Mapping[str, Array], str], tuple[Array, 
     """Change rows or indices before the sum over edges."""
 
     def wrap(f: Any, model: Any) -> Any:
-        def scatter(op: Product, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
+        def scatter(op: TensorProduct, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
             if not op.graph or name in ("x2", "w"):
                 return np.asarray(f(op, name, rows, inputs))
             rows, inputs = change(rows, inputs, name)
@@ -148,7 +148,7 @@ def _self_twice(rows: Array, inputs: Mapping[str, Array], name: str) -> tuple[Ar
 
 
 def _assigned(f: Any, model: Any) -> Any:
-    def scatter(op: Product, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
+    def scatter(op: TensorProduct, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
         if not op.graph or name in ("x2", "w"):
             return rows
         total = np.zeros((len(inputs["x1"]), rows.shape[1]), rows.dtype)
@@ -159,7 +159,7 @@ def _assigned(f: Any, model: Any) -> Any:
 
 
 def _channel_tail(f: Any, model: Any) -> Any:
-    def contract(op: Product, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
+    def contract(op: TensorProduct, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
         found = np.array(f(op, p, C, legs, to))
         if to == "out" and found.shape[2] > 2:
             found[:, :, found.shape[2] // 2 * 2 :] = 0
@@ -193,11 +193,11 @@ def _accumulated(f: Any, model: Any) -> Any:
     return vjp
 
 
-def _legs(name: str, change: Callable[[Product, Array], Array]) -> Callable[[Any, Any], Any]:
+def _legs(name: str, change: Callable[[TensorProduct, Array], Array]) -> Callable[[Any, Any], Any]:
     """Change one input before the product."""
 
     def wrap(f: Any, model: Any) -> Any:
-        def run(op: Product, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
+        def run(op: TensorProduct, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
             legs = {k: change(op, x) if k == name else x for k, x in legs.items()}
             return np.asarray(f(op, legs, inputs, to))
 
@@ -206,11 +206,11 @@ def _legs(name: str, change: Callable[[Product, Array], Array]) -> Callable[[Any
     return wrap
 
 
-def _first_weights(op: Product, w: Array) -> Array:
+def _first_weights(op: TensorProduct, w: Array) -> Array:
     return np.broadcast_to(w[:1], w.shape) if len(w) else w
 
 
-def _weight_layout(op: Product, w: Array) -> Array:
+def _weight_layout(op: TensorProduct, w: Array) -> Array:
     paths = len(op.instructions)
     square = {tuple(op.weight_shape(p)) for p in range(paths)} in ({(paths, 1)}, {(paths,)})
     return w.reshape(len(w), paths, paths).transpose(0, 2, 1).reshape(w.shape) if square and paths > 1 else w
@@ -222,7 +222,7 @@ def _second_order(moved: str, dropped: str) -> Callable[[Any, Any], Any]:
     def wrap(f: Any, model: Any) -> Any:
         def double(op: Any, inputs: dict[str, Any], g: Any, tangents: dict[str, Any]) -> Any:
             found = dict(f(op, inputs, g, tangents))
-            if isinstance(op, Product) and (moved in tangents or not moved) and dropped in found:
+            if (moved in tangents or not moved) and dropped in found:
                 found[dropped] = np.zeros_like(found[dropped])
             return found
 
@@ -232,7 +232,7 @@ def _second_order(moved: str, dropped: str) -> Callable[[Any, Any], Any]:
 
 
 def _flush(f: Any, model: Any) -> Any:
-    def run(op: Product, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
+    def run(op: TensorProduct, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
         found = np.asarray(f(op, legs, inputs, to))
         return np.where(abs(found) < np.finfo(found.dtype).tiny, found.dtype.type(0), found)
 
@@ -241,6 +241,16 @@ def _flush(f: Any, model: Any) -> Any:
 
 def _swallow(f: Any, model: Any) -> Any:
     return lambda op, legs, inputs, to: np.nan_to_num(f(op, legs, inputs, to), posinf=0, neginf=0)
+
+
+def _spread(f: Any, model: Any) -> Any:
+    """Rows share a sum of which only a multiple by zero is used, as masked lanes of a block do."""
+
+    def run(op: TensorProduct, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(f(op, legs, inputs, to) + 0 * sum(x.sum() for x in legs.values()))
+
+    return run
 
 
 def _contiguous(f: Any, model: Any) -> Any:
@@ -252,7 +262,7 @@ def _contiguous(f: Any, model: Any) -> Any:
 
 
 def _in_place(f: Any, model: Any) -> Any:
-    def run(op: Product, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
+    def run(op: TensorProduct, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
         found = np.asarray(f(op, legs, inputs, to))
         inputs["x2"][...] *= 2
         return found
@@ -261,7 +271,7 @@ def _in_place(f: Any, model: Any) -> Any:
 
 
 def _empty(f: Any, model: Any) -> Any:
-    def run(op: Product, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
+    def run(op: TensorProduct, legs: dict[str, Array], inputs: Mapping[str, Array], to: str) -> Array:
         if not op.graph or len(inputs["x2"]):
             return np.asarray(f(op, legs, inputs, to))
         return np.full_like(f(op, legs, inputs, to), 1e30)
@@ -272,7 +282,7 @@ def _empty(f: Any, model: Any) -> Any:
 def _random_order(f: Any, model: Any) -> Any:
     draw = np.random.default_rng(0)
 
-    def scatter(op: Product, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
+    def scatter(op: TensorProduct, name: str, rows: Array, inputs: Mapping[str, Array]) -> Array:
         if not op.graph or name in ("x2", "w"):
             return rows
         order = draw.permutation(len(rows))
@@ -283,7 +293,7 @@ def _random_order(f: Any, model: Any) -> Any:
 
 
 def _channel_order(f: Any, model: Any) -> Any:
-    def contract(op: Product, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
+    def contract(op: TensorProduct, p: int, C: Array, legs: dict[str, Array], to: str) -> Array:
         found = np.asarray(f(op, p, C, legs, to))
         if to == "out" and op.instructions[p].mode == "uvuv":
             return np.ascontiguousarray(found.transpose(0, 1, 3, 2)).reshape(found.shape)
@@ -334,6 +344,7 @@ PRODUCTS: dict[str, Row] = {
     ),
     "denormals flushed": ("denormal results flushed to zero", "product", _flush),
     "NaN swallowed": ("NaN and infinity replaced by zero", "product", _swallow),
+    "NaN spread": ("a NaN in one row reaches all rows", "product", _spread),
     "strides ignored": ("strided arrays read as contiguous", "product", _contiguous),
     "in place": ("input x2 used as work space", "product", _in_place),
     "empty graph": ("result uninitialised when there is no edge", "product", _empty),

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import isqrt, pi, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbody_ref.certified.sums import Certified, RootSum, round_root_sum
-from nbody_ref.conformance.operations.operation import Harmonics
 from nbody_ref.exact.harmonics import solid_harmonic
+
+if TYPE_CHECKING:
+    from nbody_ref.conformance.operations.harmonics import Harmonics
 
 __all__ = ["absolute_recursion", "certify_harmonics"]
 

@@ -14,9 +14,8 @@ import numpy as np
 from nbody_ref.certified.functions import ActivationFunction, SquareRoot
 from nbody_ref.certified.program import ONE, Apply, Program, Sum
 from nbody_ref.certified.terms import Leg, Terms, complexified, width
-from nbody_ref.conformance.operations.operation import Instruction, Product
+from nbody_ref.conformance.operations.product import Instruction, TensorProduct, template
 from nbody_ref.conformance.truth.harmonic_truth import absolute_recursion
-from nbody_ref.conformance.truth.product_terms import template
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.exact.harmonics import solid_harmonic
 from nbody_ref.exact.surd import Surd
@@ -179,7 +178,7 @@ def _message(low: Lowered, step: Step, edges: Any, table: Any) -> None:
     parity = table.irreps_in.has_parity
     harmonics = Irreps.harmonics(table.lmax, parity)
     paths = tuple(Instruction(part, l2, k, "uvu") for k, (part, l2, _) in enumerate(table.paths))
-    product = Product(table.irreps_in, harmonics, table.irreps_out, paths, graph=True, basis=table.basis)
+    product = TensorProduct(table.irreps_in, harmonics, table.irreps_out, paths, graph=True, basis=table.basis)
     out, x1, x2, w, coef, surds = template(product)
     every, shape = np.arange(len(edges.senders)), (edges.n_receivers, table.irreps_out.dim)
     rows = (kinds(edges.senders), every, every)
@@ -192,7 +191,7 @@ def _product(low: Lowered, step: Step, table: Any) -> None:
     mode = "uvuv" if table.mode == "full" else "uuu"
     paths = tuple(Instruction(i, j, k, mode) for k, (i, j, _) in enumerate(table.paths))
     types = table.irreps_a, table.irreps_b, table.irreps_out
-    out, x1, x2, _, coef, surds = template(Product(*types, paths, False, basis=table.basis))
+    out, x1, x2, _, coef, surds = template(TensorProduct(*types, paths, False, basis=table.basis))
     every = np.arange(low.shape(step.inputs[0])[0])
     legs = tuple(Leg(name, every, c) for name, c in zip(step.inputs, (x1, x2)))
     shapes = {name: low.shape(name) for name in step.inputs}

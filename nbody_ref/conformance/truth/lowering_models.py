@@ -10,7 +10,7 @@ import numpy as np
 from nbody_ref.certified.functions import InversePowersOfRoot
 from nbody_ref.certified.program import ONE, Apply
 from nbody_ref.certified.terms import Leg, Terms, renamed_inputs
-from nbody_ref.conformance.operations.composite import Fusion
+from nbody_ref.conformance.operations.diagrams import DiagramSum
 from nbody_ref.conformance.truth import lowering_complex as complex_rules
 from nbody_ref.conformance.truth.lowering import RULES, Lowered, kinds, lower, solid_terms
 from nbody_ref.gates.chain import Step
@@ -37,11 +37,11 @@ def _spherical(low: Lowered, step: Step, lmax: int, normalization: str) -> None:
 
 
 def _fuse(low: Lowered, step: Step, table: Any) -> None:
-    op = Fusion(table.irreps, table.terms, table.mode)
+    op = DiagramSum(table.irreps, table.terms, table.mode)
     rows = low.shape(step.inputs[0])[0]
     terms = op.terms({"x0": np.empty((rows, 0))})
     names = {f"x{k}": name for k, name in enumerate(step.inputs)}
-    low.sum(step.output, *(renamed_inputs(part, names, op.slack) for part in terms))
+    low.sum(step.output, *(renamed_inputs(part, names, op.slack(0)) for part in terms))
 
 
 def _weight_map(low: Lowered, step: Step, table: Any) -> None:

@@ -10,14 +10,14 @@ import pytest
 from nbody_ref import cli
 from nbody_ref.conformance.doors.vector_notes import CHECK_FLAGS, FLAGS, conventions_block
 from nbody_ref.conformance.doors.vectors import core_folder, judge_vectors, read_vectors, round_up, write_vectors
-from nbody_ref.conformance.operations.described import operation_from_dict
+from nbody_ref.conformance.operations.registry import operation_from_dict
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.planted.mutants import mutant
 from nbody_ref.conformance.reference import Messages, Reference
 from nbody_ref.conformance.reference_blocks import Blocks
 from nbody_ref.errors import DataError, FileError
 
-OLD = Path(__file__).parents[1] / "data" / "vectors-2026.11"
+OLD = Path(__file__).parents[2] / "data" / "vectors-2026.11"
 QUICK = ("coupling", "rotation", "solid", "contraction")
 
 

@@ -7,42 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.certified.sums import certify
 from nbody_ref.conformance.backend import Backend, ResultError, call
-from nbody_ref.conformance.formats import HALVES, rounded, smallest, to_storage, unit
-from nbody_ref.conformance.operations.cases import Case, product_inputs
-from nbody_ref.conformance.operations.composite import Multilinear, Programmed, RadialBasis
-from nbody_ref.conformance.operations.composite_cases import composite_cases
-from nbody_ref.conformance.operations.operation import Harmonics, Operation, Product
-from nbody_ref.conformance.truth.product_terms import product_terms
-from nbody_ref.irreps import Irreps
+from nbody_ref.conformance.formats import HALVES, smallest, to_storage, unit
+from nbody_ref.conformance.operations.operation import AIMS, Case, Operation
 
-__all__ = ["CHECKS", "base_case"]
+__all__ = ["CHECKS", "applicable", "every_aim"]
 
 Array = np.ndarray[Any, Any]
 Finding = tuple[bool, str]  # passed, what was found
 
 
-def base_case(op: Operation, dtype: str, order: int = 0, seed: int = 0) -> Case | None:
-    """Generic inputs of one operation; None where it has none."""
-    if isinstance(op, Product):
-        return Case("random", op, product_inputs(op, dtype, "hygiene", seed, order=order), order)
-    if isinstance(op, Harmonics):
-        draw = np.random.default_rng([seed, 3])
-        inputs = {"r": draw.standard_normal((9, 3)), "cotangent": draw.standard_normal((9, (op.lmax + 1) ** 2))}
-        if order == 0:
-            del inputs["cotangent"]
-        return Case("random", op, {k: rounded(x, dtype) for k, x in inputs.items()}, order)
-    if isinstance(op, Multilinear | Programmed):
-        return next(case for case in composite_cases(op, dtype, (order,), seed) if case.check == "random")
-    return None
-
-
 def determinism(backend: Backend, case: Case, dtype: str) -> Finding:
     """The same call gives the same bits, also after a call on other data and over memory full of NaN."""
     first = call(backend, case.op, dtype, case.inputs, case.order)
-    factor = 0.5 if isinstance(case.op, RadialBasis) else -2.0  # lengths are positive
-    other = {name: factor * x if x.dtype.kind == "f" else x for name, x in case.inputs.items()}
+    other = {name: case.op.other * x if x.dtype.kind == "f" else x for name, x in case.inputs.items()}
     for k in range(4):
         if k % 2:
             call(backend, case.op, dtype, other, case.order)
@@ -86,7 +64,7 @@ def homogeneity(backend: Backend, case: Case, dtype: str) -> Finding:
     for name in case.op.differentiable:
         for k in (3, -4):
             scaled = call(backend, case.op, dtype, case.inputs | {name: case.inputs[name] * 2.0**k})["out"]
-            expected = plain * _factor(case.op, 2.0**k)
+            expected = case.op.scaled(plain, 2.0**k)
             if not np.array_equal(scaled, expected):
                 size = np.max(np.abs(scaled - expected)) / np.max(np.abs(expected))
                 return False, f"{name} times 2^{k} does not scale the result exactly; it differs by {size:.2g} of it"
@@ -109,8 +87,6 @@ def symmetry(backend: Backend, case: Case, dtype: str) -> Finding:
 
 def adjoint(backend: Backend, case: Case, dtype: str) -> Finding:
     """<cotangent, f(v)> = <gradient, v> for every linear input: gradient and value belong together."""
-    if not isinstance(case.op, Product):
-        return True, ""
     gradients = call(backend, case.op, dtype, case.inputs, 1)
     g, caps = case.inputs["cotangent"], backend.capabilities
     roundoff = max(caps.unit(dtype), caps.store(dtype))
@@ -118,7 +94,7 @@ def adjoint(backend: Backend, case: Case, dtype: str) -> Finding:
     for name in case.op.differentiable:
         v = np.roll(case.inputs[name], 1, axis=0)
         moved = plain | {name: v}
-        truth, slope = certify(product_terms(case.op, moved), moved), case.truth[name]
+        truth, slope = case.op.truth(moved, 0, "")["out"], case.truth[name]
         left, right = np.sum(g * call(backend, case.op, dtype, moved)["out"]), np.sum(gradients[name] * v)
         bound = np.sum(np.abs(g) * truth.S * (truth.n + case.slack)) + np.sum(
             np.abs(v) * slope.S * (slope.n + case.slack)
@@ -139,26 +115,12 @@ def not_a_number(backend: Backend, case: Case, dtype: str) -> Finding:
                 found = call(backend, op, dtype, case.inputs | {name: x})["out"]
             except ResultError:
                 continue  # refused by an exception
-            must, may = _reach(case, name, x)
+            must, may = op.reach(case.inputs, name)
             if np.isfinite(found[must]).any():
                 return False, f"{poison} in {name} is swallowed"
             if not np.isfinite(found[~may]).all():
                 return False, f"{poison} in {name} spreads to rows that do not depend on it"
     return True, ""
-
-
-def _reach(case: Case, name: str, x: Array) -> tuple[Array, Array]:
-    """Entries that depend on the poisoned one, and rows that may be touched."""
-    op, at = case.op, x.shape[1]
-    if isinstance(op, Product):
-        terms = product_terms(op, case.inputs)
-        must = np.zeros(terms.shape, bool)
-        must.reshape(-1)[terms.out[terms.index(terms.places(name)[0]) == at]] = True
-    else:
-        must = np.zeros(case.truth["out"].value.shape, bool)
-        must[1, 1:] = False
-        must[1, 3] = op.lmax > 0  # the component along x
-    return must, np.broadcast_to(must.any(axis=1, keepdims=True), must.shape)
 
 
 CHECKS: dict[str, tuple[Callable[[Backend, Case, str], Finding], tuple[int, ...], str]] = {
@@ -172,23 +134,22 @@ CHECKS: dict[str, tuple[Callable[[Backend, Case, str], Finding], tuple[int, ...]
 }
 
 
-COMPLEX_CHECKS = ("determinism", "untouched", "strides", "homogeneity")
-COMPOSITE_CHECKS = ("determinism", "untouched", "strides", "symmetry")
+def every_aim() -> dict[str, str]:
+    """What every check is aimed at."""
+    return AIMS | {name: aim for name, (_, _, aim) in CHECKS.items()}
 
 
 def applicable(backend: Backend, op: Operation, dtype: str = "float64") -> Iterator[tuple[str, int]]:
-    """Names and orders of the checks that a backend's declaration leaves."""
+    """Names and orders of the checks that an operation has and a backend's declaration leaves."""
     caps = backend.capabilities
+    declared = {
+        "determinism": caps.deterministic,
+        "homogeneity": caps.deterministic and dtype not in HALVES,
+        "strides": not caps.contiguous_only,
+        "not a number": caps.propagates_nan,
+    }
     for name, (_, orders, _) in CHECKS.items():
-        same = caps.deterministic
-        wanted = {"determinism": same, "homogeneity": same and dtype not in HALVES, "strides": not caps.contiguous_only}
-        if isinstance(op, Multilinear | Programmed) and name not in COMPOSITE_CHECKS:
-            continue
-        if op.basis == "complex" and name not in COMPLEX_CHECKS:
-            continue
-        product_only = name == "adjoint" and not isinstance(op, Product)
-        nan = name == "not a number" and not caps.propagates_nan
-        if wanted.get(name, True) and not product_only and not nan:
+        if name in op.behaviour and declared.get(name, True):
             yield from ((name, order) for order in orders if order in caps.orders)
 
 
@@ -199,30 +160,14 @@ def _within(found: Array, plain: Array, case: Case, key: str, dtype: str) -> boo
     return bool(np.all(np.abs(found - plain) <= room))
 
 
-def _factor(op: Operation, scale: float) -> Any:
-    if not isinstance(op, Harmonics):
-        return scale
-    degrees = np.concatenate([np.full(2 * l + 1, l) for l in range(op.lmax + 1)])
-    return scale**degrees if op.solid else 1.0
-
-
 def _turned(case: Case, turn: Any, inversion: bool) -> tuple[dict[str, Array], Array]:
     """Inputs after a signed permutation, and the matrix that brings rows of results back."""
     op, inputs = case.op, dict(case.inputs)
-
-    def matrix(irreps: Irreps) -> Array:
-        return np.round(irreps.D(turn, inversion and irreps.has_parity))
-
     for name, x in inputs.items():
-        layout = op.layout(name)
-        if isinstance(layout, Irreps):
-            inputs[name] = x @ matrix(layout).T
-        elif layout == "positions":
-            inputs[name] = x @ np.round(turn.as_matrix()).T * (-1 if inversion else 1)
-    layout = op.layout("out")
-    if isinstance(op, Harmonics):
-        return inputs, matrix(Irreps.harmonics(op.lmax))
-    return inputs, matrix(layout) if isinstance(layout, Irreps) else np.eye(op.shape(inputs)[-1])
+        matrix = op.layout(name).matrix(turn, inversion)
+        inputs[name] = x if matrix is None else x @ np.round(matrix).T
+    matrix = op.layout("out").matrix(turn, inversion)
+    return inputs, np.eye(op.shape(inputs)[-1]) if matrix is None else np.round(matrix)
 
 
 def _poison(results: dict[str, Array], dtype: str) -> None:

@@ -7,7 +7,7 @@ from nbody_ref import cli
 from nbody_ref.conformance import Capabilities, Product
 from nbody_ref.conformance.judge.diagnosis import likely_cause
 from nbody_ref.conformance.judge.outcome import Outcome
-from nbody_ref.conformance.operations.cases import all_orders
+from nbody_ref.conformance.operations.product_cases import all_orders
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.planted.mutants import mutant
 

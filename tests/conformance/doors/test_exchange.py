@@ -12,7 +12,7 @@ from nbody_ref import cli
 from nbody_ref.conformance.doors.exchange import generate, read_tensors, tensors, verify
 from nbody_ref.errors import DataError, FileError
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "adapters" / "solid.cpp"
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "adapters" / "solid.cpp"
 
 
 def built(folder, text):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nbody_ref import clebsch_gordan, conventions
-from nbody_ref.conformance.operations.operation import MODES, Product
+from nbody_ref.conformance.operations.product import MODES
+from nbody_ref.conformance.operations.product import TensorProduct as Product
 from nbody_ref.conformance.operations.readers import from_e3nn, from_segmented, to_e3nn
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.errors import IrrepsError

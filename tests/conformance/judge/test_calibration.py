@@ -8,7 +8,7 @@ import pytest
 
 from nbody_ref.conformance.planted.mutants import mutant
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 
 
 @pytest.fixture(scope="module")

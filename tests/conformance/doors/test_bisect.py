@@ -7,17 +7,21 @@ import numpy as np
 import pytest
 
 from nbody_ref import cli
-from nbody_ref.conformance import run
+from nbody_ref.conformance import Capabilities, run
 from nbody_ref.conformance.doors.bisect import bisect, own_trace
 from nbody_ref.conformance.doors.difference import difference
 from nbody_ref.conformance.doors.exchange import tensors
 from nbody_ref.conformance.doors.report import to_dict
-from nbody_ref.conformance.operations.composite_cases import composite_operations
+from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.planted.mutants import mutant
 from nbody_ref.errors import DataError, ShapeError
 from nbody_ref.gates.chain import Chain
 from nbody_ref.network import Network
+
+
+def composite_operations(name, lmax):
+    return REGISTRY[name].suite(name, Capabilities(lmax=lmax))
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,17 @@
 """Path sets of published models: numbers of paths, orders, and that a run on them finds what others miss."""
 
+from dataclasses import replace
+
 import pytest
 
 from nbody_ref import cli
 from nbody_ref.conformance import Capabilities, run
 from nbody_ref.conformance.backend import call
 from nbody_ref.conformance.operations.path_sets import (
-    default_sets,
-    orders,
+    arrangements,
     path_set,
-    path_set_cases,
     path_sets,
+    published_products,
     reduced,
 )
 from nbody_ref.conformance.planted.model import Model
@@ -73,7 +74,7 @@ def test_reduced_sets_have_the_same_paths(chosen):
 
 def test_orders_permute_the_same_instructions():
     op = reduced(path_set("nequip-L-middle").product)
-    found = dict(orders(op, 3))
+    found = dict(arrangements(op, 3))
     assert len(found) == 5 and len({o.instructions for o in found.values()}) == 5
     assert all(
         sorted(o.instructions, key=lambda i: i.out) == sorted(op.instructions, key=lambda i: i.out)
@@ -84,18 +85,19 @@ def test_orders_permute_the_same_instructions():
 
 
 def test_the_default_run_takes_what_is_declared():
-    assert {s.name for s in default_sets("convolution", 2)} == {"nequip-S-last", "nequip-M-middle", "nequip-parity"}
-    assert len(default_sets("convolution", 4)) == 7
-    rows = default_sets("product", 4)
+    low = published_products("convolution", Capabilities(lmax=2), None)
+    assert {s.name for s in low} == {"nequip-S-last", "nequip-M-middle", "nequip-parity"}
+    assert len(published_products("convolution", Capabilities(), None)) == 7
+    rows = published_products("product", Capabilities(), None)
     assert len(rows) == 9 and not any(s.product.graph for s in rows)
-    assert not default_sets("solid", 4)
+    assert not published_products("solid", Capabilities(), None)
     with pytest.raises(DataError, match="nequip-XL-middle"):
         path_set("nequip-XXL")
 
 
 def failures(kernel, name, full=False):
     found = []
-    for case in path_set_cases(path_set(name), "float32", (0, 1), full=full):
+    for case in replace(path_set(name), full=full).cases("float32", (0, 1)):
         results = call(kernel, case.op, "float32", case.inputs, case.order, case.tangent)
         found += [o for o in judge(Capabilities(), case, "float32", results) if o.status == "fail"]
     return found
