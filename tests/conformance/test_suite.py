@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from nbody_ref.conformance.operations.product_cases import product_cases
 from nbody_ref.conformance.planted.model import Model
 from nbody_ref.conformance.planted.mutants import MUTANTS, mutant
 
-SCHEMA = conform.__file__.replace("command.py", "report.schema.json")
+SCHEMA = Path(conform.__file__).parents[1] / "report.schema.json"
 
 
 catchers = functools.cache(find)

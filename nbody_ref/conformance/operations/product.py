@@ -299,7 +299,8 @@ class TensorProduct(Multilinear):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TensorProduct:
-        instructions = tuple(Instruction(*row[:4], coefficient=surd_from(row[4])) for row in data["instructions"])
+        rows = ((*row[:4], surd_from(row[4])) for row in data["instructions"])
+        instructions = tuple(Instruction(i, j, k, mode, factor) for i, j, k, mode, factor in rows)
         a, b, c = (Irreps(data[key]) for key in ("irreps_1", "irreps_2", "irreps_out"))
         graph, basis = data["operation"] == "convolution", data.get("basis", "real")
         return cls(a, b, c, instructions, bool(data["weighted"]), graph, basis)
