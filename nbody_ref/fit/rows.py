@@ -164,16 +164,8 @@ def frame_chunks(network: Network, frames: Frames, budget: float) -> Iterator[Se
 
 def column_orders(network: Network) -> Array:
     """Number of legs of the product behind each column, (n_kinds P,): 0 for the centre itself, 1 for pairs, ..."""
-    from nbody_ref.gates.terms import Bare, Correlations, Product
-
-    def order(term: Term) -> int:
-        if isinstance(term, Correlations):
-            return term.order
-        return len(term.legs) if isinstance(term, Product) else int(not isinstance(term, Bare))
-
-    found = [[order(term)] * columns for term, columns in _columns(network)]
-    orders = np.array([k for part in found for k in part], dtype=np.intp)
-    return np.tile(orders, network.parameters[network.readout].shape[0])
+    orders = [term.n_factors for term, fragments in _columns(network) for _ in range(network.irreps[fragments].dim)]
+    return np.tile(np.array(orders, dtype=np.intp), network.parameters[network.readout].shape[0])
 
 
 def column_smoothness(network: Network) -> Array:
@@ -181,29 +173,15 @@ def column_smoothness(network: Network) -> Array:
 
     Of `Correlations`, whose factors are not mixed; 1 for other terms, whose legs are mixed by weights that fall so.
     """
-    from nbody_ref.gates.correlations import factors
-    from nbody_ref.gates.terms import Correlations
-
     found: list[float] = []
-    for i, (term, columns) in enumerate(_columns(network)):
-        if isinstance(term, Correlations):
-            density = network.irreps[_density(network, i)]
-            numbers = factors(density, term)
-            found += [float(np.prod([n + 1.0 for n in label])) ** -term.leg.smoothness for label in numbers]
-        else:
-            found += [1.0] * columns
+    for _, fragments in _columns(network):
+        found += network.builder.decay.get(fragments, (1.0,) * network.irreps[fragments].dim)
     return np.tile(np.array(found), network.parameters[network.readout].shape[0])
 
 
-def _columns(network: Network) -> list[tuple[Term, int]]:
-    """Terms of the gate below the root, with the number of their columns."""
+def _columns(network: Network) -> list[tuple[Term, str]]:
+    """Terms of the gate below the root, with the variables of their columns."""
     gate = network.spec.gates[-2]
     step = next(s for s in network.chain.steps if s.output == network.readout_fragments)
     names = step.inputs if len(gate.terms) > 1 else (network.readout_fragments,)
-    return [(term, network.irreps[name].dim) for term, name in zip(gate.terms, names, strict=True)]
-
-
-def _density(network: Network, term: int) -> str:
-    """Variable that the products of a term start from."""
-    pairs = next(s for s in network.chain.steps if s.output.endswith(f"/term{term + 1}/pairs"))
-    return pairs.inputs[0]
+    return list(zip(gate.terms, names, strict=True))

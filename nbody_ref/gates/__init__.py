@@ -2,8 +2,11 @@
 
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Step
+from nbody_ref.gates.correlations import Correlations
+from nbody_ref.gates.fusion_block import Fusion, FusionBlock
 from nbody_ref.gates.named import first_order, relative, zeroth_order
-from nbody_ref.gates.terms import Bare, Correlations, Directed, Fusion, FusionBlock, Gate, Pairs, Product
+from nbody_ref.gates.pairs import Pairs
+from nbody_ref.gates.terms import Bare, Directed, Gate, Product, Term
 
 __all__ = [
     "Aggregation",
@@ -18,6 +21,7 @@ __all__ = [
     "Pairs",
     "Product",
     "Step",
+    "Term",
     "first_order",
     "relative",
     "zeroth_order",

@@ -18,15 +18,20 @@ import numpy as np
 
 from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError, SchemeError
-from nbody_ref.gates import fields
+from nbody_ref.gates import fields, steps
+from nbody_ref.gates.build import Builder, Place, Source, State
+from nbody_ref.gates.chain import Entry
+from nbody_ref.gates.term import Term
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.ops import radial_weights
+from nbody_ref.ops.radial import InversePowers
 
 __all__ = ["Aggregation", "NthChild", "aggregation_type", "leg_type"]
 
 
 @dataclass(frozen=True)
-class Aggregation:
+class Aggregation(Term):
     """Term of eq. (6): all products of powers of the children's vectors, states and inverse distances.
 
     Parameters
@@ -44,7 +49,7 @@ class Aggregation:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError, IrrepsError
         If a field is not what it must be.
     """
 
@@ -60,6 +65,45 @@ class Aggregation:
         least = {"P": 0, "Q": 0, "S": 0, "children": 1, "max_dim": 1, "level": 0}
         fields.check_integers(self, least, ("level",))
         fields.check_irreps(self, "keep")
+
+    def emit(self, builder: Builder, place: Place, name: str) -> State:
+        """A product over the children of (1 + r + ...) x (1 + psi + ...) x (1, 1/|r|, ...), from the left."""
+        source = place.source(self.level)
+        self.check_size(source.psi.irreps)
+        legs = [self._leg(builder, place, source, i) for i in range(self.children)]
+        keep, total = None if self.keep is None else [Irrep.parse(k) for k in self.keep], legs[0]
+        for i, leg in enumerate(legs[1:], start=2):
+            last = keep if i == len(legs) else None
+            total = builder.product(total, leg, f"{place.name}/aggregation/children1-{i}", "full", out=last)
+        return total
+
+    def _leg(self, builder: Builder, place: Place, source: Source, i: int) -> State:
+        """The factor of one child."""
+        edges = Entry(source.all.name, f"child{i}of{self.children}", NthChild(i, self.children))
+        name = f"{place.name}/child{i + 1}"
+        parity = source.psi.irreps.has_parity
+        psi = builder.emit(steps.SUM, (source.psi,), f"{name}/psi", edges, irreps=source.psi.irreps)
+        r = builder.emit(steps.RELATIVE, (source.r, place.r), f"{name}/r_rel", edges)
+        one = builder.harmonics(r, f"{name}/one", 0, "norm")
+        vector = builder.harmonics(r, f"{name}/one and r", 1, "norm") if self.P else one
+        builder.irreps |= {one: Irreps.harmonics(0, parity), vector: Irreps.harmonics(min(self.P, 1), parity)}
+        vectors, states = [vector], [one]
+        for n in range(2, self.P + 1):
+            vectors.append(_times_vector(builder, vectors[-1], vector, f"{name}/r^{n}"))
+        for n in range(1, self.Q + 1):
+            states.append(psi if n == 1 else builder.product(states[-1], psi, f"{name}/psi^{n}", "full"))
+        r_powers, psi_powers = _join(builder, vectors, f"{name}/r powers"), _join(builder, states, f"{name}/psi powers")
+        leg = builder.product(r_powers, psi_powers, f"{name}/r and psi", "full")
+        return builder.product(leg, self._inverse(builder, r, name, parity), f"{name}/leg", "full") if self.S else leg
+
+    def _inverse(self, builder: Builder, r: str, name: str, parity: bool) -> State:
+        """The scalars |r|^-s, s = 0..S, as a state."""
+        n = self.S + 1
+        dist = builder.emit(steps.DISTANCE, (r,), f"{name}/dist")
+        g = builder.emit(steps.RADIAL, (dist,), f"{name}/inverse/radial", InversePowers(tuple(range(n))), 0)
+        copies = radial_weights.RadialTable(0, n, (0,) * n, (1,) * n, tuple(range(n)))
+        scalars = Irreps([(n, Irrep(0, 1 if parity else None))])
+        return builder.emit(steps.COPIES, (builder.cast(g),), f"{name}/inverse", copies, irreps=scalars)
 
     def check_size(self, psi: Irreps) -> None:
         """Refuse a gate that is too large, before anything is built.
@@ -170,3 +214,20 @@ def _irreps(counts: Counter[Irrep]) -> Irreps:
         return irrep.l, -(irrep.p or 0)
 
     return Irreps((counts[irrep], irrep) for irrep in sorted(counts, key=order))
+
+
+def _join(builder: Builder, found: list[State], name: str) -> State:
+    if len(found) == 1:
+        return found[0]
+    irreps = Irreps(part for state in found for part in state.irreps)
+    return builder.emit(steps.CONCAT, tuple(found), name, irreps=irreps)
+
+
+def _times_vector(builder: Builder, power: State, vector: State, name: str) -> State:
+    """r x r ... x r of one more factor; the part 1 of `vector`, and of `power` if it is the same, is left out."""
+    first, last = int(power == vector), len(vector.irreps) - 1
+    parts = list(power.irreps)[first:]
+    paths = [
+        (i, last, irrep) for i, part in enumerate(parts, first) for irrep in part.irrep * vector.irreps[last].irrep
+    ]
+    return builder.product(power, vector, name, "full", paths)

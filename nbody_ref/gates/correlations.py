@@ -17,24 +17,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, NamedTuple
+from math import prod
+from typing import Any, ClassVar, NamedTuple
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.checks import check_kind
+from nbody_ref.errors import ArgumentError, IrrepsError
 from nbody_ref.gates import fields, steps
+from nbody_ref.gates.build import Builder, Place, State
+from nbody_ref.gates.term import Term
+from nbody_ref.gates.terms import Directed
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.ops.cg_product import ProductTable
 
-if TYPE_CHECKING:
-    from nbody_ref.gates.build import Builder
-    from nbody_ref.gates.terms import Directed
-
-__all__ = ["Correlations", "emit_correlations", "factors"]
+__all__ = ["Correlations", "factors"]
 
 MOST_FACTORS = 4
 
 
 @dataclass(frozen=True)
-class Correlations:
+class Correlations(Term):
     """Invariant products of a density with itself, up to an order and a degree.
 
     Parameters
@@ -48,7 +48,7 @@ class Correlations:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a field is not what it must be.
     """
 
@@ -56,42 +56,43 @@ class Correlations:
     order: int
     degree: int
 
-    def __post_init__(self) -> None:
-        from nbody_ref.gates.terms import Directed  # which imports this module
+    reads: ClassVar[dict[str, Any]] = {"leg": Term.from_dict}
 
-        fields.check_kind(self, "leg", Directed, "a Directed term")
+    def __post_init__(self) -> None:
+        check_kind("Correlations", "leg", self.leg, Directed, "a Directed term")
         if self.leg.mul is not None or self.leg.keep is not None:
-            raise IrrepsError("Correlations: 'leg' must be a density as it is, without 'mul' and 'keep'")
+            raise ArgumentError("Correlations: 'leg' must be a density as it is, without 'mul' and 'keep'")
         fields.check_integers(self, {"order": 2, "degree": 0})
         if self.order > MOST_FACTORS:
-            raise IrrepsError(f"Correlations: 'order' must be 2, 3 or {MOST_FACTORS}, got {self.order!r}")
+            raise ArgumentError(f"Correlations: 'order' must be 2, 3 or {MOST_FACTORS}, got {self.order!r}")
 
+    @property
+    def n_factors(self) -> int:
+        """The order."""
+        return self.order
 
-def emit_correlations(builder: Builder, term: Correlations, density: str, name: str) -> str:
-    """Emit the products of a density; returns the variable of the invariants, one for each multiset."""
-    irreps = builder.irreps[density]
-    found = list(_labelled(irreps, term))
-    if not found:
-        raise IrrepsError(f"Correlations: 'degree' {term.degree} leaves no invariant of {term.order} factors")
-    nodes = {node: i for i, node in enumerate(dict.fromkeys(node for label in found for node in label.nodes))}
-    table = ProductTable.build(irreps, irreps, paths=tuple(nodes), basis=builder.basis)
-    pair = builder.emit(steps.PRODUCT, (density, density), f"{name}/pairs", table)
-    builder.irreps[pair] = table.irreps_out
-    if term.order > 2:
-        right = density if term.order == 3 else pair
-        scalar = Irrep(0, 1 if irreps.has_parity else None)
-        seconds = (nodes[x.nodes[1]] if term.order == 4 else x.parts[2] for x in found)
-        paths = tuple((nodes[x.nodes[0]], second, scalar) for x, second in zip(found, seconds, strict=True))
-        table = ProductTable.build(builder.irreps[pair], builder.irreps[right], paths=paths, basis=builder.basis)
-        pair = builder.emit(steps.PRODUCT, (pair, right), f"{name}/product{term.order}", table)
-        builder.irreps[pair] = table.irreps_out
-    chosen = [_channels(label, irreps) for label in found]
-    offsets = builder.irreps[pair].offsets
-    columns = [start + channel for start, kept in zip(offsets, chosen, strict=True) for channel in kept]
-    result = builder.emit(steps.TAKE, (pair,), name, _spans(columns))
-    parts = zip(builder.irreps[pair], chosen, strict=True)
-    builder.irreps[result] = Irreps((len(kept), part.irrep) for part, kept in parts if kept)
-    return result
+    def emit(self, builder: Builder, place: Place, name: str) -> State:
+        """The products of the density; one invariant for each multiset, and how its coefficient is expected to fall."""
+        density = self.leg.emit(builder, place, f"{name}/density")
+        irreps, scalar = density.irreps, Irrep(0, 1 if density.irreps.has_parity else None)
+        found = list(_labelled(irreps, self))
+        if not found:
+            raise IrrepsError(f"Correlations: 'degree' {self.degree} leaves no invariant of {self.order} factors")
+        nodes = {node: i for i, node in enumerate(dict.fromkeys(node for label in found for node in label.nodes))}
+        pair = builder.product(density, density, f"{name}/pairs", "full", nodes)
+        if self.order > 2:
+            right = density if self.order == 3 else pair
+            seconds = (nodes[x.nodes[1]] if self.order == 4 else x.parts[2] for x in found)
+            paths = [(nodes[x.nodes[0]], second, scalar) for x, second in zip(found, seconds, strict=True)]
+            pair = builder.product(pair, right, f"{name}/product{self.order}", "full", paths)
+        chosen = [_channels(label, irreps) for label in found]
+        offsets = pair.irreps.offsets
+        columns = [start + channel for start, kept in zip(offsets, chosen, strict=True) for channel in kept]
+        type_out = Irreps((len(k), part.irrep) for part, k in zip(pair.irreps, chosen, strict=True) if k)
+        result = builder.emit(steps.TAKE, (pair,), name, _spans(columns), irreps=type_out)
+        falling = (prod(n + 1.0 for n in numbers) ** -self.leg.smoothness for numbers in factors(irreps, self))
+        builder.decay[result] = tuple(falling)
+        return result
 
 
 def factors(irreps: Irreps, term: Correlations) -> list[tuple[int, ...]]:

@@ -1,31 +1,17 @@
-"""Checks that declared terms and descriptions of models share: what a field must be, plain Python values in each."""
+"""Checks of fields of frozen dataclasses: the rules of `nbody_ref.checks`, several fields at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import isfinite
-from numbers import Real
 from typing import Any
 
-from nbody_ref.checks import check_integer
-from nbody_ref.errors import IrrepsError
+from nbody_ref.checks import LARGEST, check_flag, check_integer, check_kind, check_list, check_word, set_fields
+from nbody_ref.errors import ArgumentError
 from nbody_ref.irreps import Irrep
 from nbody_ref.ops.radial import Radial
+from nbody_ref.tables import check_normalization
 
-__all__ = [
-    "check_degrees",
-    "check_flags",
-    "check_integers",
-    "check_irreps",
-    "check_kind",
-    "check_number",
-    "check_parts",
-    "check_radial",
-    "check_words",
-]
-
-LARGEST = 1_000_000  # of any count or degree; what is larger fills the memory long before it is reached
-STEEPEST = 50.0  # exponents of a million that a double still holds
+__all__ = ["check_flags", "check_harmonics", "check_integers", "check_irreps", "check_parts", "check_words"]
 
 
 def check_integers(
@@ -37,40 +23,13 @@ def check_integers(
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If one is not.
     """
-    name = type(term).__name__
     for field, smallest in least.items():
-        value = getattr(term, field)
-        if value is None and field in optional:
-            continue
-        if field in lists and not isinstance(value, tuple | list):
-            raise IrrepsError(f"{name}: '{field}' must be a tuple of integers, got {value!r}")
-        values = value if field in lists else (value,)
-        found = tuple(check_integer(name, field, v, smallest) for v in values)
-        if max(found, default=0) > LARGEST:
-            raise IrrepsError(f"{name}: '{field}' must be at most {LARGEST}, got {max(found)!r:.20}")
-        object.__setattr__(term, field, found if field in lists else found[0])
-
-
-def check_irreps(term: Any, field: str, needed: bool = False) -> None:
-    """A field that lists irreps, each once, as a tuple of texts; None unless it is `needed`.
-
-    Raises
-    ------
-    IrrepsError
-        If it is no tuple, an entry is no irrep or occurs twice, or none is there and it is needed.
-    """
-    name, value = type(term).__name__, getattr(term, field)
-    if value is None and not needed:
-        return
-    if not isinstance(value, tuple | list) or (needed and not value):
-        raise IrrepsError(f"{name}: '{field}' must be a tuple of irreps such as ('0e', '1o'), got {value!r}")
-    found = tuple(str(Irrep.parse(irrep)) for irrep in value)
-    if len(set(found)) < len(found):
-        raise IrrepsError(f"{name}: '{field}' must name each irrep once, got {value!r}")
-    object.__setattr__(term, field, found)
+        check = _integers if field in lists else check_integer
+        if field not in optional or getattr(term, field) is not None:
+            set_fields(term, check, field, least=smallest, most=LARGEST)
 
 
 def check_words(term: Any, words: Mapping[str, tuple[str, ...]]) -> None:
@@ -78,15 +37,11 @@ def check_words(term: Any, words: Mapping[str, tuple[str, ...]]) -> None:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If one is not.
     """
     for field, allowed in words.items():
-        value = getattr(term, field)
-        if not isinstance(value, str) or value not in allowed:
-            listed = " or ".join(repr(word) for word in allowed)
-            raise IrrepsError(f"{type(term).__name__}: '{field}' must be {listed}, got {value!r}")
-        object.__setattr__(term, field, str(value))
+        set_fields(term, check_word, field, words=allowed)
 
 
 def check_flags(term: Any, *fields: str) -> None:
@@ -94,86 +49,68 @@ def check_flags(term: Any, *fields: str) -> None:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If one is not.
     """
-    for field in fields:
-        if not isinstance(getattr(term, field), bool):
-            came = repr(getattr(term, field))
-            raise IrrepsError(f"{type(term).__name__}: '{field}' must be True or False, got {came}")
+    set_fields(term, check_flag, *fields)
 
 
-def check_number(term: Any, field: str) -> None:
-    """A field that is an exponent: a real number between -50 and 50.
+def check_irreps(term: Any, field: str, needed: bool = False) -> None:
+    """A field that lists irreps, each once, as a tuple of texts; None unless it is `needed`.
 
     Raises
     ------
+    ArgumentError
+        If it is no tuple, an entry occurs twice, or none is there and it is needed.
     IrrepsError
-        If it is not.
+        If an entry is no irrep.
     """
-    value = getattr(term, field)
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
-    if not (isfinite(number) and abs(number) <= STEEPEST):
-        rule = f"a number from {-STEEPEST:g} to {STEEPEST:g}"
-        raise IrrepsError(f"{type(term).__name__}: '{field}' must be {rule}, got {value!r:.40}")
-    object.__setattr__(term, field, number)
-
-
-def check_degrees(term: Any) -> None:
-    """The fields ``lmax`` and ``degrees``: a degree, and None or a tuple of degrees up to it, at least one.
-
-    Raises
-    ------
-    IrrepsError
-        If they are not.
-    """
-    check_integers(term, {"lmax": 0})
-    name, value = type(term).__name__, term.degrees
-    if value is None:
+    name, value = type(term).__name__, getattr(term, field)
+    if value is None and not needed:
         return
-    if not isinstance(value, tuple | list):
-        raise IrrepsError(f"{name}: 'degrees' must be a tuple of degrees or None, got {value!r}")
-    found = tuple(check_integer(name, "degrees", degree) for degree in value)
-    if not found or max(found) > term.lmax:
-        raise IrrepsError(f"{name}: 'degrees' must lie in 0..{term.lmax}, at least one, got {value}")
-    object.__setattr__(term, "degrees", found)
+    if not isinstance(value, tuple | list) or (needed and not value):
+        raise ArgumentError(f"{name}: '{field}' must be a tuple of irreps such as ('0e', '1o'), got {value!r}")
+    found = tuple(str(Irrep.parse(irrep)) for irrep in value)
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"{name}: '{field}' must name each irrep once, got {value!r}")
+    object.__setattr__(term, field, found)
 
 
-def check_radial(term: Any) -> None:
-    """The field ``radial``: radial functions.
+def check_harmonics(term: Any) -> None:
+    """The fields ``radial``, ``lmax``, ``degrees`` and ``normalization`` of functions of a direction and a distance.
 
-    Raises
-    ------
-    IrrepsError
-        If it is none.
-    """
-    check_kind(term, "radial", Radial, "radial functions such as Bessel(8, 5.0)")
-
-
-def check_kind(term: Any, field: str, kind: Any, words: str) -> None:
-    """A field that is of a class, which `words` describe.
+    `degrees` is None, or a tuple of degrees up to `lmax`, at least one.
 
     Raises
     ------
-    IrrepsError
-        If it is not.
+    ArgumentError
+        If one is not what it must be.
     """
-    if not isinstance(getattr(term, field), kind):
-        raise IrrepsError(f"{type(term).__name__}: '{field}' must be {words}, got {getattr(term, field)!r}")
+    name = type(term).__name__
+    check_kind(name, "radial", term.radial, Radial, "radial functions such as Bessel(8, 5.0)")
+    check_integers(term, {"lmax": 0})
+    if term.degrees is not None:
+        set_fields(term, _integers, "degrees", least=0, most=LARGEST)
+        if not term.degrees or max(term.degrees) > term.lmax:
+            raise ArgumentError(f"{name}: 'degrees' must lie in 0..{term.lmax}, at least one, got {term.degrees}")
+    check_normalization(name, term.normalization)
 
 
-def check_parts(term: Any, field: str, kind: Any, words: str, least: int = 1, most: int = LARGEST) -> None:
+def check_parts(term: Any, field: str, kind: Any, words: str, least: int = 1, most: int | None = None) -> None:
     """A field that is a tuple of things of a class, from `least` to `most` of them.
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If it is not.
     """
-    name, value = type(term).__name__, getattr(term, field)
-    if not isinstance(value, tuple | list) or not all(isinstance(part, kind) for part in value):
-        raise IrrepsError(f"{name}: '{field}' must be a tuple of {words}, got {value!r}")
-    if not least <= len(value) <= most:
-        rule = f"{least} to {most}" if most < LARGEST else f"at least {least}" if least > 1 else "one or more"
-        raise IrrepsError(f"{name}: '{field}' must be {rule} {words}, got {len(value)}")
-    object.__setattr__(term, field, tuple(value))
+    name = type(term).__name__
+    set_fields(term, check_list, field, words=words, least=least, most=most)
+    for part in getattr(term, field):
+        check_kind(name, field, part, kind, f"a tuple of {words}")
+
+
+def _integers(function: str, name: str, value: Any, **limits: Any) -> tuple[int, ...]:
+    if not isinstance(value, tuple | list):
+        raise ArgumentError(f"{function}: '{name}' must be a tuple of integers, got {value!r}")
+    return tuple(check_integer(function, name, part, **limits) for part in value)

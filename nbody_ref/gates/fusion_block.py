@@ -12,25 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-from nbody_ref.checks import check_integer
-from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.checks import check_kind
+from nbody_ref.errors import ArgumentError, IrrepsError, SchemeError
 from nbody_ref.fusion.fuse import fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.fusion.symmetric import symmetric_basis
-from nbody_ref.fusion.table import FusionTable, Term, all_terms
+from nbody_ref.fusion.table import FusionTable, all_terms
+from nbody_ref.fusion.table import Term as FusionTerm
 from nbody_ref.fusion.tree import check_tree, leaves, left_comb
-from nbody_ref.gates import steps
+from nbody_ref.gates import fields
+from nbody_ref.gates.build import Builder, Place, State
 from nbody_ref.gates.chain import Entry, Op, op_of
+from nbody_ref.gates.term import Term
+from nbody_ref.gates.terms import Leg, read_legs
 from nbody_ref.gates.weights import Paths
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import channel_mixing
-from nbody_ref.ops.cg_product import ProductTable
 
-if TYPE_CHECKING:
-    from nbody_ref.gates.build import Builder
-
-__all__ = ["TYINGS", "FusionBlock", "fuse_legs"]
+__all__ = ["TYINGS", "Fusion", "FusionBlock", "fuse_legs"]
 
 TYINGS = ("mixed", "diagonal", "vertices")
 
@@ -63,7 +63,9 @@ class FusionBlock:
     SchemeError
         If `tree` is no binary tree, or `reduced` stands with another tree, a bond or "vertices".
     IrrepsError
-        If an irrep is malformed, none is kept or one twice, or another field is not what it must be.
+        If an irrep is malformed.
+    ArgumentError
+        If none is kept or one twice, or another field is not what it must be.
     """
 
     keep: tuple[str, ...]
@@ -73,20 +75,12 @@ class FusionBlock:
     reduced: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.weights, str) or self.weights not in TYINGS:
-            raise IrrepsError(f"FusionBlock: 'weights' must be one of {', '.join(TYINGS)}, got {self.weights!r}")
-        if not isinstance(self.keep, tuple | list) or not self.keep:
-            raise IrrepsError(f"FusionBlock: 'keep' must name the irreps of the result, got {self.keep!r}")
-        keep = tuple(str(Irrep.parse(irrep)) for irrep in self.keep)
-        if len(set(keep)) != len(keep):
-            raise IrrepsError(f"FusionBlock: 'keep' must name each irrep once, got {self.keep!r}")
-        object.__setattr__(self, "keep", keep)
-        if self.bond is not None:
-            object.__setattr__(self, "bond", check_integer("FusionBlock", "bond", self.bond))
+        fields.check_words(self, {"weights": TYINGS})
+        fields.check_irreps(self, "keep", needed=True)
+        fields.check_integers(self, {"bond": 0}, ("bond",))
         if self.tree is not None:
             object.__setattr__(self, "tree", check_tree("FusionBlock", self.tree))
-        if not isinstance(self.reduced, bool):
-            raise IrrepsError(f"FusionBlock: 'reduced' must be True or False, got {self.reduced!r}")
+        fields.check_flags(self, "reduced")
         comb = self.tree is None or self.tree == left_comb(len(leaves(self.tree)))
         if self.reduced and not (comb and self.bond is None and self.weights != "vertices"):
             raise SchemeError("FusionBlock: 'reduced' needs the left comb, no 'bond' and weights of labellings")
@@ -101,23 +95,67 @@ class FusionBlock:
 
         Raises
         ------
-        IrrepsError, SchemeError
+        ArgumentError, IrrepsError, SchemeError
             If `data` is no description of a block, or one that the block refuses.
         """
         try:
             return cls(**data)
         except TypeError as error:  # a name that is missing, unknown, or no name
-            raise IrrepsError(f"FusionBlock.from_dict: 'data' must be what `to_dict` writes: {error}") from error
+            raise ArgumentError(f"FusionBlock.from_dict: 'data' must be what `to_dict` writes: {error}") from error
 
 
-def fuse_legs(builder: Builder, legs: Sequence[str], block: FusionBlock, name: str, kind: Entry, n_kinds: int) -> str:
+@dataclass(frozen=True)
+class Fusion(Term):
+    """A fusion block, eq. (F6), on summed legs; `Product` is its special case of a left comb with channels paired.
+
+    Parameters
+    ----------
+    legs : tuple of Bare and Directed
+        Two or more; ``Bare("centre")`` is a central leg, a `Directed` one a neighbour leg, summed over children by
+        itself: the sum over tuples of children, repetitions included, at the cost of one. Equal numbers of fragments.
+    block : FusionBlock
+    shared : bool
+        Legs declared alike are one state, mixed by the same weights; otherwise each has weights of its own.
+
+    Raises
+    ------
+    ArgumentError
+        If a field is not what it must be.
+    SchemeError
+        If the tree of the block has another number of leaves than there are legs.
+    """
+
+    legs: tuple[Leg, ...]
+    block: FusionBlock
+    shared: bool = False
+
+    reads: ClassVar[dict[str, Any]] = {"legs": read_legs, "block": FusionBlock.from_dict}
+
+    def __post_init__(self) -> None:
+        fields.check_parts(self, "legs", Leg, "summed terms", 2)
+        check_kind("Fusion", "block", self.block, FusionBlock, "a FusionBlock")
+        fields.check_flags(self, "shared")
+        if self.block.tree is not None and len(leaves(self.block.tree)) != len(self.legs):
+            came = f"{len(leaves(self.block.tree))} and {len(self.legs)}"
+            raise SchemeError(f"Fusion: 'block' must have as many leaves as there are 'legs', got {came}")
+
+    def emit(self, builder: Builder, place: Place, name: str) -> State:
+        """The legs, then the block on them."""
+        numbers = [self.legs.index(leg) if self.shared else i for i, leg in enumerate(self.legs)]
+        legs = [leg.emit(builder, place, f"{name}/leg{i + 1}") for i, leg in zip(numbers, self.legs, strict=True)]
+        return fuse_legs(builder, legs, self.block, name, place.kind, place.n_kinds)
+
+
+def fuse_legs(
+    builder: Builder, legs: Sequence[State], block: FusionBlock, name: str, kind: Entry, n_kinds: int
+) -> State:
     """Emit a block on states; returns the variable of its fragments.
 
     Parameters
     ----------
     builder : Builder
-    legs : sequence of str
-        Variables of the states, one for each leaf of the tree, all with equal numbers of channels; one that is named
+    legs : sequence of State
+        One for each leaf of the tree, all with equal numbers of channels; one that is named
         twice is on several legs.
     block : FusionBlock
     name : str
@@ -127,7 +165,7 @@ def fuse_legs(builder: Builder, legs: Sequence[str], block: FusionBlock, name: s
 
     Returns
     -------
-    str
+    State
         "mixed": one part for each labelling, by parts of the legs, then J as in `block.keep`; otherwise one part for
         each J.
 
@@ -141,33 +179,30 @@ def fuse_legs(builder: Builder, legs: Sequence[str], block: FusionBlock, name: s
     tree = left_comb(len(legs)) if block.tree is None else block.tree
     if len(leaves(tree)) != len(legs):
         raise SchemeError(f"FusionBlock: 'tree' has {len(leaves(tree))} leaves, but there are {len(legs)} legs")
-    muls = {part.mul for leg in legs for part in builder.irreps[leg]}
+    muls = {part.mul for leg in legs for part in leg.irreps}
     if len(muls) != 1:
-        came = [str(builder.irreps[leg]) for leg in legs]
+        came = [str(leg.irreps) for leg in legs]
         raise IrrepsError(f"FusionBlock: all legs must have one number of channels, got {came}")
     if block.weights == "vertices":
         return _vertices(builder, legs, block, name)
     states = list(dict.fromkeys(legs))
     table = _table(builder, states, legs, block)
-    out = builder.emit(_FUSE, tuple(states), f"{name}/diagrams", table)
-    builder.irreps[out] = table.irreps_out
+    out = builder.emit(_FUSE, tuple(states), f"{name}/diagrams", table, irreps=table.irreps_out)
     if block.weights == "mixed":
         return out
     sums = channel_mixing.ChannelMixingTable.build(table.irreps_out, Irreps((*muls, j) for j in block.keep))
     builder.parameters[name] = Paths(sums, n_kinds)
-    total = builder.emit(_CHANNELS, (out, name), f"{name}/sums", kind, sums)
-    builder.irreps[total] = sums.irreps_out
-    return total
+    return builder.emit(_CHANNELS, (out, name), f"{name}/sums", kind, sums, irreps=sums.irreps_out)
 
 
-def _table(builder: Builder, states: list[str], legs: Sequence[str], block: FusionBlock) -> FusionTable:
-    types = [builder.irreps[state] for state in states]
+def _table(builder: Builder, states: list[State], legs: Sequence[State], block: FusionBlock) -> FusionTable:
+    types = [state.irreps for state in states]
     tree = left_comb(len(legs)) if block.tree is None else block.tree
     if block.reduced:
         if len(states) > 1:
             raise SchemeError("FusionBlock: 'reduced' needs the same state on all legs")
-        terms: tuple[Term, ...] = tuple(
-            Term(path.diagram, tuple((0, part) for part in path.parts))
+        terms: tuple[FusionTerm, ...] = tuple(
+            FusionTerm(path.diagram, tuple((0, part) for part in path.parts))
             for j in block.keep
             for path in symmetric_basis(types[0], len(legs), j).paths
         )
@@ -180,27 +215,25 @@ def _table(builder: Builder, states: list[str], legs: Sequence[str], block: Fusi
     return FusionTable.build(types, terms, basis=builder.basis)
 
 
-def _vertices(builder: Builder, legs: Sequence[str], block: FusionBlock, name: str) -> str:
+def _vertices(builder: Builder, legs: Sequence[State], block: FusionBlock, name: str) -> State:
     """Tying (iii): product at a vertex, then mixing of all its labellings and channels of one irrep."""
     keep, shared = [Irrep.parse(j) for j in block.keep], Entry("shared")
-    (mul,) = {part.mul for leg in legs for part in builder.irreps[leg]}
+    (mul,) = {part.mul for leg in legs for part in leg.irreps}
     count = 0
 
-    def visit(tree: Any, root: bool) -> str:
+    def visit(tree: Any, root: bool) -> State:
         nonlocal count
         if isinstance(tree, int):
             return legs[tree]
         a, b = visit(tree[0], False), visit(tree[1], False)
-        types, count = (builder.irreps[a], builder.irreps[b]), count + 1
+        types, count = (a.irreps, b.irreps), count + 1
         here = f"{name}/vertex{count}"
         reached = {irrep for i in types[0] for j in types[1] for irrep in i.irrep * j.irrep}
         wanted = keep if root else sorted(reached, key=lambda irrep: (irrep.l, -(irrep.p or 0)))
         wanted = [k for k in wanted if k in reached and (root or block.bond is None or k.l <= block.bond)]
         if len(wanted) < (len(keep) if root else 1):
             raise IrrepsError(_unreachable(types, [str(k) for k in keep if k not in wanted], block))
-        table = ProductTable.build(*types, "channelwise", out=wanted, basis=builder.basis)
-        product = builder.emit(steps.PRODUCT, (a, b), f"{here}/product", table)
-        builder.irreps[product] = table.irreps_out
+        product = builder.product(a, b, f"{here}/product", out=wanted)
         return builder.mix(product, Irreps((mul, k) for k in wanted), here, shared, 1)
 
     tree = left_comb(len(legs)) if block.tree is None else block.tree

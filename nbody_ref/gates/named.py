@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbody_ref.checks import check_integer
-from nbody_ref.errors import IrrepsError
-from nbody_ref.gates.fields import LARGEST
-from nbody_ref.gates.terms import Directed, Gate, Pairs, Product
+from nbody_ref.checks import LARGEST, check_integer
+from nbody_ref.errors import ArgumentError
+from nbody_ref.gates.pairs import Pairs
+from nbody_ref.gates.terms import Directed, Gate, Product
 from nbody_ref.irreps import Irreps
 from nbody_ref.ops.radial import InversePowers
 
@@ -65,7 +65,9 @@ def first_order(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Ga
     Raises
     ------
     IrrepsError
-        If `out` is no type, or `powers` are not integers.
+        If `out` is no type.
+    ArgumentError
+        If `powers` are not integers.
 
     Notes
     -----
@@ -101,7 +103,9 @@ def relative(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Gate:
     Raises
     ------
     IrrepsError
-        If `out` is no type, or `powers` are not integers.
+        If `out` is no type.
+    ArgumentError
+        If `powers` are not integers.
     GeometryError
         When evaluated, if two children of one parent are at the same position.
 
@@ -119,5 +123,5 @@ def relative(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Gate:
 def _less_one(function: str, powers: Any) -> tuple[int, ...]:
     """Exponents of the powers that the unit vector takes, from those of the vector."""
     if not isinstance(powers, tuple | list) or not powers:
-        raise IrrepsError(f"{function}: 'powers' must be a tuple of integers, at least one, got {powers!r}")
+        raise ArgumentError(f"{function}: 'powers' must be a tuple of integers, at least one, got {powers!r}")
     return tuple(check_integer(function, "powers", s, -LARGEST) - 1 for s in powers)

@@ -6,18 +6,89 @@ child i to the slot of another child j of the same parent. Derivation: docs/deri
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nbody_ref.errors import GeometryError
+from nbody_ref.gates import fields, steps
+from nbody_ref.gates.build import Builder, Place, State
 from nbody_ref.gates.chain import Array, Entry, Op
+from nbody_ref.gates.term import Term
 from nbody_ref.graphs import Edges
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import distance as lengths
+from nbody_ref.ops import message, radial_weights
+from nbody_ref.ops.radial import Radial, radial_from_dict
 
-__all__ = ["PAIR_DISTANCE", "pair_edges", "pair_entries", "parent_edges", "slot_edges"]
+__all__ = ["PAIR_DISTANCE", "Pairs", "pair_edges", "pair_entries", "parent_edges", "slot_edges"]
 
 Needs = tuple[bool, ...] | None
+
+
+@dataclass(frozen=True)
+class Pairs(Term):
+    r"""Sum over pairs of different children,
+    :math:`\sum_{i \ne j} (\psi_{ch_i} \otimes g_n(r_{ij})\, Y_l(r_{ij}/|r_{ij}|)) \otimes \psi_{ch_j}`, where
+    :math:`r_{ij} = r_{ch_i} - r_{ch_j}`; the children's own distances from the parent do not enter.
+
+    Parameters
+    ----------
+    radial, lmax, degrees, normalization, level
+        As in `Directed`.
+    keep : tuple of str, optional
+        Irreps of the whole product to keep; None: all that occur.
+
+    Raises
+    ------
+    ArgumentError, IrrepsError
+        If a field is not what it must be.
+    """
+
+    radial: Radial
+    lmax: int
+    degrees: tuple[int, ...] | None = None
+    normalization: str = "component"
+    keep: tuple[str, ...] | None = None
+    level: int | None = None
+
+    reads: ClassVar[dict[str, Any]] = {"radial": radial_from_dict}
+
+    def __post_init__(self) -> None:
+        fields.check_harmonics(self)
+        fields.check_irreps(self, "keep")
+        fields.check_integers(self, {"level": 0}, ("level",))
+
+    def emit(self, builder: Builder, place: Place, name: str) -> State:
+        """A message to slots (parent, child), times the slot's own state, summed; two equal terms are one."""
+        source, n = place.source(self.level), self.radial.n
+        psi, name = source.psi.irreps, f"{place.name}/pairs"
+        table, keep = self._messages(psi, builder.basis)
+        slots, edges, parents = pair_entries(source.all)
+        where = f"{source.r}[{source.all.name}/pairs]"
+        r_slot = builder.emit(steps.SUM, (source.r,), f"{source.r}[{source.all.name}/slots]", slots)
+        r = builder.emit(steps.RELATIVE, (source.r, r_slot), f"{where}/r_rel", edges)
+        dist = builder.emit(PAIR_DISTANCE, (r,), f"{where}/dist", edges, slots, parents)
+        y, g = builder.functions(r, dist, where, self)
+        copies = radial_weights.RadialTable.build(table, n, tuple(range(n)) * (len(table.paths) // n))
+        w = builder.emit(steps.COPIES, (g,), f"{where}/{self.radial}/copies of {psi}", copies)
+        first = builder.emit(steps.MESSAGE, (source.psi, y, w), f"{name}/first", edges, table, irreps=table.irreps_out)
+        second = builder.emit(steps.SUM, (source.psi,), f"{name}/second", slots, irreps=psi)
+        both = builder.product(first, second, f"{name}/product", "full", out=keep)
+        return builder.emit(steps.SUM, (both,), name, parents, irreps=both.irreps)
+
+    def _messages(self, psi: Irreps, basis: str) -> tuple[message.MessageTable, list[Irrep] | None]:
+        """psi_i x Y along the paths that reach what is kept, one copy for each radial function; and what is kept."""
+        degrees = range(self.lmax + 1) if self.degrees is None else self.degrees
+        keep = None if self.keep is None else [Irrep.parse(k) for k in self.keep]
+
+        def useful(irrep: Irrep) -> bool:
+            return keep is None or any(set(keep).intersection(irrep * part.irrep) for part in psi)
+
+        every = [p for p in message.MessageTable.build(psi, self.lmax).paths if p[1] in degrees and useful(p[2])]
+        paths = [path for path in every for _ in range(self.radial.n)]
+        return message.MessageTable.build(psi, self.lmax, paths=paths, basis=basis), keep
 
 
 def slot_edges(edges: Edges) -> Edges:

@@ -188,7 +188,9 @@ def first_order_weights(psi: Irreps | str, irrep: Irrep | str, W: Array, n_power
     ShapeError, DTypeError
         If W has another number of rows, or is no array of numbers.
     IrrepsError
-        As `first_order_matrix`, and if `n_powers` is no positive integer.
+        As `first_order_matrix`.
+    ArgumentError
+        If `n_powers` is no positive integer.
     """
     return np.concatenate(_turned("first_order_weights", first_order_matrix(psi, irrep, basis), W, n_powers))
 

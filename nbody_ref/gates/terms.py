@@ -1,48 +1,49 @@
-r"""What a gate is made of: declared terms, eq. (6) restricted to what is practical.
-
-A gate aggregates the states psi of its children. It is a list of terms, each a sum over children, or a product of
-such sums; their fragments stand side by side as the columns of the matrices F of eq. (9), and the mixing W maps them
-to the type `out`:
-
-.. math:: \psi = \mathcal{L}\big(\mathrm{term}_1 \oplus \mathrm{term}_2 \oplus \ldots\big)
-
-A term of the user's own needs no new code: it is declared from these.
-"""
+r"""The terms that most gates are made of: sums over children, bare or with a direction, and their products."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from nbody_ref.errors import IrrepsError, SchemeError
-from nbody_ref.fusion.tree import leaves
-from nbody_ref.gates import fields
-from nbody_ref.gates.aggregation import Aggregation
-from nbody_ref.gates.correlations import Correlations
-from nbody_ref.gates.fusion_block import FusionBlock
-from nbody_ref.irreps import Irreps
+from nbody_ref.checks import check_number, set_fields
+from nbody_ref.errors import IrrepsError
+from nbody_ref.gates import fields, steps
+from nbody_ref.gates.build import Builder, Place, State, placed
+from nbody_ref.gates.term import Gate, Term
+from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.ops import message, radial_weights
 from nbody_ref.ops.radial import Radial, radial_from_dict
-from nbody_ref.tables import check_normalization
 
-__all__ = [
-    "Aggregation",
-    "Bare",
-    "Correlations",
-    "Directed",
-    "Fusion",
-    "FusionBlock",
-    "Gate",
-    "Pairs",
-    "Product",
-    "Term",
-]
+__all__ = ["Bare", "Directed", "Gate", "Leg", "Product", "Term", "read_legs"]
 
 MAX_LEGS = 4
+STEEPEST = 50.0  # exponents of a million that a double still holds
+Scale = dict[Irrep, tuple[float, ...]]
+
+
+class Leg(Term, named=False):
+    """One sum over children, mixed to equal numbers of fragments if `mul` says so; products are made of them."""
+
+    mul: int | None
+
+    @abstractmethod
+    def total(self, builder: Builder, place: Place) -> tuple[State, Irreps, Scale]:
+        """The sum, the type that mixing may start from, and how fragments scale its initial weights."""
+
+    def emit(self, builder: Builder, place: Place, name: str) -> State:
+        """The sum, mixed; the weights are called `name`."""
+        total, wanted, scale = self.total(builder, place)
+        if self.mul is None:
+            return total
+        return builder.mix(
+            total, Irreps((self.mul, part.irrep) for part in wanted.merged()), name, place.shared, 1, scale
+        )
 
 
 @dataclass(frozen=True)
-class Bare:
+class Bare(Leg):
     r"""Sum of the states themselves, :math:`\sum_i \psi_{ch_i}`.
 
     Parameters
@@ -56,7 +57,7 @@ class Bare:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If a field is not what it must be.
     """
 
@@ -68,9 +69,23 @@ class Bare:
         fields.check_words(self, {"children": ("all", "centre")})
         fields.check_integers(self, {"mul": 1, "level": 0}, ("mul", "level"))
 
+    @property
+    def n_factors(self) -> int:
+        """None: no neighbour's position enters."""
+        return 0
+
+    def total(self, builder: Builder, place: Place) -> tuple[State, Irreps, Scale]:
+        """The sum over children of psi."""
+        source = place.source(self.level)
+        edges = source.all if self.children == "all" else placed(source.centre, place, 'Bare("centre")')
+        name = f"{place.name}/sum/{self.children}"
+        total = builder.emit(steps.SUM, (source.psi,), name, edges, irreps=source.psi.irreps)
+        builder.sums[total] = source.psi
+        return total, total.irreps, {}
+
 
 @dataclass(frozen=True)
-class Directed:
+class Directed(Leg):
     r"""Sum of the states times radial functions and harmonics of the direction,
     :math:`\sum_i \psi_{ch_i} \otimes g_n(|r_i|)\, Y_l(r_i / |r_i|)`, over children at another position than the parent.
 
@@ -97,7 +112,7 @@ class Directed:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError, IrrepsError
         If a field is not what it must be.
     """
 
@@ -111,17 +126,48 @@ class Directed:
     smoothness: float = 0.0
     level: int | None = None
 
+    reads: ClassVar[dict[str, Any]] = {"radial": radial_from_dict}
+
     def __post_init__(self) -> None:
-        fields.check_radial(self)
-        fields.check_degrees(self)
-        check_normalization(type(self).__name__, self.normalization)
+        fields.check_harmonics(self)
         fields.check_irreps(self, "keep")
         fields.check_integers(self, {"mul": 1, "mixed_lmax": 0, "level": 0}, ("mul", "mixed_lmax", "level"))
-        fields.check_number(self, "smoothness")
+        words = f"a number from {-STEEPEST:g} to {STEEPEST:g}"
+        set_fields(self, check_number, "smoothness", words=words, within=lambda x: abs(x) <= STEEPEST)
+
+    def total(self, builder: Builder, place: Place) -> tuple[State, Irreps, Scale]:
+        """The sum over children of psi x g_n Y_l."""
+        source = place.source(self.level)
+        psi, n = source.psi.irreps, self.radial.n
+        keep = None if self.keep is None else tuple(Irrep.parse(k) for k in self.keep)
+        degrees = range(self.lmax + 1) if self.degrees is None else self.degrees
+        every = message.MessageTable.build(psi, self.lmax, out=keep, basis=builder.basis).paths
+        paths = tuple(path for path in every if path[1] in degrees for _ in range(n))
+        index = tuple(range(n)) * (len(paths) // n)
+        table = message.MessageTable.build(psi, self.lmax, paths=paths, basis=builder.basis)
+        edges = placed(source.directed, place, "Directed")
+        where = f"{source.r}-{place.r}[{edges.name}]"
+        r = builder.emit(steps.RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
+        dist = builder.emit(steps.DISTANCE, (r,), f"{where}/dist")
+        y, g = builder.functions(r, dist, where, self)
+        copies = radial_weights.RadialTable.build(table, n, index)
+        w = builder.emit(steps.COPIES, (g,), f"{where}/{self.radial}/copies of {psi}", copies)
+        name = f"{place.name}/directed"
+        total = builder.emit(steps.MESSAGE, (source.psi, y, w), name, edges, table, irreps=table.irreps_out)
+        scale: Scale = {}
+        for part, i in zip(total.irreps, index, strict=True):
+            scale[part.irrep] = scale.get(part.irrep, ()) + ((i + 1.0) ** -self.smoothness,) * part.mul
+        most = self.lmax if self.mixed_lmax is None else self.mixed_lmax
+        return total, Irreps(part for part in total.irreps if part.irrep.l <= most), scale
+
+
+def read_legs(data: Any) -> tuple[Term, ...]:
+    """Terms from their descriptions."""
+    return tuple(Term.from_dict(leg) for leg in data)
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Term):
     r"""Tensor product of up to four summed legs, decomposed from the left: ((leg1 x leg2)^{l12} x leg3)^{l123} ...
 
     Parameters
@@ -140,167 +186,69 @@ class Product:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError, IrrepsError
         If a field is not what it must be.
     """
 
-    legs: tuple[Bare | Directed, ...]
+    legs: tuple[Leg, ...]
     keep: tuple[str, ...]
     bond: int | None = None
     mode: str = "channelwise"
     total: int | None = None
     ordered: bool = False
 
+    reads: ClassVar[dict[str, Any]] = {"legs": read_legs}
+
     def __post_init__(self) -> None:
-        fields.check_parts(self, "legs", Bare | Directed, "summed terms", 2, MAX_LEGS)
+        fields.check_parts(self, "legs", Leg, "summed terms", 2, MAX_LEGS)
         fields.check_irreps(self, "keep", needed=True)
         fields.check_integers(self, {"bond": 0, "total": 0}, ("bond", "total"))
         fields.check_words(self, {"mode": ("channelwise", "full")})
         fields.check_flags(self, "ordered")
 
+    @property
+    def n_factors(self) -> int:
+        """One for each leg."""
+        return len(self.legs)
 
-@dataclass(frozen=True)
-class Pairs:
-    r"""Sum over pairs of different children,
-    :math:`\sum_{i \ne j} (\psi_{ch_i} \otimes g_n(r_{ij})\, Y_l(r_{ij}/|r_{ij}|)) \otimes \psi_{ch_j}`, where
-    :math:`r_{ij} = r_{ch_i} - r_{ch_j}`; the children's own distances from the parent do not enter.
+    def emit(self, builder: Builder, place: Place, name: str) -> State:
+        """Legs coupled from the left, along the paths that reach what is kept."""
+        legs = [leg.emit(builder, place, f"{name}/leg{i + 1}") for i, leg in enumerate(self.legs)]
+        types = [leg.irreps for leg in legs]
+        combs = sorted(self._combs(types))
+        if not combs:
+            raise IrrepsError(f"Product: no coupling of {[str(t) for t in types]} gives any of {self.keep}")
+        state, nodes = legs[0], {(i,): i for i in range(len(types[0]))}
+        for depth, leg in enumerate(legs[1:], start=1):
+            reached = sorted({comb[: 2 * depth + 1] for comb in combs})
+            paths = [(nodes[c[: 2 * depth - 1]], c[2 * depth - 1], _irrep(types[0], c[-1])) for c in reached]
+            state = builder.product(state, leg, f"{name}/product{depth + 1}", self.mode, paths)
+            nodes = {comb: i for i, comb in enumerate(reached)}
+        return state
 
-    Parameters
-    ----------
-    radial, lmax, degrees, normalization, level
-        As in `Directed`.
-    keep : tuple of str, optional
-        Irreps of the whole product to keep; None: all that occur.
+    def _combs(self, types: list[Irreps]) -> Iterator[tuple[Any, ...]]:
+        """All left combs (part1, part2, irrep12, part3, irrep123, ...) that end in an irrep kept; irreps as (l, p)."""
+        keep = {(ir.l, ir.p or 0) for ir in map(Irrep.parse, self.keep)}
+        bound = max(t.lmax for t in types) * len(types) if self.bond is None else self.bond
 
-    Raises
-    ------
-    IrrepsError
-        If a field is not what it must be.
-    """
+        def grow(comb: tuple[Any, ...], coupled: Irrep, degrees: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+            depth = len(degrees)
+            if depth == len(types):
+                yield comb
+                return
+            for j, part in enumerate(types[depth]):
+                too_high = self.total is not None and sum(degrees) + part.irrep.l > self.total
+                if too_high or (self.ordered and part.irrep.l < degrees[-1]):
+                    continue
+                for irrep in coupled * part.irrep:
+                    code = (irrep.l, irrep.p or 0)
+                    final = depth + 1 == len(types)
+                    if (final and code in keep) or (not final and irrep.l <= bound):
+                        yield from grow((*comb, j, code), irrep, (*degrees, part.irrep.l))
 
-    radial: Radial
-    lmax: int
-    degrees: tuple[int, ...] | None = None
-    normalization: str = "component"
-    keep: tuple[str, ...] | None = None
-    level: int | None = None
-
-    def __post_init__(self) -> None:
-        fields.check_radial(self)
-        fields.check_degrees(self)
-        check_normalization(type(self).__name__, self.normalization)
-        fields.check_irreps(self, "keep")
-        fields.check_integers(self, {"level": 0}, ("level",))
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """A fusion block, eq. (F6), on summed legs; `Product` is its special case of a left comb with channels paired.
-
-    Parameters
-    ----------
-    legs : tuple of Bare and Directed
-        Two or more; ``Bare("centre")`` is a central leg, a `Directed` one a neighbour leg, summed over children by
-        itself: the sum over tuples of children, repetitions included, at the cost of one. Equal numbers of fragments.
-    block : FusionBlock
-    shared : bool
-        Legs declared alike are one state, mixed by the same weights; otherwise each has weights of its own.
-
-    Raises
-    ------
-    IrrepsError
-        If a field is not what it must be.
-    SchemeError
-        If the tree of the block has another number of leaves than there are legs.
-    """
-
-    legs: tuple[Bare | Directed, ...]
-    block: FusionBlock
-    shared: bool = False
-
-    def __post_init__(self) -> None:
-        fields.check_parts(self, "legs", Bare | Directed, "summed terms", 2)
-        fields.check_kind(self, "block", FusionBlock, "a FusionBlock")
-        fields.check_flags(self, "shared")
-        if self.block.tree is not None and len(leaves(self.block.tree)) != len(self.legs):
-            came = f"{len(leaves(self.block.tree))} and {len(self.legs)}"
-            raise SchemeError(f"Fusion: 'block' must have as many leaves as there are 'legs', got {came}")
+        for i, part in enumerate(types[0]):
+            yield from grow((i,), part.irrep, (part.irrep.l,))
 
 
-Term = Bare | Directed | Product | Pairs | Aggregation | Fusion | Correlations
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A covariant aggregation rule Phi, eq. (5): terms, then one mixing per irrep.
-
-    Parameters
-    ----------
-    terms : tuple of Bare, Directed, Product, Pairs, Aggregation, Fusion, Correlations
-    out : Irreps, str or None
-        Type of the parent's state. None: no mixing, the fragments are the state.
-
-    Raises
-    ------
-    IrrepsError
-        If a field is not what it must be.
-    """
-
-    terms: tuple[Term, ...]
-    out: Irreps | None = None
-
-    def __post_init__(self) -> None:
-        fields.check_parts(self, "terms", Term, "terms such as Bare()")
-        if self.out is not None:
-            object.__setattr__(self, "out", Irreps(self.out))
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready description, read back by `from_dict`."""
-        return {"terms": [_to_dict(t) for t in self.terms], "out": None if self.out is None else str(self.out)}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Gate:
-        """Inverse of `to_dict`.
-
-        Raises
-        ------
-        IrrepsError, SchemeError, GeometryError
-            If `data` is no description of a gate, or one that the terms refuse.
-        """
-        try:
-            return cls(tuple(_from_dict(t) for t in data["terms"]), data["out"])
-        except (KeyError, TypeError, AttributeError) as error:  # a name that is missing, unknown, or no name
-            raise IrrepsError(f"Gate.from_dict: 'data' must be what `to_dict` writes: {error!r}") from error
-
-
-def _to_dict(term: Term) -> dict[str, Any]:
-    data: dict[str, Any] = {"term": type(term).__name__, **vars(term)}
-    if isinstance(term, Product | Fusion):
-        data["legs"] = [_to_dict(leg) for leg in term.legs]
-    if isinstance(term, Directed | Pairs):
-        data["radial"] = term.radial.to_dict()
-    if isinstance(term, Correlations):
-        data["leg"] = _to_dict(term.leg)
-    if isinstance(term, Fusion):
-        data["block"] = term.block.to_dict()
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in data.items()}
-
-
-def _from_dict(data: dict[str, Any]) -> Any:
-    found = {k: _tuple(v) for k, v in data.items() if k != "term"}
-    kinds = {kind.__name__: kind for kind in (Bare, Directed, Product, Pairs, Aggregation, Fusion, Correlations)}
-    if data.get("term") not in kinds:
-        raise IrrepsError(f"Gate.from_dict: 'term' must be one of {sorted(kinds)}, got {data.get('term')!r}")
-    if "radial" in found:
-        found["radial"] = radial_from_dict(data["radial"])
-    if "legs" in found:
-        found["legs"] = tuple(_from_dict(leg) for leg in data["legs"])
-    if "leg" in found:
-        found["leg"] = _from_dict(data["leg"])
-    if "block" in found:
-        found["block"] = FusionBlock.from_dict(data["block"])
-    return kinds[data["term"]](**found)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | dict) else value
+def _irrep(like: Irreps, code: tuple[int, int]) -> Irrep:
+    return Irrep(code[0], code[1] if like.has_parity else None)

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates import steps
-from nbody_ref.gates.build import Builder
+from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.chain import Array, Entry, Values
 from nbody_ref.graphs import Graph
 from nbody_ref.irreps import Irreps
@@ -69,12 +69,11 @@ class PublishedModel(EnergyModel):
     def __init__(self, spec: Any, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> None:
         self.spec, self.species, self.cutoff = spec, tuple(spec.species), float(spec.cutoff)
         self.builder = Builder(spec.dtype, self.basis)
-        self.builder.irreps["species"] = Irreps([(len(self.species), self.scalar)])
+        self.builder.input("species", Irreps([(len(self.species), self.scalar)]))
         atoms = self.program(self.builder)
-        irreps = self.builder.irreps[atoms]
-        self.last_level = self.builder.emit(steps.CAST, (atoms,), "atom energies", np.dtype("float64"))
-        self.root = self.builder.emit(steps.SUM, (self.last_level,), "energy", Entry("molecule"))
-        self.builder.irreps |= {self.last_level: irreps, self.root: irreps}
+        energies = self.builder.emit(steps.CAST, (atoms,), "atom energies", np.dtype("float64"), irreps=atoms.irreps)
+        self.root = self.builder.emit(steps.SUM, (energies,), "energy", Entry("molecule"), irreps=atoms.irreps)
+        self.last_level = energies
         self.chain = self.builder.chain()
         initial = draw(self.builder.parameters, seed, spec.dtype)
         self.parameters = initial if parameters is None else initial.replace(parameters)
@@ -83,12 +82,17 @@ class PublishedModel(EnergyModel):
             raise NBodyRefError(f"{type(self).__name__}: parameters are missing: {missing}")
 
     @abstractmethod
-    def program(self, builder: Builder) -> str:
-        """Emit the model; returns the variable of the energies of atoms, real numbers.
+    def program(self, builder: Builder) -> State:
+        """Emit the model; returns the energies of atoms, real numbers.
 
-        It may read the variables ``r`` (N, 3) and ``species`` (N, number of species), one-hot, and the batch entries of
-        `nbody_ref.network.layout.Neighbourhoods`.
+        It may read `one_hot` (N, number of species), the variable ``r`` (N, 3), and the batch entries
+        of `nbody_ref.network.layout.Neighbourhoods`.
         """
+
+    @property
+    def one_hot(self) -> State:
+        """The species of the atoms, a state of the program."""
+        return self.builder.state("species")
 
     @property
     def scalar(self) -> str:

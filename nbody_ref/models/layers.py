@@ -1,6 +1,6 @@
 r"""Layers that published models are made of, as steps of a program.
 
-Each function emits steps into a `nbody_ref.gates.build.Builder` and returns the variable of the result. Weights are
+Each function emits steps into a `nbody_ref.gates.build.Builder` and returns the state that results. Weights are
 stored as their authors store them, drawn from N(0, 1); the constants that go with them are steps of their own:
 
 .. math:: y = \frac{f}{\sqrt{\mathrm{fan\,in}}}\; F\, W
@@ -18,13 +18,12 @@ import numpy as np
 
 from nbody_ref.errors import IrrepsError
 from nbody_ref.gates import steps
-from nbody_ref.gates.build import Builder
+from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.chain import Array, Entry
 from nbody_ref.gates.weights import Dense
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops.activation import Activation
-from nbody_ref.ops.cg_product import ProductTable
 from nbody_ref.ops.message import MessageTable
 from nbody_ref.ops.mixing import MixingTable
 from nbody_ref.ops.radial import Radial
@@ -68,18 +67,19 @@ ATOMS = Rows(Entry("shared"))
 EDGES = Rows(Entry("neighbours", "zeros", _zeros))
 
 
-def radial_basis(builder: Builder, basis: Radial, name: str = "edge", factor: float = 1.0) -> str:
+def radial_basis(builder: Builder, basis: Radial, name: str = "edge", factor: float = 1.0) -> State:
     """The radial functions of every edge as scalars, (E, basis.n)."""
     r = builder.emit(steps.RELATIVE, ("r", "r"), f"{name}/r_rel", NEIGHBOURS)
     dist = builder.emit(steps.DISTANCE, (r,), f"{name}/dist")
     g = builder.emit(steps.RADIAL, (dist,), f"{name}/radial", basis, 0)
     table = RadialTable(0, basis.n, (0,) * basis.n, (1,) * basis.n, tuple(range(basis.n)))
-    flat = builder.emit(steps.COPIES, (builder.cast(g),), f"{name}/basis", table)
-    builder.irreps[flat] = Irreps([(basis.n, Irrep(0, 1))])
+    flat = builder.emit(
+        steps.COPIES, (builder.cast(g),), f"{name}/basis", table, irreps=Irreps([(basis.n, Irrep(0, 1))])
+    )
     return scaled(builder, flat, factor)
 
 
-def edge_harmonics(builder: Builder, lmax: int, normalization: str = "component", name: str = "edge") -> str:
+def edge_harmonics(builder: Builder, lmax: int, normalization: str = "component", name: str = "edge") -> State:
     """Spherical harmonics of the unit vectors from receiver to sender, (E, (lmax + 1)**2)."""
     r = builder.emit(steps.RELATIVE, ("r", "r"), f"{name}/r_rel", NEIGHBOURS)
     y = builder.emit(steps.SPHERICAL, (r,), f"{name}/harmonics", lmax, normalization)
@@ -88,22 +88,20 @@ def edge_harmonics(builder: Builder, lmax: int, normalization: str = "component"
     return builder.cast(y)
 
 
-def linear(builder: Builder, x: str, out: Irreps | str, name: str, rows: Rows = ATOMS, factor: float = 1.0) -> str:
+def linear(builder: Builder, x: State, out: Irreps | str, name: str, rows: Rows = ATOMS, factor: float = 1.0) -> State:
     """Mixing of channels by weights ``name`` ~ N(0, 1) times ``factor / sqrt(fan in)``, one set for each kind of row.
 
     The blocks of the weights are those of `nbody_ref.ops.mixing.MixingTable`: parts of `out` in written order, each
     (channels in, channels out), row-major.
     """
-    table = MixingTable.build(builder.irreps[x], Irreps(out))
+    table = MixingTable.build(x.irreps, Irreps(out))
     builder.parameters[name] = Dense((rows.n_kinds, table.n_weights))
     runs = tuple((factor / block.mul_in**0.5, block.mul_in * block.mul_out) for block in table.blocks)
     W = builder.emit(steps.RESCALE, (name,), f"{name}/scaled", runs)
-    mixed = builder.emit(steps.MIXING, (x, W), f"{name}/out", rows.kind, table)
-    builder.irreps[mixed] = table.irreps_out
-    return mixed
+    return builder.emit(steps.MIXING, (x, W), f"{name}/out", rows.kind, table, irreps=table.irreps_out)
 
 
-def biased(builder: Builder, x: str, name: str, rows: Rows = ATOMS, mean: float = 0.0) -> str:
+def biased(builder: Builder, x: State, name: str, rows: Rows = ATOMS, mean: float = 0.0) -> State:
     """A learned constant for each scalar, drawn as `mean`, added.
 
     Raises
@@ -111,39 +109,33 @@ def biased(builder: Builder, x: str, name: str, rows: Rows = ATOMS, mean: float 
     IrrepsError
         If `x` has parts other than scalars.
     """
-    _check_scalars("biased", builder.irreps[x])
-    builder.parameters[name] = Dense((rows.n_kinds, builder.irreps[x].dim), 0.0, mean)
-    out = builder.emit(steps.BIAS, (x, name), f"{name}/out", rows.kind)
-    builder.irreps[out] = builder.irreps[x]
-    return out
+    _check_scalars("biased", x.irreps)
+    builder.parameters[name] = Dense((rows.n_kinds, x.irreps.dim), 0.0, mean)
+    return builder.emit(steps.BIAS, (x, name), f"{name}/out", rows.kind, irreps=x.irreps)
 
 
-def scaled(builder: Builder, x: str, factor: float) -> str:
+def scaled(builder: Builder, x: State, factor: float) -> State:
     """A state times a constant."""
     if factor == 1.0:
         return x
-    out = builder.emit(steps.RESCALE, (x,), f"{x}/scaled", ((factor, builder.irreps[x].dim),))
-    builder.irreps[out] = builder.irreps[x]
-    return out
+    return builder.emit(steps.RESCALE, (x,), f"{x}/scaled", ((factor, x.irreps.dim),), irreps=x.irreps)
 
 
-def total(builder: Builder, states: Sequence[str], name: str) -> str:
+def total(builder: Builder, states: Sequence[State], name: str) -> State:
     """Sum of states of one type."""
-    out = builder.emit(steps.ADD, tuple(states), name)
-    builder.irreps[out] = builder.irreps[states[0]]
-    return out
+    return builder.emit(steps.ADD, tuple(states), name, irreps=states[0].irreps)
 
 
-def joined(builder: Builder, states: Sequence[str], name: str) -> str:
+def joined(builder: Builder, states: Sequence[State], name: str) -> State:
     """States side by side."""
     if len(states) == 1:
         return states[0]
-    out = builder.emit(steps.CONCAT, tuple(states), name)
-    builder.irreps[out] = Irreps(part for state in states for part in builder.irreps[state])
-    return out
+    return builder.emit(
+        steps.CONCAT, tuple(states), name, irreps=Irreps(part for state in states for part in state.irreps)
+    )
 
 
-def taken(builder: Builder, x: str, pieces: Sequence[tuple[int, int, int]], name: str) -> str:
+def taken(builder: Builder, x: State, pieces: Sequence[tuple[int, int, int]], name: str) -> State:
     """Pieces of parts side by side: (number of the part, first channel, channels).
 
     Raises
@@ -151,7 +143,7 @@ def taken(builder: Builder, x: str, pieces: Sequence[tuple[int, int, int]], name
     IrrepsError
         If a piece does not lie in its part, or is less than the whole of a part of degree l >= 1.
     """
-    irreps, spans, found = builder.irreps[x], [], []
+    irreps, spans, found = x.irreps, [], []
     for i, first, mul in pieces:
         part = irreps[i]
         whole = part.irrep.l == 0 or (first, mul) == (0, part.mul)
@@ -160,12 +152,10 @@ def taken(builder: Builder, x: str, pieces: Sequence[tuple[int, int, int]], name
         start = irreps.offsets[i] + first
         spans.append((start, start + mul * part.irrep.dim))
         found.append((mul, part.irrep))
-    out = builder.emit(steps.TAKE, (x,), name, tuple(spans))
-    builder.irreps[out] = Irreps(found)
-    return out
+    return builder.emit(steps.TAKE, (x,), name, tuple(spans), irreps=Irreps(found))
 
 
-def activate(builder: Builder, x: str, function: Activation, name: str = "") -> str:
+def activate(builder: Builder, x: State, function: Activation, name: str = "") -> State:
     """A function of one number on every scalar.
 
     Raises
@@ -173,24 +163,22 @@ def activate(builder: Builder, x: str, function: Activation, name: str = "") -> 
     IrrepsError
         If `x` has parts other than scalars, or pseudoscalars on which the function is not odd.
     """
-    _check_scalars("activate", builder.irreps[x])
-    odd = any(part.irrep.p == -1 for part in builder.irreps[x])
+    _check_scalars("activate", x.irreps)
+    odd = any(part.irrep.p == -1 for part in x.irreps)
     if odd and function.name != "tanh":
         raise IrrepsError(f"activate: pseudoscalars need an odd function (tanh), got {function.name!r}")
-    out = builder.emit(steps.ACTIVATION, (x,), name or f"{x}/{function.name}", function)
-    builder.irreps[out] = builder.irreps[x]
-    return out
+    return builder.emit(steps.ACTIVATION, (x,), name or f"{x}/{function.name}", function, irreps=x.irreps)
 
 
 def radial_mlp(
     builder: Builder,
-    basis: str,
+    basis: State,
     widths: Sequence[int],
     out: int,
     activation: Activation,
     name: str,
     rows: Rows = EDGES,
-) -> str:
+) -> State:
     r"""Weights of messages from a multilayer perceptron in the radial functions, without biases.
 
     .. math:: h_{k+1} = a\big(h_k W_k / \sqrt{\dim h_k}\big), \qquad w = h_n W_n / \sqrt{\dim h_n}
@@ -198,7 +186,7 @@ def radial_mlp(
     Parameters
     ----------
     builder : Builder
-    basis : str
+    basis : State
         Variable of scalars of the edges, from `radial_basis`.
     widths : sequence of int
         Hidden layers.
@@ -213,8 +201,8 @@ def radial_mlp(
 
     Returns
     -------
-    str
-        Variable (E, out), the `w` of `nbody_ref.ops.message`.
+    State
+        (E, out), the `w` of `nbody_ref.ops.message`.
     """
     h = basis
     for i, width in enumerate((*widths, out)):
@@ -223,26 +211,24 @@ def radial_mlp(
     return h
 
 
-def message(builder: Builder, x: str, y: str, w: str, table: MessageTable, name: str) -> str:
+def message(builder: Builder, x: State, y: str, w: str, table: MessageTable, name: str) -> State:
     """Sum over neighbours of w times the coupling of their state with the harmonics of the edge."""
-    out = builder.emit(steps.MESSAGE, (x, y, w), name, NEIGHBOURS, table)
-    builder.irreps[out] = table.irreps_out
-    return out
+    return builder.emit(steps.MESSAGE, (x, y, w), name, NEIGHBOURS, table, irreps=table.irreps_out)
 
 
 def gate(
     builder: Builder,
-    x: str,
+    x: State,
     on_scalars: Mapping[int, Activation],
     on_gates: Mapping[int, Activation],
     name: str,
-) -> str:
+) -> State:
     """Gate nonlinearity: scalars through a function of one number; other fragments times a gate each.
 
     Parameters
     ----------
     builder : Builder
-    x : str
+    x : State
         Its parts of degree zero hold the scalars that stay and, at the end of the last of them, the gates: one for each
         fragment of the parts of degree l >= 1.
     on_scalars, on_gates : mapping of parity (1 or -1) to Activation
@@ -260,7 +246,7 @@ def gate(
     IrrepsError
         If there are too few gates.
     """
-    irreps = builder.irreps[x]
+    irreps = x.irreps
     wanted = Irreps(part for part in irreps if part.irrep.l)
     scalars = [i for i, part in enumerate(irreps) if part.irrep.l == 0]
     kept, n_gates = {i: irreps[i].mul for i in scalars}, sum(part.mul for part in wanted)
@@ -284,19 +270,19 @@ def gate(
 
 def norm_gate(
     builder: Builder,
-    x: str,
+    x: State,
     function: Activation,
     name: str,
     epsilon: float = 1e-8,
     normalize: bool = True,
     bias: bool = False,
-) -> str:
+) -> State:
     r"""Norm nonlinearity, :math:`y = \eta(|x| + b)\, x / |x|`, or without the division :math:`y = \eta(|x| + b)\, x`.
 
     Parameters
     ----------
     builder : Builder
-    x : str
+    x : State
     function : Activation
         The function eta.
     name : str
@@ -312,10 +298,9 @@ def norm_gate(
     """
     if normalize and not epsilon > 0:
         raise IrrepsError(f"norm_gate: 'epsilon' must be positive where fragments are normalized, got {epsilon}")
-    irreps = builder.irreps[x]
+    irreps = x.irreps
     even = Irreps((part.mul, Irrep(0, None if part.irrep.p is None else 1)) for part in irreps)
-    norms = builder.emit(steps.NORMS, (x,), f"{name}/norms", irreps, epsilon)
-    builder.irreps[norms] = even
+    norms = builder.emit(steps.NORMS, (x,), f"{name}/norms", irreps, epsilon, irreps=even)
     shifted = biased(builder, norms, f"{name}/bias") if bias else norms
     scale = activate(builder, shifted, function)
     if normalize:
@@ -324,15 +309,10 @@ def norm_gate(
     return _multiplied(builder, scale, x, name)
 
 
-def _multiplied(builder: Builder, scalars: str, x: str, name: str) -> str:
+def _multiplied(builder: Builder, scalars: State, x: State, name: str) -> State:
     """Part by part, channel by channel: the coupling of degree 0 with l to l, whose coefficient is 1."""
-    types = builder.irreps[scalars], builder.irreps[x]
-    pairs = enumerate(zip(*types, strict=True))
-    paths = [(i, i, (a.irrep * b.irrep)[0]) for i, (a, b) in pairs]
-    table = ProductTable.build(*types, "channelwise", paths, basis=builder.basis)
-    out = builder.emit(steps.PRODUCT, (scalars, x), name, table)
-    builder.irreps[out] = table.irreps_out
-    return out
+    pairs = enumerate(zip(scalars.irreps, x.irreps, strict=True))
+    return builder.product(scalars, x, name, paths=[(i, i, (a.irrep * b.irrep)[0]) for i, (a, b) in pairs])
 
 
 def _check_scalars(function: str, irreps: Irreps) -> None:

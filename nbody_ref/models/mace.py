@@ -20,7 +20,7 @@ import numpy as np
 
 from nbody_ref.fusion import FusionTable, Term, fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.gates import steps
-from nbody_ref.gates.build import Builder
+from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.chain import Op, Values, op_of
 from nbody_ref.gates.weights import Dense
 from nbody_ref.graphs import Graph
@@ -68,12 +68,12 @@ class Mace(PublishedModel):
         constants = np.array([[spec.scale, *(e0 + spec.shift for e0 in spec.energies)]])
         return values | {"scale, E0 + shift": constants}, batch
 
-    def program(self, builder: Builder) -> str:
+    def program(self, builder: Builder) -> State:
         """Energies of atoms, (M0) to (M6)."""
         spec = self.spec
         y = layers.edge_harmonics(builder, spec.lmax)
         bessel = layers.radial_basis(builder, Bessel(spec.n_radial, spec.cutoff, spec.p))
-        h = self.linear("species", Irreps([(spec.channels, "0e")]), "node_embedding.linear.weight")  # M0
+        h = self.linear(self.one_hot, Irreps([(spec.channels, "0e")]), "node_embedding.linear.weight")  # M0
         energies = []
         for t in range(spec.layers):
             h = self.layer(h, y, bessel, t)
@@ -82,11 +82,11 @@ class Mace(PublishedModel):
         builder.parameters = {n: weights[n] for n in sorted(weights, key=lambda n: _MODULES.index(n.split(".")[0]))}
         return self.atom_energies(energies)
 
-    def layer(self, h: str, y: str, bessel: str, t: int) -> str:
+    def layer(self, h: State, y: State, bessel: State, t: int) -> State:
         """One interaction, (M1) and (M2), and one product, (M3) to (M5)."""
-        spec, irreps, name = self.spec, self.builder.irreps, f"interactions.{t}"
-        up = self.linear(h, irreps[h], f"{name}.linear_up.weight")
-        table = maps.message_table(irreps[up], spec.messages, spec.lmax)
+        spec, name = self.spec, f"interactions.{t}"
+        up = self.linear(h, h.irreps, f"{name}.linear_up.weight")
+        table = maps.message_table(up.irreps, spec.messages, spec.lmax)
         R = self.radial_network(bessel, f"{name}.conv_tp_weights", table.n_weights)
         total = layers.message(self.builder, up, y, R, table, f"{name}/sum over neighbours")
         factors = [sign / spec.neighbours for sign in maps.path_signs(table, spec.convention)]
@@ -94,11 +94,11 @@ class Mace(PublishedModel):
         if not spec.residual[t]:
             A = self.linear(A, spec.messages, f"{name}.skip_tp.weight", by_species=True)
             return self.update(self.contraction(A, t), None, t)
-        reached = maps.reachable(irreps[h], spec.states(t))
+        reached = maps.reachable(h.irreps, spec.states(t))
         skip = self.linear(h, reached, f"{name}.skip_tp.weight", by_species=True)
         return self.update(self.contraction(A, t), skip, t)
 
-    def radial_network(self, x: str, name: str, n_out: int) -> str:
+    def radial_network(self, x: State, name: str, n_out: int) -> State:
         """R of (M1): layers x W / sqrt(width), with an activation between them and no bias; (E, n_out)."""
         widths = (self.spec.n_radial, *self.spec.radial_mlp, n_out)
         for k, (n_in, n) in enumerate(pairwise(widths)):
@@ -108,7 +108,7 @@ class Mace(PublishedModel):
                 x = layers.activate(self.builder, x, self.spec.radial_activation)
         return x
 
-    def contraction(self, A: str, t: int) -> str:
+    def contraction(self, A: State, t: int) -> State:
         """Symmetric contraction, (M3) and (M4): products of A, weighted by species, path and channel."""
         b, nu, out = self.builder, self.spec.correlation[t], self.spec.states(t)
         terms = {n: {part.irrep: self.terms(n, part.irrep) for part in out} for n in range(2, nu + 1)}
@@ -116,15 +116,12 @@ class Mace(PublishedModel):
         for n, by_root in terms.items():
             every = [term for found in by_root.values() for term in found]
             if every:
-                table = FusionTable.build([b.irreps[A]], every)
-                products.append(b.emit(_FUSE, (A,), f"products.{t}/A^{n}", table))
-                b.irreps[products[-1]] = table.irreps_out
+                table = FusionTable.build([A.irreps], every)
+                products.append(b.emit(_FUSE, (A,), f"products.{t}/A^{n}", table, irreps=table.irreps_out))
         fragments = layers.joined(b, products, f"products.{t}/A to A^{nu}")
-        mixing = channel_mixing.ChannelMixingTable.build(b.irreps[fragments], out)
+        mixing = channel_mixing.ChannelMixingTable.build(fragments.irreps, out)
         W = self.contraction_weights({n: {root: len(x) for root, x in found.items()} for n, found in terms.items()}, t)
-        m = b.emit(_CHANNELS, (fragments, W), f"products.{t}/message", self.by_species.kind, mixing)
-        b.irreps[m] = out
-        return m
+        return b.emit(_CHANNELS, (fragments, W), f"products.{t}/message", self.by_species.kind, mixing, irreps=out)
 
     def terms(self, n: int, root: Irrep) -> tuple[Term, ...]:
         """Diagrams of n copies of A that are evaluated."""
@@ -150,13 +147,13 @@ class Mace(PublishedModel):
             arrays += reversed(found)
         return arrays[0] if len(arrays) == 1 else self.builder.emit(steps.CONCAT, tuple(arrays), f"products.{t}/W")
 
-    def update(self, m: str, skip: str | None, t: int) -> str:
+    def update(self, m: State, skip: State | None, t: int) -> State:
         """(M5): a linear map of the message, and the skip in the parts that it reaches."""
         b, out = self.builder, self.spec.states(t)
         h = self.linear(m, out, f"products.{t}.linear.weight")
         if skip is None:
             return h
-        reached, pieces = [part.irrep for part in b.irreps[skip]], []
+        reached, pieces = [part.irrep for part in skip.irreps], []
         for i, part in enumerate(out):
             piece = layers.taken(b, h, [(i, 0, part.mul)], f"h{t + 1}/{part}/message")
             if part.irrep in reached:
@@ -166,7 +163,7 @@ class Mace(PublishedModel):
             pieces.append(piece)
         return layers.joined(b, pieces, f"h{t + 1}")
 
-    def readout(self, h: str, t: int) -> str:
+    def readout(self, h: State, t: int) -> State:
         """(M6): linear in the scalars, but for the last of several layers."""
         spec, name = self.spec, f"readouts.{t}"
         if t == 0 or t < spec.layers - 1:
@@ -175,28 +172,26 @@ class Mace(PublishedModel):
         active = layers.activate(self.builder, hidden, spec.readout_activation)
         return self.linear(active, Irreps("1x0e"), f"{name}.linear_2.weight")
 
-    def atom_energies(self, energies: list[str]) -> str:
+    def atom_energies(self, energies: list[State]) -> State:
         """Scale, shift and E0 of each atom, in float64."""
         b, both = self.builder, []
-        for x in (layers.total(b, energies, "readouts"), "species"):
-            both.append(b.emit(steps.CAST, (x,), f"{x}/float64", _DOUBLE))
-            b.irreps[both[-1]] = b.irreps[x]
+        for x in (layers.total(b, energies, "readouts"), self.one_hot):
+            both.append(b.emit(steps.CAST, (x,), f"{x}/float64", _DOUBLE, irreps=x.irreps))
         fragments = layers.joined(b, both, "readouts and species")
         return self.mix(fragments, "scale, E0 + shift", Irreps("1x0e"), "energies of atoms", ATOMS)
 
     def linear(
-        self, x: str, out: Irreps, name: str, by_species: bool = False, factors: list[float] | None = None
-    ) -> str:
+        self, x: State, out: Irreps, name: str, by_species: bool = False, factors: list[float] | None = None
+    ) -> State:
         """e3nn's `Linear`, or a linear map for each species; a factor for each part of x."""
         n_kinds = len(self.species) if by_species else 0
-        W = self.learn(name, maps.linear_map(self.builder.irreps[x], out, n_kinds, factors))
+        W = self.learn(name, maps.linear_map(x.irreps, out, n_kinds, factors))
         return self.mix(x, W, out, name.removesuffix(".weight"), self.by_species if by_species else ATOMS)
 
-    def mix(self, x: str, W: str, out: Irreps, name: str, rows: Rows) -> str:
+    def mix(self, x: State, W: str, out: Irreps, name: str, rows: Rows) -> State:
         """Channels of x mixed by W, eq. (9) of the N-body paper."""
-        y = self.builder.emit(steps.MIXING, (x, W), name, rows.kind, MixingTable.build(self.builder.irreps[x], out))
-        self.builder.irreps[y] = out
-        return y
+        table = MixingTable.build(x.irreps, out)
+        return self.builder.emit(steps.MIXING, (x, W), name, rows.kind, table, irreps=out)
 
     def learn(self, name: str, table: weight_map.WeightMap, scale: float = 1.0) -> str:
         """A published parameter; returns its mapped form."""

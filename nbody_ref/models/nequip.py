@@ -19,7 +19,7 @@ from math import sqrt
 from typing import Any
 
 from nbody_ref.errors import IrrepsError, NBodyRefError
-from nbody_ref.gates.build import Builder
+from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.fields import check_flags, check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models import layers
@@ -133,22 +133,22 @@ class NequIP(PublishedModel):
 
     spec: NequIPSpec
 
-    def program(self, builder: Builder) -> str:
+    def program(self, builder: Builder) -> State:
         """Energies of atoms, (N0) to (N5)."""
         spec, scalars = self.spec, Irreps(self.spec.hidden).count("0e")
         bessel = Bessel(spec.n_radial, spec.cutoff, spec.cutoff_degree)
         basis = layers.radial_basis(builder, bessel, factor=sqrt(2 / spec.cutoff))  # (N2): their 2/rc, not its root
         y = layers.edge_harmonics(builder, spec.lmax)
-        h = layers.linear(builder, "species", f"{scalars}x0e", "embedding")  # (N0)
+        h = layers.linear(builder, self.one_hot, f"{scalars}x0e", "embedding")  # (N0)
         for t in range(1, spec.n_layers + 1):
             h = self.layer(builder, h, y, basis, f"layer{t}")
         h = layers.linear(builder, h, f"{max(1, scalars // 2)}x0e", "readout/hidden")  # (N5)
         h = layers.scaled(builder, layers.linear(builder, h, "1x0e", "readout/energy"), spec.scale)
         return layers.biased(builder, h, "readout/shift", self.by_species)
 
-    def layer(self, builder: Builder, h: str, y: str, basis: str, name: str) -> str:
+    def layer(self, builder: Builder, h: State, y: State, basis: State, name: str) -> State:
         """One level: message, self-interaction, self-connection, nonlinearity; (N1), (N3), (N4)."""
-        spec, tau = self.spec, builder.irreps[h]
+        spec, tau = self.spec, h.irreps
         wanted = Irreps(part for part in Irreps(spec.hidden) if _reached(tau, spec.lmax, part.irrep))
         inner = _with_gates(wanted, tau, spec.lmax) if spec.nonlinearity == "gate" else wanted
         x = layers.linear(builder, h, tau, f"{name}/linear_1")
@@ -166,11 +166,11 @@ class NequIP(PublishedModel):
                 direct = layers.linear(builder, h, kept, f"{name}/self_connection", rows, factor)
                 new = _added(builder, new, direct, inner, kept, f"{name}/sum")
         out = self.nonlinear(builder, new, f"{name}/h")  # (N4)
-        if spec.residual and builder.irreps[out] == tau:
+        if spec.residual and out.irreps == tau:
             return layers.total(builder, (h, out), f"{name}/residual")
         return out
 
-    def nonlinear(self, builder: Builder, x: str, name: str) -> str:
+    def nonlinear(self, builder: Builder, x: State, name: str) -> State:
         """The nonlinearity between levels, (N4)."""
         spec = self.spec
         if spec.nonlinearity == "gate":
@@ -193,7 +193,7 @@ def _with_gates(wanted: Irreps, tau: Irreps, lmax: int) -> Irreps:
     return Irreps([*scalars, *([last] if last[0] else []), *(part for part in wanted if part.irrep.l)])
 
 
-def _added(builder: Builder, new: str, direct: str, inner: Irreps, kept: Irreps, name: str) -> str:
+def _added(builder: Builder, new: State, direct: State, inner: Irreps, kept: Irreps, name: str) -> State:
     """Sum of a state and one that has only some of its parts."""
     if kept == inner:
         return layers.total(builder, (new, direct), name)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from nbody_ref.errors import SchemeError
-from nbody_ref.gates.build import Builder, Place, Source
+from nbody_ref.gates.build import Builder, Place, Source, State
 from nbody_ref.gates.chain import Array, Entry, op_of
 from nbody_ref.graphs import Edges, Graph
 from nbody_ref.hierarchy import Level, levels_from_schemes
@@ -40,8 +40,8 @@ class SchemeGraph(Graph):
 class Layout(Protocol):
     """What `Network` asks of a layout; levels are counted from 1, the root is the last."""
 
-    def place(self, builder: Builder, level: int, states: Sequence[str]) -> Place:
-        """Where the gate of a level stands; `states` are the variables of the levels below, leaves first."""
+    def place(self, builder: Builder, level: int, states: Sequence[State]) -> Place:
+        """Where the gate of a level stands; `states` are those of the levels below, leaves first."""
         ...
 
     def batch(self, graph: Graph, kinds: Array) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Neighbourhoods:
     n_species: int
     depth: int
 
-    def place(self, builder: Builder, level: int, states: Sequence[str]) -> Place:
+    def place(self, builder: Builder, level: int, states: Sequence[State]) -> Place:
         """The gate of a level of neighbourhoods, or of the root above them."""
         below = states[-1]
         if level <= self.depth:
@@ -145,7 +145,7 @@ class Schemes:
             tuple(level.kinds for level in inner), tuple(tuple(k.source for k in level.links) for level in inner)
         )
 
-    def place(self, builder: Builder, level: int, states: Sequence[str]) -> Place:
+    def place(self, builder: Builder, level: int, states: Sequence[State]) -> Place:
         """The gate of one level; positions of its nodes and of its children are affine maps of the atoms."""
         name = "root" if level == len(self.kinds) else f"level{level}"
         sources = {

@@ -19,7 +19,7 @@ import numpy as np
 from nbody_ref.checks import check_integer
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError
 from nbody_ref.gates.build import Builder
-from nbody_ref.gates.chain import Array, Chain, Values
+from nbody_ref.gates.chain import Array, Values
 from nbody_ref.graphs import Graph
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.network.energy import EnergyModel
@@ -59,9 +59,9 @@ class Network(EnergyModel):
             raise DTypeError(f"Network: 'spec' must be a Spec, got {type(spec).__name__}")
         seed = check_integer("Network", "seed", seed)
         self.spec, self.species, self.cutoff = spec, spec.species, spec.cutoff
-        self.builder, self.root = _build(spec)
+        self.builder = Builder(spec.dtype, spec.basis)
+        self.root, self.last_level = _build(self.builder, spec)
         self.chain = self.builder.chain()
-        self.last_level = _below(self.chain, spec)
         initial = draw(self.builder.parameters, seed, spec.dtype)
         self.parameters = initial if parameters is None else initial.replace(parameters)
         if parameters is not None and set(parameters) != set(initial):
@@ -153,18 +153,16 @@ class Network(EnergyModel):
         return chain, chain.forward(leaves, batch), batch
 
 
-def _build(spec: Spec) -> tuple[Builder, str]:
-    builder, states = Builder(spec.dtype, spec.basis), ["psi0"]
-    builder.irreps["psi0"] = spec.leaves
+def _build(builder: Builder, spec: Spec) -> tuple[str, str]:
+    """The root, and the state of which it is, or mixes, a bare sum; the root itself if there is none."""
+    states, first = [builder.input("psi0", spec.leaves)], 0
     for level, gate in enumerate(spec.gates, start=1):
-        states.append(builder.gate(gate, spec.layout.place(builder, level, states)))
-    return builder, states[-1]
-
-
-def _below(chain: Chain, spec: Spec) -> str:
+        place, first = spec.layout.place(builder, level, states), len(builder.steps)
+        states.append(gate.emit(builder, place))
     if spec.gates[-1].out is None:
-        return chain.steps[-1].inputs[0]
-    return next((s.inputs[0] for s in chain.steps if s.output.startswith("root/sum/")), chain.steps[-1].output)
+        return states[-1], builder.steps[-1].inputs[0]
+    sums = (builder.sums[step.output] for step in builder.steps[first:] if step.output in builder.sums)
+    return states[-1], next(sums, states[-1])
 
 
 def _parts(types: Iterable[Irreps]) -> list[tuple[int, Irrep]]:

@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.errors import ArgumentError, IrrepsError, SchemeError
 from nbody_ref.exact.aggregation import aggregation
 from nbody_ref.exact.definition import Child
 from nbody_ref.exact.gauges import MONOMIAL, Gauge, real_gauge
@@ -160,7 +160,7 @@ def test_derivatives_are_adjoint_and_symmetric():
 def test_too_large_a_gate_is_refused_before_it_is_built():
     with pytest.raises(IrrepsError, match=r"'max_dim' must be at least 74529 .* got 20000"):
         program(Gate((Aggregation(2, 2, 0, 3),)), Irreps("1x0e + 1x1o"))
-    with pytest.raises(IrrepsError, match="'P' must be a non-negative integer, got -1"):
+    with pytest.raises(ArgumentError, match="'P' must be a non-negative integer, got -1"):
         Aggregation(-1, 1, 0, 2)
 
 

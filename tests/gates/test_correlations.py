@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import ArgumentError
 from nbody_ref.gates.correlations import Correlations, factors
 from nbody_ref.gates.terms import Bare, Directed, Gate
 from nbody_ref.irreps import Irreps
@@ -118,9 +118,9 @@ def test_spec_comes_back_from_json():
 
 def test_impossible_correlations_are_refused():
     leg = Directed(Bessel(2, 5.0), LMAX)
-    with pytest.raises(IrrepsError, match="'order' must be 2, 3 or 4, got 5"):
+    with pytest.raises(ArgumentError, match="'order' must be 2, 3 or 4, got 5"):
         Correlations(leg, 5, 4)
-    with pytest.raises(IrrepsError, match="'degree' must be a non-negative integer, got -1"):
+    with pytest.raises(ArgumentError, match="'degree' must be a non-negative integer, got -1"):
         Correlations(leg, 2, -1)
-    with pytest.raises(IrrepsError, match="'leg' must be a density as it is"):
+    with pytest.raises(ArgumentError, match="'leg' must be a density as it is"):
         Correlations(Directed(Bessel(2, 5.0), LMAX, mul=3), 2, 4)

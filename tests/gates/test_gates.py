@@ -1,16 +1,18 @@
 """Gates against the definition written straight from the paper, evaluated in 40-digit arithmetic."""
 
 import json
+from dataclasses import dataclass
+from typing import ClassVar
 
 import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import ArgumentError, IrrepsError
 from nbody_ref.exact.definition import Child, Leg, inverse_power, mixing, product, summed_leg, zeroth_order
 from nbody_ref.exact.gauges import Gauge, real_gauge
 from nbody_ref.exact.network import flatten, unflatten
-from nbody_ref.gates import Bare, Directed, Gate, Product
+from nbody_ref.gates import Bare, Directed, Gate, Product, Term, steps
 from nbody_ref.gates import zeroth_order as zeroth_order_gate
 from nbody_ref.gates.build import program
 from nbody_ref.graphs import Edges
@@ -199,17 +201,38 @@ def test_gate_survives_json():
 
 
 def test_terms_say_what_is_wrong():
-    with pytest.raises(IrrepsError, match="'children' must be 'all' or 'centre'"):
+    with pytest.raises(ArgumentError, match="'children' must be 'all' or 'centre'"):
         Bare("some")
-    with pytest.raises(IrrepsError, match="2 to 4"):
+    with pytest.raises(ArgumentError, match="2 to 4"):
         Product((Bare(),), ("0e",))
-    with pytest.raises(IrrepsError, match="'mode' must be"):
+    with pytest.raises(ArgumentError, match="'mode' must be"):
         Product((Bare(), Bare()), ("0e",), mode="uvw")
-    with pytest.raises(IrrepsError, match="'lmax' must be a non-negative integer"):
+    with pytest.raises(ArgumentError, match="'lmax' must be a non-negative integer"):
         Directed(InversePowers(), -1)
-    with pytest.raises(IrrepsError, match=r"'degrees' must lie in 0\.\.1"):
+    with pytest.raises(ArgumentError, match=r"'degrees' must lie in 0\.\.1"):
         Directed(InversePowers(), 1, degrees=(2,))
-    with pytest.raises(IrrepsError, match="one or more terms"):
+    with pytest.raises(ArgumentError, match="at least 1 terms"):
         Gate(())
     with pytest.raises(IrrepsError, match="no coupling"):
         program(Gate((Product((Bare(), Bare()), ("9e",)),)), PSI)
+
+
+def test_a_term_of_the_user_s_own_is_emitted_described_and_ordered_by_its_class_alone():
+    @dataclass(frozen=True)
+    class Twice(Term):
+        leg: Bare
+
+        reads: ClassVar = {"leg": Term.from_dict}
+
+        def emit(self, builder, place, name):
+            one = self.leg.emit(builder, place, f"{name}/one")
+            return builder.emit(steps.RESCALE, (one,), f"{name}/two", ((2.0, one.irreps.dim),), irreps=one.irreps)
+
+    try:
+        gate = Gate((Twice(Bare()), Bare()))
+        builder, out = program(gate, "2x0e + 1x1o")
+        assert str(out.irreps) == "2x0e + 1x1o + 2x0e + 1x1o" and gate.terms[0].n_factors == 1
+        assert [step.output for step in builder.steps] == ["gate/sum/all", "gate/term1/two", "gate/fragments"]
+        assert Gate.from_dict(json.loads(json.dumps(gate.to_dict()))) == gate
+    finally:
+        Term.kinds.pop("Twice")

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from nbody_ref.errors import IrrepsError, NBodyRefError, SchemeError
+from nbody_ref.errors import ArgumentError, NBodyRefError, SchemeError
 from nbody_ref.gates import Aggregation, Bare, Correlations, Directed, Fusion, FusionBlock, Gate, Pairs, Product
 from nbody_ref.gates.aggregation import aggregation_type, leg_type
 from nbody_ref.gates.build import program
@@ -144,7 +144,7 @@ def test_numbers_of_fragments_and_degrees_are_integers_in_range(term):
             continue
         least = NUMBERS[field.name]
         for wrong in (np.nan, "2", 2.0, np.float64(2), True, 1j, least - 3, 10**30, np.ones(1)):
-            with pytest.raises(IrrepsError, match=f"{type(term).__name__}: '{field.name}' must be"):
+            with pytest.raises(ArgumentError, match=f"{type(term).__name__}: '{field.name}' must be"):
                 replace(term, **{field.name: wrong})
         for kind in (np.int8, np.uint8, np.int64):
             made = replace(term, **{field.name: kind(least)})
@@ -174,20 +174,20 @@ def test_terms_in_numbers_of_numpy_are_equal_to_those_of_python():
 
 def test_smoothness_is_an_exponent_that_doubles_hold():
     for wrong in (np.nan, np.inf, "1", None, True, 1e300, 51):
-        with pytest.raises(IrrepsError, match="Directed: 'smoothness' must be a number from -50 to 50"):
+        with pytest.raises(ArgumentError, match="Directed: 'smoothness' must be a number from -50 to 50"):
             Directed(RADIAL, 1, smoothness=wrong)
 
 
 def test_one_irrep_is_no_list_of_irreps():
-    with pytest.raises(IrrepsError, match=r"Product: 'keep' must be a tuple of irreps .*, got '0e'"):
+    with pytest.raises(ArgumentError, match=r"Product: 'keep' must be a tuple of irreps .*, got '0e'"):
         Product((Bare(), Bare()), "0e")
-    with pytest.raises(IrrepsError, match="Directed: 'keep' must name each irrep once"):
+    with pytest.raises(ArgumentError, match="Directed: 'keep' must name each irrep once"):
         Directed(RADIAL, 1, keep=("0e", " 0e "))
 
 
 @pytest.mark.parametrize("data", [None, 3, "x", [], {}, {"terms": 3, "out": None}, {"terms": [{}], "out": None}])
 def test_what_describes_no_gate_is_refused(data):
-    with pytest.raises(IrrepsError, match=r"Gate\.from_dict: "):
+    with pytest.raises(ArgumentError, match=r"Gate\.from_dict: "):
         Gate.from_dict(data)
 
 
@@ -197,9 +197,9 @@ def test_descriptions_with_a_name_too_many_or_too_few_are_refused():
         needed = ["term", *(field.name for field in fields(term) if field.default is MISSING)]
         wrong = [{k: v for k, v in whole.items() if k != name} for name in needed] + [{**whole, "more": 1}]
         for data in wrong:
-            with pytest.raises(IrrepsError, match=r"Gate\.from_dict: "):
+            with pytest.raises(ArgumentError, match=r"Gate\.from_dict: "):
                 Gate.from_dict({"terms": [data], "out": None})
-    with pytest.raises(IrrepsError, match="'data' must be what `to_dict` writes"):
+    with pytest.raises(ArgumentError, match="'data' must be what `to_dict` writes"):
         FusionBlock.from_dict({"keep": ["0e"], "more": 1})
 
 

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import ArgumentError, GeometryError
 from nbody_ref.exact.definition import Child, Leg, add, inverse_power, legs_product, product, scale
 from nbody_ref.exact.gauges import Gauge, real_gauge
 from nbody_ref.exact.network import flatten, unflatten
@@ -181,5 +181,5 @@ def test_derivatives_of_pairs_are_adjoint_and_symmetric():
 def test_pairs_survive_json_and_explain_mistakes():
     gate = derivative_gate()
     assert Gate.from_dict(json.loads(json.dumps(gate.to_dict()))) == gate
-    with pytest.raises(IrrepsError, match=r"Pairs: 'degrees' must lie in 0\.\.1"):
+    with pytest.raises(ArgumentError, match=r"Pairs: 'degrees' must lie in 0\.\.1"):
         Pairs(InversePowers(), 1, degrees=(2,))

@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 
 from nbody_ref import exact
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import ArgumentError, GeometryError, IrrepsError, NBodyRefError
 from nbody_ref.exact.gauges import MONOMIAL, Gauge
 from nbody_ref.exact.network import flatten, rational_points, rotate, transform, unflatten
 from nbody_ref.exact.ring import Gauss
@@ -270,7 +270,7 @@ def test_wrong_descriptions_are_named():
         CormorantSpec((1,), 0.0)
     with pytest.raises(IrrepsError, match="'n_powers' must be odd"):
         CormorantSpec((1,), n_powers=2)
-    with pytest.raises(IrrepsError, match="'n_levels' must be a positive integer, got 0"):
+    with pytest.raises(ArgumentError, match="'n_levels' must be a positive integer, got 0"):
         CormorantSpec((1,), n_levels=0)
     with pytest.raises(NBodyRefError, match="'fusion' must list two or more of"):
         CormorantSpec((1,), fusion=(("centre",),))

@@ -20,7 +20,7 @@ BATCH = {"kind": np.array([0, 1, 1], np.uintp), "shared": np.zeros(3, np.uintp)}
 
 def start(irreps, seed=0):
     builder = Builder()
-    builder.irreps["x"] = Irreps(irreps)
+    builder.input("x", irreps)
     return builder, np.random.default_rng(seed).standard_normal((3, Irreps(irreps).dim))
 
 
@@ -32,7 +32,7 @@ def evaluate(builder, out, x, **others):
 
 def test_linear_is_its_definition_with_the_constant_outside():
     builder, x = start("2x0e + 3x1o + 1x0e")
-    out, W = evaluate(builder, layers.linear(builder, "x", "2x0e + 4x1o", "W", ROWS, 0.5), x)
+    out, W = evaluate(builder, layers.linear(builder, builder.state("x"), "2x0e + 4x1o", "W", ROWS, 0.5), x)
     for n, k in enumerate((0, 1, 1)):
         flat = W["W"][k]
         scalars = np.concatenate([x[n, :2], x[n, 11:]]) @ flat[:6].reshape(3, 2) * 0.5 / np.sqrt(3)
@@ -44,7 +44,7 @@ def test_linear_is_its_definition_with_the_constant_outside():
 
 def test_radial_mlp_is_a_perceptron_without_biases():
     builder, x = start("4x0e")
-    out, W = evaluate(builder, layers.radial_mlp(builder, "x", (5, 6), 7, SILU, "mlp", layers.ATOMS), x)
+    out, W = evaluate(builder, layers.radial_mlp(builder, builder.state("x"), (5, 6), 7, SILU, "mlp", layers.ATOMS), x)
     h = x
     for i, (a, b) in enumerate(((4, 5), (5, 6), (6, 7))):
         h = h @ W[f"mlp/{i}"].reshape(a, b) / np.sqrt(a)
@@ -56,7 +56,7 @@ def test_radial_mlp_is_a_perceptron_without_biases():
 def test_gate_multiplies_whole_fragments_by_scalars_of_the_last_part():
     tau = "3x0o + 7x0e + 2x1o + 3x2e"
     builder, x = start(tau)
-    name = layers.gate(builder, "x", {1: SILU, -1: TANH}, {1: SILU, -1: TANH}, "gate")
+    name = layers.gate(builder, builder.state("x"), {1: SILU, -1: TANH}, {1: SILU, -1: TANH}, "gate")
     out, _ = evaluate(builder, name, x)
     assert str(builder.irreps[name]) == "3x0o + 2x0e + 2x1o + 3x2e"
     gates = activation(x[:, 5:10], SILU)
@@ -68,14 +68,14 @@ def test_gate_multiplies_whole_fragments_by_scalars_of_the_last_part():
 
 def test_odd_gates_turn_the_parity():
     builder, _ = start("1x0e + 2x0o + 2x1o")
-    name = layers.gate(builder, "x", {1: SILU, -1: TANH}, {1: SILU, -1: TANH}, "gate")
+    name = layers.gate(builder, builder.state("x"), {1: SILU, -1: TANH}, {1: SILU, -1: TANH}, "gate")
     assert str(builder.irreps[name]) == "1x0e + 2x1e"
 
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_norm_gate_acts_on_norms_only(normalize):
     builder, x = start("2x0e + 3x1o")
-    name = layers.norm_gate(builder, "x", SILU, "norm", 0.5, normalize, bias=True)
+    name = layers.norm_gate(builder, builder.state("x"), SILU, "norm", 0.5, normalize, bias=True)
     bias = np.random.default_rng(3).standard_normal((1, 5))
     out, _ = evaluate(builder, name, x, **{"norm/bias": bias})
     norms = np.sqrt(np.concatenate([x[:, :2] ** 2, (x[:, 2:].reshape(3, 3, 3) ** 2).sum(1)], axis=1) + 0.25)
@@ -86,8 +86,8 @@ def test_norm_gate_acts_on_norms_only(normalize):
 
 
 NONLINEAR = {
-    "gate": lambda b: layers.gate(b, "x", {1: SILU, -1: TANH}, {1: SILU, -1: TANH}, "y"),
-    "norm": lambda b: layers.norm_gate(b, "x", SILU, "y"),
+    "gate": lambda b: layers.gate(b, b.state("x"), {1: SILU, -1: TANH}, {1: SILU, -1: TANH}, "y"),
+    "norm": lambda b: layers.norm_gate(b, b.state("x"), SILU, "y"),
 }
 
 
@@ -109,16 +109,16 @@ def test_nonlinearities_commute_with_the_group(name, inversion):
 def test_what_cannot_be_covariant_is_refused():
     builder, _ = start("2x0o + 1x1o")
     with pytest.raises(IrrepsError, match="activate: every part must be a scalar"):
-        layers.activate(builder, "x", SILU)
+        layers.activate(builder, builder.state("x"), SILU)
     with pytest.raises(IrrepsError, match="biased: every part must be a scalar"):
-        layers.biased(builder, "x", "b")
+        layers.biased(builder, builder.state("x"), "b")
     builder, _ = start("2x0o")
     with pytest.raises(IrrepsError, match=r"pseudoscalars need an odd function \(tanh\), got 'silu'"):
-        layers.activate(builder, "x", SILU)
+        layers.activate(builder, builder.state("x"), SILU)
     builder, _ = start("2x0e + 3x1o")
     with pytest.raises(IrrepsError, match=r"gate: 'x' of type .* must end its scalars with 3 gates"):
-        layers.gate(builder, "x", {1: SILU}, {1: SILU}, "y")
+        layers.gate(builder, builder.state("x"), {1: SILU}, {1: SILU}, "y")
     with pytest.raises(IrrepsError, match="norm_gate: 'epsilon' must be positive where fragments are normalized"):
-        layers.norm_gate(builder, "x", SILU, "y", 0.0)
+        layers.norm_gate(builder, builder.state("x"), SILU, "y", 0.0)
     with pytest.raises(IrrepsError, match=r"taken: part 1 of .* has no channels 0\.\.2 to take"):
-        layers.taken(builder, "x", [(1, 0, 2)], "y")
+        layers.taken(builder, builder.state("x"), [(1, 0, 2)], "y")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError, ShapeError
+from nbody_ref.errors import ArgumentError, GeometryError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.fusion import symmetric_dimension
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models import mace_paths
@@ -193,11 +193,11 @@ BAD = {
     "'scale' must be a finite number": (GeometryError, {"scale": float("nan")}),
     "'residual' must have 2 entries, got 1": (NBodyRefError, {"residual": (True,)}),
     "'residual' must be True or False": (NBodyRefError, {"residual": (0, 1)}),
-    "'correlation' must be": (IrrepsError, {"correlation": (0, 1)}),
+    "'correlation' must be": (ArgumentError, {"correlation": (0, 1)}),
     "'product' must be 'published' or": (NBodyRefError, {"product": "comb"}),
     "'tree' must be 'left_comb' or": (NBodyRefError, {"tree": "bush"}),
     "'convention' must be '": (NBodyRefError, {"convention": "e3nn 7"}),
-    "'bond_cutoff' must be": (IrrepsError, {"bond_cutoff": -1}),
+    "'bond_cutoff' must be": (ArgumentError, {"bond_cutoff": -1}),
     "'hidden' must be irreps of O": (IrrepsError, {"hidden": "4x0e + 3x1o"}),
     "'energies' must have 2 entries, got 1": (NBodyRefError, {"energies": (1.0,)}),
     "'energies' must be finite": (NBodyRefError, {"energies": (1.0, float("inf"))}),
