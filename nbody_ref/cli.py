@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import os
 import platform
 import sys
 import time
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import nbody_ref
 from nbody_ref.conformance.doors import command as conformance
 from nbody_ref.errors import ArgumentError, NBodyRefError
+from nbody_ref.fit.interrupt import signals_as_interrupts
+from nbody_ref.fit.run_folder import silence_output
 from nbody_ref.models import command as imports
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest:
         commands[options.command].unknown(rest)
     try:
-        status: int = options.run(options)
-        sys.stdout.flush()
+        with signals_as_interrupts():
+            status: int = options.run(options)
+            sys.stdout.flush()
     except NBodyRefError as error:
         print(f"nbody-ref: error: {error}", file=sys.stderr)
         return 1
@@ -71,8 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("nbody-ref: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # nbody-ref info MODEL | head -1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python flushes at its end
+        silence_output()
         return 141
+    except OSError as error:  # nbody-ref info MODEL > /dev/full
+        silence_output()
+        print(f"nbody-ref: error: cannot write the output: {error.strerror or error}", file=sys.stderr)
+        return 1
     return status
 
 
@@ -178,7 +184,7 @@ def _fit(options: argparse.Namespace) -> int:
     chosen = _choices(options)
     frames, test = _read(options, options.file), None if options.test is None else _read(options, options.test)
     frames, test, record, notes = prepare(frames, test, options.n_train, options.seed or 0)
-    with OutputFolder(options.output, log="log.txt") as folder:
+    with OutputFolder(options.output, log="log.txt", continues=CHECKPOINT) as folder:
         origin = frames.origin
         folder.say(
             f"{options.file}: energies from {origin['energy_key']!r}, forces from {origin['forces_key']!r}, "

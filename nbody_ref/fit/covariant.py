@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -83,12 +83,18 @@ def train_covariant_weights(task: Task, first: Potential, seconds_of_first: floa
     count = len(objective.start()) - 1
     say(f"training {count} covariant weights, at most {options.steps} steps of {options.batch} frames")
     state = descend(objective, train, options, choice.checkpoint, max(clock.left(), 0.0), say, choice.progress)
-    second = _solved(task, objective, state, first)
-    chosen = second if _score(second) < _score(first) else first
-    say(
-        f"hold-out, forces rms: {_score(first):.2f} meV/A with covariant weights as drawn, {_score(second):.2f} trained"
-        + ("" if chosen is second else "; the trained ones are not kept")
-    )
+    stopped = state.ended == "interrupted"
+    if state.best_step == 0:
+        say("training: no step did better than the weights as drawn; they are kept")
+        second = chosen = first
+    else:
+        second = _solved(task, objective, state, first)
+        stopped = stopped or second is first or second.metadata["interrupted"]
+        chosen = second if _score(second) < _score(first) else first
+        say(
+            f"hold-out, forces rms: {_score(first):.2f} meV/A with covariant weights as drawn, {_score(second):.2f} "
+            f"trained" + ("" if chosen is second else "; the trained ones are not kept")
+        )
     chosen.metadata["training"] = {
         "options": asdict(options),
         "steps": state.adam.step,
@@ -96,14 +102,13 @@ def train_covariant_weights(task: Task, first: Potential, seconds_of_first: floa
         "history": state.history,
         "holdout_before": first.metadata["holdout_errors"],
         "holdout_after": second.metadata["holdout_errors"],
-        "kept": "trained" if chosen is second else "drawn",
+        "kept": "drawn" if chosen is first else "trained",
     }
-    chosen.metadata["interrupted"] = chosen.metadata["interrupted"] or state.ended == "interrupted"
-    if choice.checkpoint is not None:
-        if state.ended == "interrupted":
-            say(f"the same command goes on from {choice.checkpoint}")
-        else:
-            Path(choice.checkpoint).unlink(missing_ok=True)
+    chosen.metadata["interrupted"] = chosen.metadata["interrupted"] or stopped
+    if choice.checkpoint is not None and stopped:
+        say(f"the same command goes on from {choice.checkpoint}")
+    elif choice.checkpoint is not None:
+        return replace(chosen, checkpoint=Path(choice.checkpoint))  # until it is saved that is all there is on disk
     return chosen
 
 

@@ -31,6 +31,7 @@ from scipy.linalg.blas import dsyrk
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import counts
 from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.objectives import digests
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, column_scale
 from nbody_ref.fit.rows import Rows, column_orders, column_smoothness, frame_chunks, rows, rows_along
 from nbody_ref.gates.weights import Mixing
@@ -107,6 +108,11 @@ class CrossValidation:
         if self.regularisation is None:
             best = LAMBDAS[int(np.argmin(self._scores(self.network, design)))]
             self.regularisation = best if len(block) > len(self.scale) else ABOVE * best
+
+    def identity(self) -> dict[str, str]:
+        """Digests of frames, labels and network, and of what it was chosen to see."""
+        chosen = [list(map(int, self.reference)), list(map(int, self.held)), self.constants, self.directions]
+        return digests(self.frames, {"targets": self.targets}, self.network.spec.to_dict(), chosen)
 
     def start(self) -> Array:
         """Covariant weights over their scales, then log lambda."""

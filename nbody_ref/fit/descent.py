@@ -7,10 +7,12 @@ that was never interrupted. What is returned is the state that did best on the h
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -210,15 +212,16 @@ class _Run:
     end: float
     seconds_of_test: float = 0.0
 
+    @cached_property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree with."""
-        start = self.objective.start()
-        return {"options": asdict(self.options), "train": self.train, "start": [float(start.sum()), len(start)]}
+        """What a checkpoint must agree with: options, frames, labels, model, and where the run starts."""
+        start = hashlib.sha256(np.ascontiguousarray(self.objective.start(), "<f8").tobytes()).hexdigest()
+        return {"options": asdict(self.options), "train": self.train, "start": start, **self.objective.identity()}
 
     def resume(self) -> Descent:
         """The state of the checkpoint if there is one, else the start."""
         if self.checkpoint is not None and Path(self.checkpoint).exists():
-            return Descent.load(self.checkpoint, self.identity())
+            return Descent.load(self.checkpoint, self.identity)
         x = self.objective.start()
         state, begun = Descent(AdamW.at(x), x, np.inf), time.perf_counter()
         state.test(self.objective)
@@ -256,7 +259,7 @@ class _Run:
     def save(self, state: Descent) -> None:
         """Write the checkpoint, if there is to be one."""
         if self.checkpoint is not None:
-            state.save(self.checkpoint, self.identity())
+            state.save(self.checkpoint, self.identity)
 
     def adamw(self, adam: AdamW) -> float:
         """One step on frames that depend on the seed and the number of the step alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -98,6 +99,15 @@ class Frames(Sequence[Frame]):
     def n_atoms(self) -> Array:
         """Number of atoms of each frame, (F,)."""
         return np.array([len(frame.numbers) for frame in self], dtype=np.intp)
+
+    def digest(self) -> str:
+        """sha256 of geometries and labels: the same data, whatever file they came from."""
+        found = hashlib.sha256()
+        for frame in self:
+            for array in (frame.numbers, frame.positions, np.float64(frame.energy), frame.forces):
+                plain = np.ascontiguousarray(array, dtype="<i8" if array is frame.numbers else "<f8")
+                found.update(np.array(plain.shape, "<i8").tobytes() + plain.tobytes())
+        return found.hexdigest()
 
     @property
     def geometries(self) -> list[tuple[Array, Array]]:

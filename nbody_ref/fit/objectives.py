@@ -5,6 +5,8 @@ The other one, for networks with a linear readout, is `nbody_ref.fit.cross_valid
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,11 +19,21 @@ from nbody_ref.fit.ridge import ENERGY_WEIGHT
 from nbody_ref.network import Parameters
 from nbody_ref.network.energy import EnergyModel
 
-__all__ = ["Loss", "Objective"]
+__all__ = ["Loss", "Objective", "digests"]
 
 Array = np.ndarray[Any, Any]
 
 GRADIENT_FRAMES = 16  # in one run, of tests on the hold-out
+
+
+def digests(frames: Frames, labels: Mapping[str, Array], model: Any, choices: Any) -> dict[str, str]:
+    """sha256 of the data, the labels, the description of a model, and further choices that are JSON."""
+    found = {"frames": frames.digest()}
+    for name, array in labels.items():
+        found[name] = hashlib.sha256(np.ascontiguousarray(array, "<f8").tobytes()).hexdigest()
+    for name, value in (("model", model), ("choices", choices)):
+        found[name] = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return found
 
 
 class Objective(Protocol):
@@ -35,6 +47,10 @@ class Objective(Protocol):
 
     @property
     def measures(self) -> str: ...
+
+    def identity(self) -> dict[str, str]:
+        """Digests of what it is made from, by name: a checkpoint belongs to these."""
+        ...
 
     def start(self) -> Array:
         """The vector to begin with."""
@@ -93,6 +109,12 @@ class Loss:
                 shape = (len(self.frames), 0 if irreps is None else irreps.dim)
                 wanted = f"one of {list(self.model.outputs)}" if irreps is None else f"labels of shape {shape}"
                 raise DataError(f"training: {name!r} must be {wanted}, got shape {np.shape(labels)}")
+
+    def identity(self) -> dict[str, str]:
+        """Digests of frames, labels and model."""
+        labels = {"targets": self.targets, **self.others}
+        held = {"holdout": list(self.held), "weights": dict(self.weights_of)}
+        return digests(self.frames, labels, self.model.spec.to_dict(), held)
 
     def start(self) -> Array:
         """All weights, as real numbers."""

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -60,12 +61,15 @@ class Potential:
         Energy of one atom of each species that the fit left over, eV.
     metadata : dict
         JSON record of data, split, choices and errors.
+    checkpoint : Path, optional
+        Of the training that it comes from; removed once the potential is saved.
     """
 
     network: Network | PublishedModel
     baseline: Baseline
     constants: Mapping[int, float]
     metadata: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Path | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, model: Network | PublishedModel, frames: Frames) -> Potential:
@@ -172,7 +176,7 @@ class Potential:
         return PotentialCalculator(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the potential to one ``.safetensors`` file, atomically.
+        """Write the potential to one ``.safetensors`` file, atomically; then remove the checkpoint of its training.
 
         Raises
         ------
@@ -191,6 +195,8 @@ class Potential:
             "constants": {str(z): e for z, e in self.constants.items()},
         }
         save_model(path, config, dict(self.network.parameters), self.metadata)
+        if self.checkpoint is not None:
+            self.checkpoint.unlink(missing_ok=True)
 
 
 def undetermined(where: str, numbers: Array, baseline: Baseline) -> str:

@@ -60,6 +60,11 @@ def test_interrupted_fit_goes_on_from_its_checkpoint_to_the_same_bits(frames, wh
     expected = whole[0].network.parameters
     for name, array in potential.network.parameters.items():
         np.testing.assert_array_equal(array, expected[name])
+    assert path.exists()  # nothing else is on disk yet
+    with pytest.raises(FileError):
+        potential.save(tmp_path / "no folder" / "potential.safetensors")
+    assert path.exists()
+    potential.save(tmp_path / "potential.safetensors")
     assert not path.exists()
 
 

@@ -33,6 +33,9 @@ class Parabola:
 
     measures = "distance to the mean"
 
+    def identity(self):
+        return {"frames": repr(self.targets.tolist())}
+
     def words(self, score):
         return f"{score:.3f} steps"
 
@@ -88,6 +91,11 @@ def test_checkpoint_of_another_run_is_refused_by_what_differs(tmp_path):
         descend(Parabola(), range(12), dataclasses.replace(OPTIONS, rate=0.1), path)
     with pytest.raises(FileError, match="belongs to another training, train differ"):
         descend(Parabola(), range(11), OPTIONS, path)
+    other = Parabola()
+    other.targets = other.targets[::-1]  # the same sum, the same start
+    with pytest.raises(FileError, match="belongs to another training, frames differ"):
+        descend(other, range(12), OPTIONS, path)
+    assert descend(Parabola(), range(12), OPTIONS, path).ended == "done"  # the twin that belongs to it
 
 
 def test_training_ends_in_time_and_keeps_the_best():

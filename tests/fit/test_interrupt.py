@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from nbody_ref.fit.interrupt import deferred
+from nbody_ref.fit.interrupt import deferred, signals_as_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +55,25 @@ def test_other_threads_and_ignored_signals_run_as_they_are():
     finally:
         signal.signal(signal.SIGINT, before)
     assert done == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_of_batch_queues_and_terminals_are_ctrl_c_within_the_block(name):
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)
+    done = []
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            with signals_as_interrupts():
+                with deferred():
+                    signal.raise_signal(number)
+                    done.append("whole")
+                done.append("never")
+        assert done == ["whole"] and signal.getsignal(number) is signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)  # nohup
+        with signals_as_interrupts():
+            signal.raise_signal(number)
+            done.append("ignored")
+        assert done == ["whole", "ignored"]
+    finally:
+        signal.signal(number, before)

@@ -59,18 +59,51 @@ def test_a_folder_without_permission_is_a_file_error(tmp_path, monkeypatch):
         OutputFolder(tmp_path).__enter__()
 
 
-def test_a_full_disk_is_a_file_error(tmp_path, monkeypatch):
+def test_a_full_disk_ends_no_run_and_is_said_once(tmp_path, monkeypatch, capsys):
+    complaints = []
     with OutputFolder(tmp_path, log="log.txt") as folder:
         true_print = builtins.print
 
         def full(*arguments, file=None, **options):
-            if file is not None:
+            if file is sys.stderr:
+                return complaints.append(arguments[0])
+            elif file is not None:
                 raise OSError(errno.ENOSPC, "No space left on device")
             true_print(*arguments, **options)
 
         monkeypatch.setattr(builtins, "print", full)
-        with pytest.raises(FileError, match=r"log.txt: No space left on device"):
-            folder.say("line")
+        folder.say("line")
+        folder.say("another")
+        assert folder.lines == ["line", "another"]
+    captured = capsys.readouterr()
+    assert captured.out == "line\nanother\n" and captured.err == "" and len(complaints) == 1
+    assert "log.txt: No space left on device; the run goes on" in complaints[0]
+
+
+def test_what_a_killed_run_left_is_removed_and_its_log_continued(tmp_path):
+    for name in (".training.checkpoint.0123abcd.tmp", "checkpoint", ".mine.tmp", "x.0123abcd.tmp"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "log.txt").write_text("first part\n")
+    with OutputFolder(tmp_path, log="log.txt", continues="checkpoint") as folder:
+        folder.say("second part")
+    assert (tmp_path / "log.txt").read_text() == "first part\nsecond part\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".mine.tmp", "checkpoint", "log.txt", "x.0123abcd.tmp"]
+    with OutputFolder(tmp_path, log="log.txt", continues="nothing") as folder:
+        folder.say("anew")
+    assert (tmp_path / "log.txt").read_text() == "anew\n"
+
+
+def test_a_reader_that_goes_away_ends_no_run(tmp_path):
+    code = (
+        "import os, sys; from nbody_ref.fit.run_folder import OutputFolder\n"
+        "with OutputFolder(sys.argv[1], log='log.txt') as folder:\n"
+        "    for i in range(2000): folder.say(f'line {i} ' + 'x' * 200)\n"
+        "print('ignored')\n"
+    )
+    command = f'{sys.executable} -c "$CODE" {tmp_path} | head -1; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", command], env=os.environ | {"CODE": code}, capture_output=True, text=True)
+    assert done.stdout.split()[-1] == "0" and "the run goes on" in done.stderr
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 2000
 
 
 def test_files_of_an_earlier_run_are_removed_and_folders_are_not(tmp_path):
