@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from nbody_ref.exact import Surd, six_j
+from nbody_ref.fusion.contraction import couples
 
 __all__ = ["Factor", "latex_name"]
 
@@ -107,9 +108,8 @@ class Factor:
         for a, b in self.equal:
             if known[a] != known[b]:
                 return Surd(0, 0)
-        for a, b, c in (tuple(known[name] for name in triad) for triad in self.triads):
-            if (a + b + c).denominator != 1 or not abs(a - b) <= c <= a + b:
-                return Surd(0, 0)
+        if not all(couples(*(known[name] for name in triad)) for triad in self.triads):
+            return Surd(0, 0)
         square = Fraction(1)
         for name, power in self.dims.items():
             square *= (2 * known[name] + 1) ** power

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
 from nbody_ref.exact import Surd, surd_sum
-from nbody_ref.fusion.checks import check_count
+from nbody_ref.fusion.contraction import Slot, Vertex, check_components, contract, couples
 from nbody_ref.fusion.factor import Factor, latex_name
-from nbody_ref.fusion.yutsis import Slot, YutsisGraph, check_components
+
+if TYPE_CHECKING:
+    from nbody_ref.fusion.yutsis import YutsisGraph
 
 __all__ = ["Reduction", "Step", "reduce_graph"]
 
@@ -65,7 +67,7 @@ class Reduction:
     graph: YutsisGraph
     steps: tuple[Step, ...]
     factor: Factor
-    rest: tuple[tuple[Slot, Slot, Slot], ...]
+    rest: tuple[Vertex, ...]
 
     @property
     def number_of_six_j(self) -> int:
@@ -77,15 +79,10 @@ class Reduction:
         spins = dict(self.graph.spins)
         if not spins and self.graph.vertices:
             raise IrrepsError("Reduction.value: 'spins' of the graph must be given")
-        check_components("Reduction.value", self.graph, components)
-        triads = ([spins[name] for name, _ in vertex] for vertex in self.graph.vertices)
-        if any((a + b + c).denominator != 1 or not abs(a - b) <= c <= a + b for a, b, c in triads):
+        fixed = check_components("Reduction.value", self.graph.open_lines, spins, components)
+        if not all(couples(*(spins[name] for name, _ in vertex)) for vertex in self.graph.vertices):
             return Surd(0, 0)
-        return surd_sum([x * self._rest(known).value(components) for x, known in self.factor.terms(spins)])
-
-    def _rest(self, known: Mapping[str, Fraction]) -> YutsisGraph:
-        written = [tuple(name if arrow > 0 else "-" + name for name, arrow in vertex) for vertex in self.rest]
-        return YutsisGraph(written, {name: known[name] for vertex in self.rest for name, _ in vertex})
+        return surd_sum([x * contract(self.rest, known, fixed) for x, known in self.factor.terms(spins)])
 
     def latex(self) -> str:
         """The derivation, one line for each step, then the formula: an ``align*`` environment."""
@@ -103,10 +100,10 @@ def reduce_graph(graph: YutsisGraph, width: int = 4) -> Reduction:
 
     Raises
     ------
-    SchemeError
-        If `width` is no positive integer.
+    ArgumentError
+        If `width` is no integer from 1 to 1000.
     """
-    width = check_count("YutsisGraph.simplify", "width", width, 1, 1000)
+    width = check_integer("YutsisGraph.simplify", "width", width, 1, 1000)
     start = _State({k: list(vertex) for k, vertex in enumerate(graph.vertices)}, graph.lines)
     start.shrink()
     beam, best = [start], None

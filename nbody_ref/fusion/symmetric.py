@@ -29,7 +29,7 @@ from nbody_ref.irreps import Irreps
 from nbody_ref.ops._check import REAL_OR_COMPLEX
 from nbody_ref.tables import check_dtype
 
-__all__ = ["CombPath", "SymmetricBasis", "symmetric_basis", "symmetric_dimension"]
+__all__ = ["CombPath", "SymmetricBasis", "check_state", "symmetric_basis", "symmetric_dimension"]
 
 Array = np.ndarray[Any, Any]
 Parts = tuple[int, ...]
@@ -67,7 +67,7 @@ def symmetric_dimension(parts: Any, n: int, root: Any) -> int:
     >>> [symmetric_dimension("0e + 1o + 2e + 3o", 3, root) for root in ("0e", "1o", "2e")]
     [8, 12, 14]
     """
-    labels, n, wanted = _checked("symmetric_dimension", parts, n, root)
+    labels, n, wanted = check_state("symmetric_dimension", parts, n, root)
     counts: dict[tuple[int, int, int], int] = {(0, 0, 1): 1}  # (legs used, doubled M, parity) -> multisets
     for label in labels:
         p, top = parity(label) or 1, twice(label)
@@ -182,7 +182,7 @@ def symmetric_basis(parts: Any, n: int, root: Any, basis: str = "real", limit: i
     >>> len(basis.full), len(basis.reduced)
     (23, 8)
     """
-    labels, n, wanted = _checked("symmetric_basis", parts, n, root)
+    labels, n, wanted = check_state("symmetric_basis", parts, n, root)
     limit = check_integer("symmetric_basis", "limit", limit, 0)
     check_basis("symmetric_basis", basis, labels)
     comb, choices = left_comb(n), cartesian(range(len(labels)), repeat=n)
@@ -211,7 +211,8 @@ def _gauge(diagram: Diagram, basis: str) -> tuple[Surd, int]:
     return coupling_norm(diagram), gauge_power(diagram.nodes, diagram.legs) if basis == "real" else 0
 
 
-def _checked(function: str, parts: Any, n: Any, root: Any) -> tuple[tuple[Label, ...], int, Label]:
+def check_state(function: str, parts: Any, n: Any, root: Any) -> tuple[tuple[Label, ...], int, Label]:
+    """Labels of the parts, number of legs and label of the root, checked; errors as `symmetric_dimension`."""
     n = check_integer(function, "n", n, 1, MOST_LEAVES)
     source = [part.irrep for part in Irreps(parts)] if isinstance(parts, (str, Irreps)) else parts
     labels, wanted = as_labels(function, "parts", source), as_label(function, root)

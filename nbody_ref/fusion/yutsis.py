@@ -13,25 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import factorial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nbody_ref.checks import check_integer, check_list
 from nbody_ref.errors import IrrepsError, SchemeError
-from nbody_ref.exact import Surd, cg_integer
-from nbody_ref.exact.ring import as_rational
-from nbody_ref.fusion.checks import check_count, check_list
+from nbody_ref.exact import Surd
+from nbody_ref.fusion.contraction import Vertex, check_components, contract, sign_of
 from nbody_ref.fusion.diagram import Diagram
 from nbody_ref.fusion.label import Spin, twice
+from nbody_ref.fusion.reduction import Reduction, reduce_graph
 from nbody_ref.fusion.tree import vertices as subtrees
 from nbody_ref.irreps import Irrep
 
-if TYPE_CHECKING:
-    from nbody_ref.fusion.reduction import Reduction
-
-__all__ = ["YutsisGraph", "check_components", "overlap_graph"]
-
-Slot = tuple[str, int]  # a line and +1 where its arrow leaves, -1 where it arrives
-Tensor = tuple[tuple[str, ...], dict[tuple[int, ...], int]]  # names of lines, and entries by doubled components
+__all__ = ["YutsisGraph", "overlap_graph"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class YutsisGraph:
     Surd(1, 1, 1)
     """
 
-    vertices: tuple[tuple[Slot, Slot, Slot], ...]
+    vertices: tuple[Vertex, ...]
     spins: Mapping[str, Fraction]
 
     def __init__(
@@ -98,9 +92,9 @@ class YutsisGraph:
             If the chords do not pair up the vertices.
         """
         steps = list(check_list("YutsisGraph.from_lcf", "jumps", jumps, "integers"))
-        steps *= check_count("YutsisGraph.from_lcf", "repeats", repeats, 1, 10_000)
+        steps *= check_integer("YutsisGraph.from_lcf", "repeats", repeats, 1, 10_000)
         n = len(steps)
-        mates = [(k + check_count("YutsisGraph.from_lcf", "jumps", step, -n, n)) % n for k, step in enumerate(steps)]
+        mates = [(k + check_integer("YutsisGraph.from_lcf", "jumps", step, -n, n)) % n for k, step in enumerate(steps)]
         if any(mates[mate] != k or mate == k for k, mate in enumerate(mates)):
             raise SchemeError(f"YutsisGraph.from_lcf: 'jumps' must lead there and back, got {jumps!r:.60}")
         first = [k for k, mate in enumerate(mates) if k < mate]
@@ -141,25 +135,10 @@ class YutsisGraph:
         -----
         Always a single surd: docs/derivations/symbols.md, Y2.
         """
-        spins = self._doubled("YutsisGraph.value")
-        fixed = check_components("YutsisGraph.value", self, components)
-        if any(not _couples(*(spins[name] for name, _ in vertex)) for vertex in self.vertices):
-            return Surd(0, 0)
-        if any(abs(m) > spins[name] for name, m in fixed.items()):
-            return Surd(0, 0)
-        tensors = [_tensor(vertex, spins, fixed) for vertex in self.vertices]
-        while len(tensors) > 1:  # the two whose product has the fewest open lines
-            pairs = [(i, k) for k in range(len(tensors)) for i in range(k)]
-            i, k = min(pairs, key=lambda pair: len(set(tensors[pair[0]][0]) ^ set(tensors[pair[1]][0])))
-            tensors.append(_joined(tensors[i], tensors.pop(k), spins))
-            tensors.pop(i)
-        total = tensors[0][1].get((), 0) if tensors else 1
-        square = Fraction(1)
-        for vertex in self.vertices:
-            square *= _square_of_vertex(*(spins[name] for name, _ in vertex))
-        for name, m in fixed.items():
-            square *= _weight(spins[name], m)
-        return Surd((total > 0) - (total < 0), total * total * square.numerator, square.denominator)
+        if not self.spins and self.vertices:
+            raise IrrepsError("YutsisGraph.value: 'spins' of the graph must be given")
+        fixed = check_components("YutsisGraph.value", self.open_lines, self.spins, components)
+        return contract(self.vertices, self.spins, fixed)
 
     def simplify(self, width: int = 4) -> Reduction:
         """Sum over products of 6j symbols, by named steps; see `nbody_ref.fusion.reduction`.
@@ -173,14 +152,7 @@ class YutsisGraph:
         -------
         Reduction
         """
-        from nbody_ref.fusion.reduction import reduce_graph
-
         return reduce_graph(self, width)
-
-    def _doubled(self, function: str) -> dict[str, int]:
-        if not self.spins and self.vertices:
-            raise IrrepsError(f"{function}: 'spins' of the graph must be given")
-        return {name: int(2 * j) for name, j in self.spins.items()}
 
 
 def overlap_graph(source: Diagram, target: Diagram) -> tuple[YutsisGraph, Surd]:
@@ -218,7 +190,7 @@ def overlap_graph(source: Diagram, target: Diagram) -> tuple[YutsisGraph, Surd]:
             j1, j2, j = twice(a), twice(b), twice(c)
             spins[names[left, right]] = Fraction(j, 2)
             square *= j + 1
-            sign *= _sign((j1 - j2 + j) // 2 + (j if letter == "b" else 0))
+            sign *= sign_of((j1 - j2 + j) // 2 + (j if letter == "b" else 0))
             ends = names[left], names[right], "-" + names[left, right]
             vertices.append(ends if letter == "a" else tuple(_reversed(end) for end in ends))  # type: ignore[arg-type]
     return YutsisGraph(vertices, spins), Surd(sign, square.numerator, square.denominator)
@@ -228,7 +200,7 @@ def _reversed(end: str) -> str:
     return end[1:] if end.startswith("-") else "-" + end
 
 
-def _vertex(vertex: Any) -> tuple[Slot, Slot, Slot]:
+def _vertex(vertex: Any) -> Vertex:
     ends = check_list("YutsisGraph", "vertices", vertex, "lines")
     if len(ends) != 3 or not all(isinstance(end, str) and end.lstrip("-") for end in ends):
         raise SchemeError(f"YutsisGraph: 'vertices' must be triples of names of lines, got {vertex!r:.60}")
@@ -247,85 +219,3 @@ def _spins(lines: Sequence[str], spins: Mapping[str, Any] | None) -> dict[str, F
         name: Fraction(twice(spins[name]), 2) if isinstance(spins[name], Spin | Irrep) else Spin(spins[name]).j
         for name in lines
     }
-
-
-def check_components(function: str, graph: YutsisGraph, components: Mapping[str, Any] | None) -> dict[str, int]:
-    """Doubled components of the open lines, one for each, or IrrepsError."""
-    given, lines = dict(components or {}), graph.open_lines
-    if sorted(map(str, given)) != sorted(lines):
-        got = sorted(map(str, given))
-        raise IrrepsError(f"{function}: 'components' must be given for the open lines {list(lines)}, got {got}")
-    found = {}
-    for name, value in given.items():
-        m, j = as_rational(value), graph.spins[name]
-        if m is None or (j - m).denominator != 1:
-            rule = f"must differ from its spin {j} by an integer"
-            raise IrrepsError(f"{function}: 'components' of line {name!r} {rule}, got {value!r}")
-        found[name] = int(2 * m)
-    return found
-
-
-# Below, spins and components are doubled integers. The square roots of a 3j symbol are taken out (Y2): what is summed
-# are integers, each inner line with its weight (j+m)! (j-m)!.
-
-
-def _sign(power: int) -> int:
-    return -1 if power % 2 else 1
-
-
-def _couples(a: int, b: int, c: int) -> bool:
-    return (a + b + c) % 2 == 0 and abs(a - b) <= c <= a + b
-
-
-def _weight(j: int, m: int) -> int:
-    return factorial((j + m) // 2) * factorial((j - m) // 2)
-
-
-def _square_of_vertex(a: int, b: int, c: int) -> Fraction:
-    below = factorial((a + b + c) // 2 + 1)
-    for upper in (a + b - c, a - b + c, -a + b + c):
-        below *= factorial(upper // 2)
-    return Fraction(1, below)
-
-
-def _tensor(vertex: tuple[Slot, Slot, Slot], spins: dict[str, int], fixed: dict[str, int]) -> Tensor:
-    """Integers of one vertex by the components of its lines; open lines have theirs, loops are summed."""
-    (x, sx), (y, sy), (z, sz) = vertex
-    a, b, c = spins[x], spins[y], spins[z]
-    names = tuple(name for name in dict.fromkeys((x, y, z)) if name not in fixed and (x, y, z).count(name) == 1)
-    entries: dict[tuple[int, ...], int] = {}
-    for m in range(-a, a + 1, 2):
-        for n in range(max(-b, -c - m), min(b, c - m) + 1, 2):
-            found: dict[str, int] = dict(fixed)
-            if all(found.setdefault(name, s * k) == s * k for name, s, k in ((x, sx, m), (y, sy, n), (z, sz, -m - n))):
-                value = cg_integer(*(Fraction(k, 2) for k in (a, m, b, n, c))) * _sign((a - b + m + n) // 2)
-                for name, s in vertex:  # arrows that arrive: the phase of an inner or an open line
-                    value *= _sign((spins[name] - found[name]) // 2) if s < 0 else 1
-                for name in {x, y, z} - set(names) - set(fixed):
-                    value *= _weight(spins[name], found[name])
-                key = tuple(found[name] for name in names)
-                entries[key] = entries.get(key, 0) + value
-    return names, {key: value for key, value in entries.items() if value}
-
-
-def _joined(first: Tensor, second: Tensor, spins: dict[str, int]) -> Tensor:
-    """Product of two tensors, summed over the lines that they share."""
-    shared = [name for name in first[0] if name in second[0]]
-    left, right = ([names.index(name) for name in shared] for names, _ in (first, second))
-    kept = [k for k, name in enumerate(first[0]) if name not in shared]
-    rest = [k for k, name in enumerate(second[0]) if name not in shared]
-    groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]] = {}
-    for key, value in second[1].items():
-        groups.setdefault(tuple(key[k] for k in right), []).append((tuple(key[k] for k in rest), value))
-    entries: dict[tuple[int, ...], int] = {}
-    for key, value in first[1].items():
-        common = tuple(key[k] for k in left)
-        partners = groups.get(common)
-        if partners:
-            for name, m in zip(shared, common):
-                value *= _weight(spins[name], m)
-            start = tuple(key[k] for k in kept)
-            for end, other in partners:
-                entries[start + end] = entries.get(start + end, 0) + value * other
-    names = tuple(first[0][k] for k in kept) + tuple(second[0][k] for k in rest)
-    return names, {key: value for key, value in entries.items() if value}
