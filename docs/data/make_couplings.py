@@ -1,6 +1,6 @@
 """Writes the tables of independent couplings; tests/fusion/test_independent.py compares them with the committed files.
 
-    python docs/data/make_couplings.py
+python docs/data/make_couplings.py
 """
 
 from pathlib import Path
@@ -12,7 +12,8 @@ ONE, TWO = "0e + 1o + 2e + 3o", "0e + 0e + 1o + 1o + 2e + 2e"
 PAIRS = ((0, 1), (2, 3))
 TABLES = {
     # all channels alike: one part for each degree, any root
-    "mace": [(ONE, n, root, left_comb(n)) for n in (1, 2, 3) for root in ("0e", "1o", "2e")] + [(ONE, 4, "0e", left_comb(4))],
+    "mace": [(ONE, n, root, left_comb(n)) for n in (1, 2, 3) for root in ("0e", "1o", "2e")]
+    + [(ONE, 4, "0e", left_comb(4))],
     # channels told apart: two parts for each degree, scalars and vectors
     "ace": [(TWO, n, root, left_comb(n)) for n in (1, 2, 3) for root in ("0e", "1o")],
     # scalars, four legs coupled in two pairs

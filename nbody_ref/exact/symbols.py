@@ -20,7 +20,7 @@ from math import comb, factorial
 from typing import Any
 
 from nbody_ref.errors import ArgumentError, ShapeError
-from nbody_ref.exact.cg import _coefficient, _column, _degree, _delta, _double, _triangle, _whole
+from nbody_ref.exact.cg import _coefficient, _column, _degree, _delta, _double, _triangle
 from nbody_ref.exact.harmonics import round_over_root_4pi
 from nbody_ref.exact.surd import Surd, SurdLike
 
@@ -335,9 +335,14 @@ def _nine_j(*labels: Any) -> Surd:
 
 def _integers(function: str, labels: tuple[Any, ...]) -> tuple[int, ...]:
     found = []
-    for k in range(3):
-        found.append(_whole(function, f"l{k + 1}", labels[2 * k], 0))
-        found.append(_whole(function, f"m{k + 1}", labels[2 * k + 1]))
+    for k, (l, m) in enumerate(zip(labels[::2], labels[1::2]), start=1):
+        for name, value, doubled in (
+            (f"l{k}", l, _degree(function, f"l{k}", l)),
+            (f"m{k}", m, _double(function, f"m{k}", m)),
+        ):
+            if doubled % 2:
+                raise ArgumentError(f"{function}: '{name}' must be an integer, got {value!r}")
+            found.append(doubled // 2)
     return tuple(found)
 
 

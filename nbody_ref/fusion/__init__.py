@@ -10,7 +10,8 @@ from nbody_ref.fusion.fuse import fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
 from nbody_ref.fusion.independent import CouplingTable, independent_couplings
 from nbody_ref.fusion.label import Spin
 from nbody_ref.fusion.recoupling import Recoupling, braid_sign, f_symbol, recoupling
-from nbody_ref.fusion.reduction import Reduction, Step
+from nbody_ref.fusion.reduction import Reduction
+from nbody_ref.fusion.rewriting import Step
 from nbody_ref.fusion.symmetric import CombPath, SymmetricBasis, symmetric_basis, symmetric_dimension
 from nbody_ref.fusion.table import Cost, FusionTable, Term, all_terms
 from nbody_ref.fusion.tree import all_trees, balanced, left_comb, right_comb

@@ -61,6 +61,11 @@ class Factor:
         found.equal = self.equal + other.equal
         return found
 
+    def drop_implied(self) -> None:
+        """Drop triads that a 6j symbol contains: it is zero without them."""
+        implied = {frozenset(t) for a, b, c, d, e, f in self.six for t in ((a, b, c), (a, e, f), (d, b, f), (d, e, c))}
+        self.triads = [triad for triad in self.triads if frozenset(triad) not in implied]
+
     def with_name(self, old: str, new: str) -> Factor:
         """The factor with a summed spin `old` put equal to `new`: its sum is gone."""
 

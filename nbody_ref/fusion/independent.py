@@ -1,9 +1,9 @@
 """Which couplings of equal states are independent, for any tree, as tables in a canonical order.
 
-A coupling fed with n copies of one state is a polynomial in its components; of the labelings of a tree many are equal or
-depend on each other. Kept is each labeling that the ones before it do not determine. The choice is proved: the kept
-ones are independent at random integer states modulo a prime, hence over the rationals, and there are as many of them as
-the character formula says there can be.
+A coupling fed with n copies of one state is a polynomial in its components; of the labelings of a tree many are equal
+or depend on each other. Kept is each labeling that the ones before it do not determine. The choice is proved: the kept
+ones are independent at random integer states modulo a prime, hence over the rationals, and there are as many of them
+as the character formula says there can be.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def independent_couplings(parts: Any, n: int, root: Any, tree: Any = None) -> Co
     Parameters
     ----------
     parts, n, root
-        As in `symmetric_dimension`. A part that occurs several times (radial channels) counts as so many different parts.
+        As in `symmetric_dimension`. A part that occurs twice (radial channels) counts as two different parts.
     tree : nested pairs, optional
         Any tree on n leaves; None: the left comb of MACE. ``((0, 1), (2, 3))`` is the tree of four in FitSNAP.
 

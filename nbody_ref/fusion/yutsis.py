@@ -36,7 +36,7 @@ class YutsisGraph:
     ----------
     vertices : sequence of triples of str
         Names of the lines at each vertex, anticlockwise. A minus sign before a name marks the end where the arrow
-        arrives: an inner line ``j`` occurs once as ``"j"`` and once as ``"-j"``. A name that occurs once is an open line.
+        arrives: an inner line occurs as ``"j"`` and as ``"-j"``, an open line once.
     spins : mapping of str -> int, Fraction, float, str, Spin or Irrep, optional
         Spin of every line. `simplify` does without, `value` does not.
     signs : sequence of 1 and -1, optional
@@ -69,8 +69,8 @@ class YutsisGraph:
         ordered = tuple((a, b, c) if turn == 1 else (c, b, a) for (a, b, c), turn in zip(found, turns))
         object.__setattr__(self, "vertices", ordered)
         for name in self.lines:
-            arrows = [arrow for vertex in ordered for other, arrow in vertex if other == name]
-            if len(arrows) > 2 or (len(arrows) == 2 and sum(arrows)):
+            arrows: list[int] = [arrow for vertex in ordered for other, arrow in vertex if other == name]
+            if len(arrows) > 2 or sorted(arrows) in ([1, 1], [-1, -1]):
                 raise SchemeError(f"YutsisGraph: line {name!r} of 'vertices' must leave and arrive once, got {arrows}")
         object.__setattr__(self, "spins", _spins(self.lines, spins))
 
@@ -202,8 +202,9 @@ def _reversed(end: str) -> str:
 
 def _vertex(vertex: Any) -> Vertex:
     ends = check_list("YutsisGraph", "vertices", vertex, "lines")
-    if len(ends) != 3 or not all(isinstance(end, str) and end.lstrip("-") for end in ends):
-        raise SchemeError(f"YutsisGraph: 'vertices' must be triples of names of lines, got {vertex!r:.60}")
+    if len(ends) != 3 or not all(isinstance(end, str) and end.lstrip("-") not in ("", "0") for end in ends):
+        rule = "triples of names of lines (none is called 0)"
+        raise SchemeError(f"YutsisGraph: 'vertices' must be {rule}, got {vertex!r:.60}")
     a, b, c = ((end.removeprefix("-"), -1 if end.startswith("-") else 1) for end in ends)
     return a, b, c
 

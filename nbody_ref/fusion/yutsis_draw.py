@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import atan2, cos, hypot, pi, sin
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from nbody_ref.errors import SchemeError
+from nbody_ref.checks import check_word
+from nbody_ref.fusion.contraction import Slot
 from nbody_ref.fusion.draw import _document, _n, _text
 from nbody_ref.fusion.factor import latex_name
 from nbody_ref.fusion.reduction import Reduction
-from nbody_ref.fusion.yutsis import Slot, YutsisGraph
+from nbody_ref.fusion.yutsis import YutsisGraph
 from nbody_ref.ops._check import check_type
 
 __all__ = ["draw_graph", "draw_reduction"]
@@ -24,7 +25,7 @@ Point = tuple[float, float]
 
 
 class Curve(NamedTuple):
-    """A line of the picture: cubic Bezier points from the end where its arrow leaves, its name and where that stands."""
+    """A line: Bezier points from the end where its arrow leaves, its name and where that stands."""
 
     name: str
     points: tuple[Point, Point, Point, Point]
@@ -55,7 +56,7 @@ def draw_graph(graph: YutsisGraph, form: str = "svg") -> str:
     ------
     DTypeError
         If it is no graph.
-    SchemeError
+    ArgumentError
         If `form` is unknown.
     """
     check_type("draw_graph", "graph", graph, YutsisGraph)
@@ -130,7 +131,8 @@ def _picture(vertices: Mapping[int, list[Slot]], places: Mapping[int, Point]) ->
     for group in pairs.values():
         for i, name in enumerate(group):
             found = sorted(ends[name], key=lambda end: -end[1])
-            points = _points([places[k] for k, _ in found], 2 * i - len(group) + 1, found[0][1])
+            inwards = len(found) == 2 and any(len(ends[x]) == 1 for k, _ in found for x, _ in vertices[k])
+            points = _points([places[k] for k, _ in found], 2 * i - len(group) + 1, -1 if inwards else 1)
             if len(found) == 1 and found[0][1] < 0:
                 points = points[::-1]
                 leaving[found[0][0], name, -1] = points[2]
@@ -147,8 +149,8 @@ def _picture(vertices: Mapping[int, list[Slot]], places: Mapping[int, Point]) ->
     return Picture(curves, signs)
 
 
-def _points(ends: list[Point], shift: int, arrow: int) -> tuple[Point, Point, Point, Point]:
-    """Bezier points of a line: inner, open, or a loop; `shift` keeps parallel lines apart."""
+def _points(ends: list[Point], shift: int, side: int) -> tuple[Point, Point, Point, Point]:
+    """Bezier points of a line: inner, open, or a loop (outwards for side 1); `shift` keeps parallel lines apart."""
     (x, y), (u, v) = ends[0], ends[-1]
     size = hypot(x, y) or 1.0
     if len(ends) == 1:  # outwards
@@ -157,7 +159,7 @@ def _points(ends: list[Point], shift: int, arrow: int) -> tuple[Point, Point, Po
         middle = ((x + far[0]) / 2, (y + far[1]) / 2)
         return (x, y), middle, middle, far
     if (x, y) == (u, v):  # a loop
-        a, b = 1.8 * STUB * x / size, 1.8 * STUB * y / size
+        a, b = side * 1.8 * STUB * x / size, side * 1.8 * STUB * y / size
         return (x, y), (x + a - b, y + b + a), (x + a + b, y + b - a), (x, y)
     length = hypot(u - x, v - y)
     p, q = -(v - y) / length * BEND * shift, (u - x) / length * BEND * shift
@@ -177,24 +179,28 @@ def _at(points: tuple[Point, Point, Point, Point], t: float) -> tuple[Point, Poi
 
 
 def _label_place(points: tuple[Point, Point, Point, Point], ends: int) -> Point:
-    (x, y), (a, b) = _at(points, 0.5 if ends == 1 else 0.34)
-    if x * -b + y * a < 0 or ends == 1:  # outwards
+    if ends == 1:  # beyond the tip, which is farther from the middle
+        tip, foot = (points[0], points[3]) if hypot(*points[0]) > hypot(*points[3]) else (points[3], points[0])
+        size = hypot(tip[0] - foot[0], tip[1] - foot[1])
+        return tip[0] + LABEL * (tip[0] - foot[0]) / size, tip[1] + LABEL * (tip[1] - foot[1]) / size
+    (x, y), (a, b) = _at(points, 0.28)
+    if x * -b + y * a < 0:  # outwards
         a, b = -a, -b
     return x - LABEL * b, y + LABEL * a
 
 
 def _written(function: str, form: str, pictures: list[tuple[str, Picture]], title: str, last: str = "") -> str:
-    if form == "tikz":
+    if check_word(function, "form", form, ("svg", "tikz")) == "tikz":
         return "\n".join(_tikz(name, picture) for name, picture in pictures)
-    if form != "svg":
-        raise SchemeError(f"{function}: 'form' must be 'svg' or 'tikz', got {form!r}")
     body, x, height = [], 0.0, max(_box(picture)[3] - _box(picture)[1] for _, picture in pictures) + 20
     for name, picture in pictures:
         if name:
             body.append(_text(x + 50, height / 2 - 9, name, "middle") + _arrow(x + 12, x + 88, height / 2))
             x += 100
         low, bottom, high, top = _box(picture)
-        body.append(f'<g transform="translate({_n(x - low)} {_n(height / 2 + (top + bottom) / 2)})">{_svg(picture)}</g>')
+        body.append(
+            f'<g transform="translate({_n(x - low)} {_n(height / 2 + (top + bottom) / 2)})">{_svg(picture)}</g>'
+        )
         x += high - low
     if last:
         body.append(_text(x + 50, height / 2 - 9, last, "middle") + _arrow(x + 12, x + 88, height / 2))
@@ -205,7 +211,11 @@ def _written(function: str, form: str, pictures: list[tuple[str, Picture]], titl
 
 def _box(picture: Picture) -> tuple[float, float, float, float]:
     """Left, bottom, right and top of a picture, names included."""
-    points = [p for curve in picture.curves for p in (*curve.points[::3], _at(curve.points, 0.5)[0], curve.label)]
+    points = [
+        p
+        for curve in picture.curves
+        for p in (*curve.points[::3], *(_at(curve.points, t)[0] for t in (0.25, 0.5, 0.75)), curve.label)
+    ]
     xs, ys = [x for x, _ in points] or [0.0], [y for _, y in points] or [0.0]
     return min(xs) - 20, min(ys) - 14, max(xs) + 20, max(ys) + 14
 
@@ -223,7 +233,11 @@ def _svg(picture: Picture) -> str:
         p, q, r, s = (f"{_n(a)} {_n(-b)}" for a, b in points)
         out.append(f'<path d="M{p}C{q} {r} {s}" fill="none"/>')
         (a, b), (u, v) = _at(points, 0.56)
-        tip, left, right = (a + 4 * u, b + 4 * v), (a - 4 * u - 4 * v, b - 4 * v + 4 * u), (a - 4 * u + 4 * v, b - 4 * v - 4 * u)
+        tip, left, right = (
+            (a + 4 * u, b + 4 * v),
+            (a - 4 * u - 4 * v, b - 4 * v + 4 * u),
+            (a - 4 * u + 4 * v, b - 4 * v - 4 * u),
+        )
         out.append(f'<path d="M{"L".join(f"{_n(c)} {_n(-d)}" for c, d in (left, tip, right))}z" stroke="none"/>')
         head, _, index = latex_name(name).partition("_")
         low = f'<tspan dy="4" font-size="11">{index.strip("{}")}</tspan>' if index and "\\" not in head else ""
@@ -231,7 +245,9 @@ def _svg(picture: Picture) -> str:
         out.append(_text(x, 5 - y, letter + low, "middle"))
     for (x, y), sign in picture.vertices:
         out.append(f'<circle cx="{_n(x)}" cy="{_n(-y)}" r="7" fill="var(--paper, white)" stroke-width="1"/>')
-        out.append(f'<text x="{_n(x)}" y="{_n(4.4 - y)}" text-anchor="middle" stroke="none" font-size="13">{sign}</text>')
+        out.append(
+            f'<text x="{_n(x)}" y="{_n(4.4 - y)}" text-anchor="middle" stroke="none" font-size="13">{sign}</text>'
+        )
     return "".join(out)
 
 

@@ -371,7 +371,7 @@ def test_zeros_are_zeros_and_not_errors():
         (three_j, (1, 0, -1, 0, 1, 0), "three_j: 'j2' must not be negative, got -1"),
         (six_j, (1, 1, 1, 1, -0.5, 1), "six_j: 'j5' must not be negative, got -0.5"),
         (nine_j, (1, 1, 1, 1, 1, 1, 1, "1", 1), "nine_j: 'h' must be an integer or a half-integer, got '1'"),
-        (gaunt, (1, 0, 0.5, 0, 1, 0), "gaunt: 'l2' must be a non-negative integer, got 0.5"),
+        (gaunt, (1, 0, 0.5, 0, 1, 0), "gaunt: 'l2' must be an integer, got 0.5"),
         (real_gaunt, (1, 0.5, 1, 0, 1, 0), "real_gaunt: 'm1' must be an integer, got 0.5"),
     ],
 )
