@@ -18,11 +18,7 @@ ORDER = (
 ).split()
 STDLIB_ONLY = ("errors", "checks", "irreps", "scheme", "exact")
 RUNS_BACK = {("irreps", "nbody_ref.ops.wigner")}  # Irreps.D loads it when called
-CIRCLES = {
-    frozenset({"nbody_ref.irreps", "nbody_ref.ops.wigner"}),  # Irreps.D, loaded when called
-    frozenset({"nbody_ref.network.gauges", "nbody_ref.network.network"}),
-    frozenset(f"nbody_ref.conformance.doors.{name}" for name in ("actions", "bisect", "command")),
-}
+CIRCLES = {frozenset({"nbody_ref.irreps", "nbody_ref.ops.wigner"})}  # Irreps.D, loaded when called
 HEAVY = ("ase", "sympy", "mpmath", "matplotlib", "pyscf", "tblite")
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 

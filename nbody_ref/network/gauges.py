@@ -12,14 +12,16 @@ makes the two networks the same function. Derivation: docs/derivations/gauge.md.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.chain import Array, Step
 from nbody_ref.irreps import Irreps
-from nbody_ref.network.network import Network
+
+if TYPE_CHECKING:
+    from nbody_ref.network.network import Network
 
 __all__ = ["row_phases", "to_complex", "to_real"]
 
@@ -53,7 +55,7 @@ def to_complex(network: Network) -> Network:
     spec = replace(network.spec, basis="complex", dtype=_COMPLEX[network.spec.dtype])
     phases = row_phases(network)
     weights = {name: phases[name] * array for name, array in network.parameters.items()}
-    return Network(spec, {name: array.astype(spec.dtype) for name, array in weights.items()})
+    return type(network)(spec, {name: array.astype(spec.dtype) for name, array in weights.items()})
 
 
 def to_real(network: Network) -> Network:
@@ -77,7 +79,7 @@ def to_real(network: Network) -> Network:
                 f"got {array[kind, place]}: this network has no real form"
             )
         weights[name] = turned.real.astype(_REAL[network.spec.dtype])
-    return Network(replace(network.spec, basis="real", dtype=_REAL[network.spec.dtype]), weights)
+    return type(network)(replace(network.spec, basis="real", dtype=_REAL[network.spec.dtype]), weights)
 
 
 def row_phases(network: Network) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nbody_ref.errors import ArgumentError, DataError
+from nbody_ref.errors import ArgumentError, DataError, FileError
 from nbody_ref.fit import ethanol, fit
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.cross_validation import CrossValidation
