@@ -30,7 +30,7 @@ import numpy as np
 
 from nbody_ref.errors import FileError
 
-__all__ = ["ModelFile", "checked_header", "load_model", "read_checked", "save_model", "write_atomically"]
+__all__ = ["ModelFile", "checked_header", "load_model", "read_checked", "save_model", "strict_json", "write_atomically"]
 
 Array = np.ndarray[Any, Any]
 
@@ -254,8 +254,8 @@ def _check_finite(arrays: Mapping[str, Array]) -> None:
             raise FileError(f"array {shorten(name)} holds NaN or infinity: {array[index]} at index {index}")
 
 
-def _strict_json(text: str, what: str) -> Any:
-    """JSON without repeated keys, NaN or infinity."""
+def strict_json(text: str, what: str) -> Any:
+    """JSON without repeated keys, NaN or infinity, else a FileError that calls it `what`."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in items]
@@ -302,7 +302,7 @@ def checked_header(content: bytes) -> dict[str, Any]:
         text = content[8 : 8 + length].decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileError("the header is not UTF-8") from error
-    header = _strict_json(text, "the header")
+    header = strict_json(text, "the header")
     if not isinstance(header, dict):
         raise FileError("the header is not a JSON object")
     metadata = header.get("__metadata__", {})
@@ -381,7 +381,7 @@ def _description(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, An
     for key, kind in (("config", dict), ("metadata", dict), ("complex", list)):
         if key not in texts:
             raise FileError(f"{key!r} is missing in the header")
-        value = _strict_json(texts[key], f"{key!r}")
+        value = strict_json(texts[key], f"{key!r}")
         if not isinstance(value, kind):
             raise FileError(f"{key!r} must be a JSON {'object' if kind is dict else 'list'}")
         parsed.append(value)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.gates import steps
-from nbody_ref.gates.build import Builder
+from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.chain import Array, Entry
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.ops.cg_product import ProductTable
 from nbody_ref.ops.mixing import MixingTable
 
 __all__ = [
@@ -102,37 +101,30 @@ def channels(irreps: Irreps, n: int) -> Irreps:
     return Irreps((n, irrep) for irrep in sorted({part.irrep for part in irreps}, key=order))
 
 
-def mixed(builder: Builder, x: str, out: Irreps, name: str, weights: Any, kind: Entry) -> str:
+def mixed(builder: Builder, x: State, out: Irreps, name: str, weights: Any, kind: Entry) -> State:
     """Mixing by the weights ``name`` of one kind, without constants."""
     builder.parameters[name] = weights
-    y = builder.emit(steps.MIXING, (x, name), f"{name}/mixed", kind, MixingTable.build(builder.irreps[x], out))
-    builder.irreps[y] = out
-    return y
+    table = MixingTable.build(x.irreps, out)
+    return builder.emit(steps.MIXING, (x, name), f"{name}/mixed", kind, table, irreps=out)
 
 
-def complex_pairs(builder: Builder, x: str, out: Irreps, name: str) -> str:
+def complex_pairs(builder: Builder, x: str, out: Irreps, name: str) -> State:
     """Pairs of real scalars as complex ones, in the precision of the states."""
     y = builder.emit(steps.COMPLEX, (x,), f"{name}/complex128")
-    y = builder.emit(steps.CAST, (y,), name, np.dtype(builder.dtype))
-    builder.irreps[y] = out
-    return y
+    return builder.emit(steps.CAST, (y,), name, np.dtype(builder.dtype), irreps=out)
 
 
-def real_pairs(builder: Builder, x: str, name: str) -> str:
+def real_pairs(builder: Builder, x: State, name: str) -> State:
     """Complex scalars as pairs of real ones in double precision."""
     y = builder.emit(steps.PAIRS, (x,), f"{name}/pairs")
-    y = builder.emit(steps.CAST, (y,), name, np.dtype("float64"))
-    builder.irreps[y] = Irreps((2 * part.mul, part.irrep) for part in builder.irreps[x])
-    return y
+    pairs = Irreps((2 * part.mul, part.irrep) for part in x.irreps)
+    return builder.emit(steps.CAST, (y,), name, np.dtype("float64"), irreps=pairs)
 
 
-def scalar_product(builder: Builder, a: str, b: str, name: str) -> str:
+def scalar_product(builder: Builder, a: State, b: State, name: str) -> State:
     """sum_m (-1)^m a_m b_-m of all fragments: the coupling to degree 0 times (-1)^l sqrt(2l + 1)."""
-    tau = builder.irreps[a]
+    tau = a.irreps
     scalar = Irrep(0, 1 if tau.has_parity else None)
-    table = ProductTable.build(tau, tau, "channelwise", [(i, i, scalar) for i in range(len(tau))], basis=builder.basis)
-    product = builder.emit(steps.PRODUCT, (a, b), f"{name}/coupled", table)
+    product = builder.product(a, b, f"{name}/coupled", paths=[(i, i, scalar) for i in range(len(tau))])
     runs = tuple(((-1) ** part.irrep.l * sqrt(part.irrep.dim), part.mul) for part in tau)
-    out = builder.emit(steps.RESCALE, (product,), name, runs)
-    builder.irreps |= {product: table.irreps_out, out: table.irreps_out}
-    return out
+    return builder.emit(steps.RESCALE, (product,), name, runs, irreps=product.irreps)

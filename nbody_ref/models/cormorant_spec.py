@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf, isinf
 from typing import Any
 
-from nbody_ref.errors import IrrepsError, NBodyRefError
+from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.fields import check_flags, check_integers, check_words
 from nbody_ref.gates.fusion_block import TYINGS
 from nbody_ref.models.checks import check_numbers, check_species
@@ -33,11 +33,13 @@ class CormorantSpec:
         Largest degree of states and of the harmonics of edges.
     n_channels : int
     charge_power : int
-        The atoms start from (Z / Z_max)^p, p = 0..charge_power.
+        The atoms start from (Z / charge_scale)^p, p = 0..charge_power.
+    charge_scale : float, optional
+        None, as published: the largest of `species`.
     level_gain : float
         Scale of the initial weights of the levels.
     n_sines, n_powers : int
-        N and K of the radial features: 2 (N + 1) sines over powers 0..K of the distance, K odd.
+        N and K of the radial features: 2 (N + 1) sines over powers 0..K of the distance.
     radial : {"sines", "even powers"}
         "even powers": d^(2q), q = 0..(N + 1)(K + 1) - 1, in their place: polynomials in the positions, for exact work.
     mask : {"learned", "none"}
@@ -55,6 +57,13 @@ class CormorantSpec:
         Largest degree of an inner edge of a block.
     fusion_weights : {"mixed", "diagonal", "vertices"}
         As in `nbody_ref.gates.FusionBlock`.
+    constant : {"molecule", "species"}
+        The learned constant: one for each molecule of any size, as published, or one for each atom of a species.
+    input, readout : {"linear", "messages"}, {"linear", "perceptrons"}
+        "linear": as published for MD17. "messages" and "perceptrons": as published for QM9, see
+        `nbody_ref.models.cormorant_qm9`; `constant` is of no effect then.
+    hidden, mixed : int
+        Widths of these perceptrons: of their hidden layer, and of what is summed over atoms.
     scale : float
         Of the energies, eV; the published program learns (E - mean) / deviation.
     dtype : {"complex128", "complex64"}
@@ -72,6 +81,7 @@ class CormorantSpec:
     lmax_edge: int = 3
     n_channels: int = 10
     charge_power: int = 2
+    charge_scale: float | None = None
     level_gain: float = 10.0
     n_sines: int = 3
     n_powers: int = 3
@@ -84,6 +94,11 @@ class CormorantSpec:
     fusion: tuple[tuple[str, ...], ...] = ()
     fusion_bond: int | None = None
     fusion_weights: str = "mixed"
+    constant: str = "molecule"
+    input: str = "linear"
+    readout: str = "linear"
+    hidden: int = 256
+    mixed: int = 64
     scale: float = 1.0
     dtype: str = "complex128"
 
@@ -94,24 +109,32 @@ class CormorantSpec:
             "mask": ("learned", "none"),
             "group": ("SO(3)", "O(3)"),
             "fusion_weights": TYINGS,
+            "constant": ("molecule", "species"),
+            "input": ("linear", "messages"),
+            "readout": ("linear", "perceptrons"),
             "dtype": ("complex128", "complex64"),
         }
         check_words(self, words)
-        check_integers(self, dict.fromkeys(("n_levels", "n_channels", "n_powers"), 1))
-        check_integers(self, dict.fromkeys(("lmax", "lmax_edge", "charge_power", "n_sines"), 0))
+        check_integers(self, dict.fromkeys(("n_levels", "n_channels", "hidden", "mixed"), 1))
+        check_integers(self, dict.fromkeys(("lmax", "lmax_edge", "charge_power", "n_sines", "n_powers"), 0))
         check_numbers(
             self, ("soft_cutoff", "soft_width", "scale"), positive=("cutoff", "level_gain"), infinite=("cutoff",)
         )
+        if self.charge_scale is not None:
+            check_numbers(self, (), positive=("charge_scale",))
         check_flags(self, "self_edge")
         check_integers(self, {"fusion_bond": 0}, optional=("fusion_bond",))
-        if self.n_powers % 2 == 0:
-            raise IrrepsError(f"CormorantSpec: 'n_powers' must be odd, got {self.n_powers}")
         blocks = self.fusion if isinstance(self.fusion, tuple | list) else (self.fusion,)
         for legs in blocks:
             if not isinstance(legs, tuple | list) or len(legs) < 2 or not all(leg in LEGS for leg in legs):
                 rule = f"must list two or more of {LEGS} for a block"
                 raise NBodyRefError(f"CormorantSpec: 'fusion' {rule}, got {legs!r}")
         object.__setattr__(self, "fusion", tuple(tuple(legs) for legs in blocks))
+
+    @property
+    def unit_charge(self) -> float:
+        """The charge that counts as 1, (C0)."""
+        return float(max(self.species)) if self.charge_scale is None else self.charge_scale
 
     @property
     def n_radial(self) -> int:

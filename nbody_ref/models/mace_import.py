@@ -23,9 +23,9 @@ import numpy as np
 
 from nbody_ref.conventions import get
 from nbody_ref.errors import FileError, NBodyRefError
-from nbody_ref.files import save_model
 from nbody_ref.fusion import FusionTable, fuse
 from nbody_ref.irreps import Irrep, Irreps
+from nbody_ref.models.imported import save_imported
 from nbody_ref.models.mace import Mace, MaceSpec
 from nbody_ref.models.mace_paths import symmetric
 from nbody_ref.tables import clebsch_gordan
@@ -66,16 +66,8 @@ class Converted:
         FileError
             If it cannot be written.
         """
-        spec = self.model.spec
-        zero = {str(z): 0.0 for z in spec.species}  # E0 are part of the model
-        config = {
-            "kind": "potential",
-            "network": spec.to_dict(),
-            "baseline": {"kind": "isolated", "energies": zero, "compositions": []},
-            "constants": zero,
-        }
-        record = {"imported": {"from": "mace-torch", "versions": self.versions, "deviation": self.deviation}}
-        save_model(path, config, dict(self.model.parameters), record)
+        record = {"from": "mace-torch", "versions": self.versions, "deviation": self.deviation}
+        save_imported(path, self.model, record)
 
 
 def import_mace(model: str | os.PathLike[str], python: str | None = None) -> Converted:

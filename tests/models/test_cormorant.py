@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 
 from nbody_ref import exact
-from nbody_ref.errors import ArgumentError, GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import ArgumentError, NBodyRefError
 from nbody_ref.exact.gauges import MONOMIAL, Gauge
 from nbody_ref.exact.network import flatten, rational_points, rotate, transform, unflatten
 from nbody_ref.exact.ring import Gauss
@@ -57,20 +57,42 @@ def bilinear(x, y):
     return sum((-1) ** m * x[m + l] * y[-m + l] for m in range(-l, l + 1))
 
 
+def linear(W, name, x):
+    return x @ W[name].reshape(x.shape[1], -1) + W[f"{name}/bias"][0]
+
+
+def perceptron(W, name, x):
+    x = linear(W, f"{name}/0", x)
+    return linear(W, f"{name}/1", np.where(x > 0, x, 0.01 * x))
+
+
+def message_input(model, a, positions):
+    """The input for QM9: messages of all atoms j to i, i among them, then a perceptron."""
+    spec, W, messages = model.spec, model.parameters, np.zeros_like(a)
+    radius, width = (np.maximum(1e-3, abs(W[f"input/cutoff/{k}"][0])) for k in ("radius", "width"))
+    for i, j in product(range(len(a)), range(len(a))):
+        d = np.linalg.norm(positions[i] - positions[j])
+        f = np.array([(0.0 if i == j else d**-k * np.sin(2 * np.pi * s * d + phi))
+                      for s, phi in zip(W["input/frequencies"][0], W["input/phases"][0], strict=True)
+                      for k in range(spec.n_powers + 1)])  # fmt: skip
+        messages[i] += linear(W, "input/radial", f[None])[0] * a[j] / (1 + np.exp((d - radius) / width))
+    return perceptron(W, "input", np.concatenate([messages, a], axis=1))
+
+
 def energy_by_equations(model, positions, numbers):
     """(C0) to (C5) with loops over pairs i, j, the pair (i, i) included or not."""
     spec, W, N, n = model.spec, model.parameters, len(numbers), model.spec.n_channels
     z = np.array(spec.species, float)
-    psi = []
-    for number in numbers:
-        a = np.zeros((len(z), spec.charge_power + 1))
-        a[spec.species.index(number)] = (number / z.max()) ** np.arange(spec.charge_power + 1.0)
-        x = a.reshape(-1) @ W["input"].reshape(a.size, 2 * n) + W["input/bias"][0]
+    a = np.zeros((N, len(z), spec.charge_power + 1))
+    for i, number in enumerate(numbers):
+        a[i, spec.species.index(number)] = (number / spec.unit_charge) ** np.arange(spec.charge_power + 1.0)
+    a, psi = a.reshape(N, -1), []
+    for x in message_input(model, a, positions) if spec.input == "messages" else linear(W, "input", a):
         psi.append([(0, (x[::2] + 1j * x[1::2]).reshape(1, n))])
-    s_n, phi = W["radial/frequencies"][0], W["radial/phases"][0]
     g, scalars = {}, [[] for _ in range(N)]
     for s in range(spec.n_levels):
         name, new_g = f"level{s}", {}
+        s_n, phi = W[f"{name}/frequencies"][0], W[f"{name}/phases"][0]
         a, b = (np.maximum(1e-3, abs(W[f"{name}/cutoff/{k}"][0])) for k in ("radius", "width"))
         for i, j in product(range(N), range(N)):
             if i == j and not spec.self_edge:
@@ -85,7 +107,7 @@ def energy_by_equations(model, positions, numbers):
             R = np.array(f[::2]) + 1j * np.array(f[1::2])
             d = np.concatenate([bilinear(x, y) for (_, x), (_, y) in zip(psi[i], psi[j], strict=True)])
             for l in range(spec.lmax_edge + 1):
-                F = np.concatenate([*([g[i, j, l]] if s else []), d, R])
+                F = np.concatenate([*([g[i, j, l]] if s else []), *([d] if l < len(psi[i]) else []), R])
                 new_g[i, j, l] = mask * (F @ W[f"{name}/edge{l}"].reshape(len(F), n))
         g, new_psi = new_g, []
         for i in range(N):
@@ -115,8 +137,12 @@ def energy_by_equations(model, positions, numbers):
                 for c in range(n)
                 for value in (bilinear(x, x)[c].real, (abs(x[:, c]) ** 2).sum())
             ]
-    shift = [W["shift"][spec.species.index(number), 0] for number in numbers]
-    return spec.scale * sum(np.dot(x, W["readout"][0]) for x in scalars) + sum(shift)
+    if spec.readout == "perceptrons":
+        x = perceptron(W, "readout/atoms", np.array(scalars)).sum(axis=0, keepdims=True)
+        return spec.scale * perceptron(W, "readout/molecule", x)[0, 0]
+    rows = [0] if spec.constant == "molecule" else [spec.species.index(number) for number in numbers]
+    shift = W["shift"][rows].sum()
+    return spec.scale * sum(np.dot(x, W["readout"][0]) for x in scalars) + shift
 
 
 def gauge_of_energy(model, graph):
@@ -128,11 +154,19 @@ def gauge_of_energy(model, graph):
 K = 600  # roundings of two levels: radial features 11, 4 neighbours x 5 terms x 2, 60 rows of a mixing, both programs
 
 
-@pytest.mark.parametrize("self_edge", [True, False])
-def test_energy_is_that_of_the_published_equations(self_edge):
-    model = Cormorant(replace(SMALL, self_edge=self_edge, scale=0.5), seed=4)
-    shift = np.random.default_rng(1).standard_normal((3, 1))
-    model = model.with_parameters({"shift": shift})
+QM9 = {"input": "messages", "readout": "perceptrons", "hidden": 7, "mixed": 3}
+EQUATIONS = {"MD17": {}, "otherwise": {"self_edge": False, "constant": "species"}, "QM9": QM9}
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_energy_is_that_of_the_published_equations(name):
+    self_edge = EQUATIONS[name].get("self_edge", True)
+    model = Cormorant(replace(SMALL, scale=0.5, **EQUATIONS[name]), seed=4)
+    rng = np.random.default_rng(1)
+    changed = ("shift", "level1/phases", "input/phases")
+    model = model.with_parameters(
+        {k: rng.standard_normal(model.parameters[k].shape) for k in changed if k in model.parameters}
+    )
     graph = model.graph([(POSITIONS, NUMBERS)])
     bound = K * U * gauge_of_energy(model, graph)
     wanted = energy_by_equations(model, POSITIONS, NUMBERS)
@@ -233,8 +267,8 @@ def test_a_scaled_component_of_the_harmonics_is_caught():
 
 def test_initial_weights_have_the_published_distributions():
     model = Cormorant(CormorantSpec(SPECIES, n_levels=2), seed=0)
-    assert model.parameters["radial/frequencies"][0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
-    assert np.array_equal(model.parameters["radial/phases"][0] / (np.pi / 2), [1, 0, 0, 0, 1, 1, 1, 1])
+    assert model.parameters["level1/frequencies"][0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert np.array_equal(model.parameters["level1/phases"][0] / (np.pi / 2), [1, 0, 0, 0, 1, 1, 1, 1])
     assert (model.parameters["level0/cutoff/radius"] == 1.73).all()
     atoms = model.parameters["level0/atoms"][0, : 30 * 10]  # degree 0: rows of ag, in and sq
     assert np.abs(atoms.real).max() <= 10 / 30 and np.abs(atoms.imag).max() > 9 / 30
@@ -242,12 +276,24 @@ def test_initial_weights_have_the_published_distributions():
     assert edge.size == 66 * 10 and 0.9 < np.std(edge.real) * 66 < 1.1
 
 
+@pytest.mark.parametrize(("channels", "count"), [(10, 211_482), (16, 367_422)])
+def test_qm9_counts_are_those_of_the_equations(channels, count):
+    """5 species, 4 levels, degrees to 3: levels, sines and masks as for MD17; input and readout added up by hand."""
+    spec = CormorantSpec((1, 6, 7, 8, 9), n_channels=channels, input="messages", readout="perceptrons")
+    levels = {10: 61_864, 16: 153_280}[channels]  # 62 465 and 154 241 without their linear input and readout
+    invariants = 2 * 4 * channels * 5
+    message = 16 + 32 * 15 + 15 + 2 * 15
+    ends = [(30, 256, 2 * channels), (invariants, 256, 64), (64, 256, 1)]
+    assert count == levels + message + sum(a * b + b + b * c + c for a, b, c in ends)
+    assert len(Cormorant(spec).parameters.as_real()) == count
+
+
 def test_the_learned_cutoff_is_learned():
     model = Cormorant(SMALL, seed=1)
     graph = model.graph([(POSITIONS, NUMBERS)])
     gradient = model.weight_gradient(graph, np.ones(1), np.zeros((5, 3)))
     assert all(np.abs(gradient[f"level{s}/cutoff/{k}"]).min() > 0 for s in (0, 1) for k in ("radius", "width"))
-    assert np.abs(gradient["radial/frequencies"]).min() > 0
+    assert np.abs(gradient["level1/frequencies"]).min() > 0
     assert not any("cutoff" in name for name in Cormorant(replace(SMALL, mask="none")).parameters)
 
 
@@ -266,10 +312,12 @@ def test_wrong_descriptions_are_named():
         CormorantSpec((1,), group="SU(2)")
     with pytest.raises(NBodyRefError, match="'mask' must be 'learned' or 'none', got 'hard'"):
         CormorantSpec((1,), mask="hard")
-    with pytest.raises(GeometryError, match="'cutoff' must be a positive number"):
+    with pytest.raises(ArgumentError, match="'cutoff' must be a positive number"):
         CormorantSpec((1,), 0.0)
-    with pytest.raises(IrrepsError, match="'n_powers' must be odd"):
-        CormorantSpec((1,), n_powers=2)
+    with pytest.raises(ArgumentError, match="'n_powers' must be a non-negative integer"):
+        CormorantSpec((1,), n_powers=-1)
+    with pytest.raises(NBodyRefError, match="'constant' must be 'molecule' or 'species'"):
+        CormorantSpec((1,), constant="atom")
     with pytest.raises(ArgumentError, match="'n_levels' must be a positive integer, got 0"):
         CormorantSpec((1,), n_levels=0)
     with pytest.raises(NBodyRefError, match="'fusion' must list two or more of"):
@@ -283,4 +331,4 @@ def test_training_steps_follow_complex_and_real_weights_downhill():
     trained, run_ = train(model, frames[:24], options, holdout=0.25)
     errors = [entry["holdout"] for entry in run_.history]
     assert errors[-1] < errors[0]
-    assert all(np.any(trained.parameters[k] != model.parameters[k]) for k in ("level0/atoms", "radial/phases", "input"))
+    assert all(np.any(trained.parameters[k] != model.parameters[k]) for k in ("level0/atoms", "level1/phases", "input"))

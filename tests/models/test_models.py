@@ -69,6 +69,7 @@ MODELS = {
 }
 ROTATIONS_ONLY = {
     "Cormorant": cormorant_of(),
+    "Cormorant for QM9": cormorant_of(input="messages", readout="perceptrons", hidden=5, mixed=3, lmax=1, lmax_edge=1),
     "Cormorant + fusion": cormorant_of(fusion=BLOCKS, fusion_bond=1, lmax=1, self_edge=False),
 }
 
