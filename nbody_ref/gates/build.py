@@ -49,6 +49,9 @@ class State(str):
         found.types = types
         return found
 
+    def __getnewargs__(self) -> tuple[str, dict[str, Irreps]]:  # type: ignore[override]
+        return str(self), self.types
+
     @property
     def irreps(self) -> Irreps:
         """Type of the state."""
