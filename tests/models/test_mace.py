@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nbody_ref.errors import ArgumentError, GeometryError, IrrepsError, NBodyRefError, ShapeError
+from nbody_ref.errors import ArgumentError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.fusion import symmetric_dimension
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models import mace_paths
@@ -189,8 +189,8 @@ def test_single_precision_follows_double():
 
 BAD = {
     "'species' must be distinct": (NBodyRefError, {"species": (1, 1)}),
-    "'cutoff' must be a positive number": (GeometryError, {"cutoff": 0.0}),
-    "'scale' must be a finite number": (GeometryError, {"scale": float("nan")}),
+    "'cutoff' must be a positive number": (ArgumentError, {"cutoff": 0.0}),
+    "'scale' must be a finite number": (ArgumentError, {"scale": float("nan")}),
     "'residual' must have 2 entries, got 1": (NBodyRefError, {"residual": (True,)}),
     "'residual' must be True or False": (NBodyRefError, {"residual": (0, 1)}),
     "'correlation' must be": (ArgumentError, {"correlation": (0, 1)}),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import ArgumentError, IrrepsError, NBodyRefError
 from nbody_ref.models.nequip import NequIP, NequIPSpec
 from nbody_ref.ops.activation import Activation
 
@@ -43,9 +43,9 @@ def test_wrong_descriptions_are_named():
         NequIPSpec((1,), 4.0, nonlinearity="relu")
     with pytest.raises(NBodyRefError, match="'dtype' must be 'float64' or 'float32', got 'int8'"):
         NequIPSpec((1,), 4.0, dtype="int8")
-    with pytest.raises(GeometryError, match=r"'mean_neighbours' must be a positive number, got 0\.0"):
+    with pytest.raises(ArgumentError, match=r"'mean_neighbours' must be a positive number, got 0\.0"):
         NequIPSpec((1,), 4.0, mean_neighbours=0.0)
-    with pytest.raises(GeometryError, match="'cutoff' must be a positive number"):
+    with pytest.raises(ArgumentError, match="'cutoff' must be a positive number"):
         NequIPSpec((1,), -4.0)
     with pytest.raises(IrrepsError, match="'hidden' must hold scalars 0e, and each irrep once, got 3x1o"):
         NequIPSpec((1,), 4.0, "3x1o")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, NBodyRefError, SchemeError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, NBodyRefError, SchemeError, ShapeError
 from nbody_ref.gates import Bare, Gate
 from nbody_ref.graphs import build_graph
 from nbody_ref.network import Network, Spec
@@ -128,5 +128,5 @@ def test_a_network_is_made_from_a_spec_and_an_integer():
         with pytest.raises(DTypeError, match="'spec' must be a Spec"):
             Network(wrong)
     for seed in (-1, 1.5, None, "0", True):
-        with pytest.raises(IrrepsError, match="'seed' must be a non-negative integer"):
+        with pytest.raises(ArgumentError, match="'seed' must be a non-negative integer"):
             Network(spec, seed=seed)
