@@ -96,7 +96,7 @@ class Cormorant(PublishedModel):
     def readout(self, builder: Builder, invariants: Sequence[State]) -> State:
         """Energies of atoms, linear in their invariants; the learned constant of a molecule in equal shares, (C5)."""
         if self.spec.readout == "perceptrons":
-            return perceptron_readout(self, builder, invariants)
+            return perceptron_readout(builder, self.spec, invariants)
         x, one = scalars(builder, invariants, "readout/invariants"), self.scalars(1)
         n = x.irreps.dim
         energy = mixed(builder, x, one, "readout", RealUniform((1, n), n**-0.5), ATOMS)
@@ -113,7 +113,8 @@ class Cormorant(PublishedModel):
         n_in, n = len(self.species) * (self.spec.charge_power + 1), self.spec.n_channels
         charges = builder.input("atoms", self.scalars(n_in))
         if self.spec.input == "messages":
-            x = message_input(self, builder, charges, dist, 2 * n)
+            near, own = (self.soft_cutoff(builder, d, "input", n_in) for d in (dist, "origin"))
+            x = message_input(builder, self.spec, charges, self.sines(builder, dist, "input"), (near, own))
             return complex_pairs(builder, x, self.scalars(n), "psi0")
         weights = RealUniform((1, 2 * n * n_in), n_in**-0.5)
         x = mixed(builder, charges, self.scalars(2 * n), "input", weights, ATOMS)

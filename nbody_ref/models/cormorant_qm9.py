@@ -12,7 +12,6 @@ is no sum over atoms: every atom of a molecule gets an equal share of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,11 +22,9 @@ from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irreps
 from nbody_ref.models import layers
 from nbody_ref.models.cormorant_parts import SENDERS, RealUniform, mixed
+from nbody_ref.models.cormorant_spec import CormorantSpec
 from nbody_ref.models.layers import Rows
 from nbody_ref.ops.activation import Activation
-
-if TYPE_CHECKING:
-    from nbody_ref.models.cormorant import Cormorant
 
 __all__ = ["message_input", "perceptron_readout", "scalars"]
 
@@ -45,15 +42,28 @@ ONTO_ATOMS = Entry("molecule", "onto atoms", _onto_atoms)
 MOLECULES = Rows(Entry("root kind"))
 
 
-def message_input(model: Cormorant, builder: Builder, charges: State, dist: str, out: int) -> State:
-    """Real scalars of the atoms, `out` of them, from the charges of all atoms, its own among them."""
-    n = charges.irreps.dim
-    phi = perceptron_layer(builder, model.sines(builder, dist, "input"), n, "input/radial", layers.EDGES)
-    near, own = (model.soft_cutoff(builder, d, "input", n) for d in (dist, "origin"))
+def message_input(
+    builder: Builder, spec: CormorantSpec, charges: State, sines: State, masks: tuple[State, State]
+) -> State:
+    """Real parts and imaginary parts of the first states, from the charges of all atoms, its own among them.
+
+    Parameters
+    ----------
+    builder : Builder
+    spec : CormorantSpec
+    charges : State
+        Of the atoms.
+    sines : State
+        Of the edges.
+    masks : tuple of State
+        Of the edges, and of the atoms at distance zero.
+    """
+    n, (near, own) = charges.irreps.dim, masks
+    phi = perceptron_layer(builder, sines, n, "input/radial", layers.EDGES)
     sent = builder.emit(steps.SUM, (charges,), "input/sent", SENDERS, irreps=charges.irreps)
     edges = builder.product(builder.product(near, phi, "input/masked"), sent, "input/messages")
     message = builder.emit(steps.SUM, (edges,), "input/sum", ONTO_RECEIVERS, irreps=charges.irreps)
-    if model.spec.self_edge:  # the radial functions vanish at distance zero, their constants do not
+    if spec.self_edge:  # the radial functions vanish at distance zero, their constants do not
         none = builder.emit(steps.RESCALE, (charges,), "input/none", ((0.0, n),))
         constant = builder.emit(
             steps.BIAS, (none, "input/radial/bias"), "input/constants", layers.ATOMS.kind, irreps=charges.irreps
@@ -61,12 +71,11 @@ def message_input(model: Cormorant, builder: Builder, charges: State, dist: str,
         own = builder.product(builder.product(own, constant, "input/own"), charges, "input/own message")
         message = layers.total(builder, (message, own), "input/message")
     both = scalars(builder, [message, charges], "input/both")
-    return perceptron(builder, both, (model.spec.hidden, out), "input", layers.ATOMS)
+    return perceptron(builder, both, (spec.hidden, 2 * spec.n_channels), "input", layers.ATOMS)
 
 
-def perceptron_readout(model: Cormorant, builder: Builder, invariants: Sequence[State]) -> State:
+def perceptron_readout(builder: Builder, spec: CormorantSpec, invariants: Sequence[State]) -> State:
     """Equal shares of the atoms in a function of the sum over atoms."""
-    spec = model.spec
     x = scalars(builder, invariants, "readout/invariants")
     x = perceptron(builder, x, (spec.hidden, spec.mixed), "readout/atoms", layers.ATOMS)
     total = builder.emit(steps.SUM, (x,), "readout/sum", Entry("molecule"), irreps=x.irreps)
