@@ -120,6 +120,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     about = command("info", _info, "Versions, or what is in a model file.")
     about.add_argument("model", type=Path, nargs="?", metavar="MODEL")
     about.add_argument("--record", action="store_true", help="all that the file says about its fit, as JSON")
+    command("doctor", _doctor, "Look at the installation: each line is OK, or says what to do.")
     return parser, made
 
 
@@ -264,6 +265,16 @@ def _verify(options: argparse.Namespace) -> int:
     failed = sum(not result.ok for result in results)
     print(f"{len(results) - failed} of {len(results)} checks passed in {time.perf_counter() - start:.1f} s")
     return 1 if failed else 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from nbody_ref.doctor import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        print(finding, flush=True)
+    return 0 if all(finding.ok for finding in findings) else 1
 
 
 def _info(options: argparse.Namespace) -> int:

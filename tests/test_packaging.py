@@ -31,6 +31,9 @@ def built(tmp_path_factory):
     """Folder with the source copy, the wheel and the sdist, made by the build backend that pyproject.toml names."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT, folder / "source", ignore=LITTER)
+    stale = folder / "source" / "build" / "lib" / "nbody_ref" / "deleted_long_ago.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
     code = f"import setuptools.build_meta as b; b.build_sdist({str(folder)!r}); b.build_wheel({str(folder)!r})"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=folder / "source", capture_output=True, text=True, check=False
@@ -92,3 +95,7 @@ def test_installed_wheel_works_outside_the_source(built, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
     )
     assert done.stdout.splitlines() == [str(tmp_path / "nbody_ref" / "__init__.py"), "(3, 3, 1)"], done.stderr
+
+
+def test_modules_of_an_older_checkout_are_not_packed(wheel):
+    assert "nbody_ref/doctor.py" in wheel and not [name for name in wheel if "deleted_long_ago" in name]

@@ -8,18 +8,21 @@ would go on returning the old numbers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
 __all__ = ["kernel", "parallel_range"]
 
+LOG = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 numba: Any = None
-with suppress(ImportError):  # lessons run without Numba; nothing but speed depends on it
+try:
     numba = import_module("numba")
+except ImportError as reason:  # lessons run without Numba; nothing but speed depends on it
+    LOG.warning("kernels run as plain Python, some hundred times slower: Numba cannot be imported (%s)", reason)
 
 parallel_range: Any = range if numba is None else numba.prange
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nbody_ref
@@ -196,3 +197,23 @@ def test_distinct_arrays_are_not_tested_for_overlap(tmp_path, distinct):
         [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **settings}, check=True
     )
     assert done.stdout.split() == ["8.0", str(not distinct)]
+
+
+@pytest.mark.plain
+def test_without_numba_the_same_numbers_come_from_plain_python_and_it_is_said_once():
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(sys.argv[1:]))\n"  # an import of these fails
+        "import numpy as np\n"
+        "from nbody_ref import solid_harmonics\n"
+        "from nbody_ref.network import Network, Spec\n"
+        "from nbody_ref.network.default import default\n"
+        "print(solid_harmonics(3, np.array([[0.1, -0.7, 0.4]])).tolist())\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code, *without], capture_output=True, text=True, check=True)
+        for without in ((), ("numba", "llvmlite"))
+    ]
+    compiled, plain = (np.array(json.loads(run.stdout)) for run in runs)
+    assert np.abs(plain - compiled).max() <= 40 * 2.0**-53 * np.abs(compiled).max()  # contraction alone differs
+    assert runs[1].stderr.count("Numba cannot be imported") == 1
