@@ -13,7 +13,20 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.irreps import Irrep, Irreps
 
 if TYPE_CHECKING:
-    from nbody_ref import conformance, conventions, exact, excited, fit, fusion, gates, models, network, ops, scheme
+    from nbody_ref import (
+        conformance,
+        conventions,
+        exact,
+        excited,
+        fit,
+        fusion,
+        gates,
+        lessons,
+        models,
+        network,
+        ops,
+        scheme,
+    )
     from nbody_ref.fit.potential import load
     from nbody_ref.ops.harmonics import solid_harmonics, spherical_harmonics
     from nbody_ref.ops.wigner import wigner_D
@@ -32,6 +45,7 @@ __all__ = [
     "fit",
     "fusion",
     "gates",
+    "lessons",
     "load",
     "models",
     "network",
@@ -58,6 +72,7 @@ _MODULES = {
     "fit",
     "fusion",
     "gates",
+    "lessons",
     "models",
     "network",
     "ops",
