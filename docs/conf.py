@@ -1,8 +1,12 @@
 """Sphinx configuration: builds offline, with every warning an error."""
 
 import re
+import sys
+from pathlib import Path
 
 import nbody_ref
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "nbody_ref"
 author = "The nbody_ref developers"
@@ -15,12 +19,14 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "twins",
 ]
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
+nb_merge_streams = True
 exclude_patterns = ["_build"]
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!nbody_ref\.).*")]  # names of NumPy, SciPy and ASE are not resolved offline
@@ -28,6 +34,7 @@ suppress_warnings = ["ref.python"]  # a word in the prose of a type that several
 
 html_theme = "furo"
 html_static_path = ["_static"]
+html_css_files = ["nbody.css"]
 html_title = "nbody_ref"
 mathjax_path = "mathjax/tex-svg.js"  # MathJax 3.2.2, one file with its fonts; version 4 fetches fonts from a CDN
 

@@ -144,7 +144,7 @@ class Degrees:
             counts = nested(answer)
             if len(counts.shape) != 1 or any(v.imag or v.real != int(v.real) or v.real < 0 for v in counts.values):
                 raise Unreadable(f"counts for l = 0, 1, 2, ... are asked for, got {_short(answer)}")
-            found = {(l, None): int(v.real) for l, v in enumerate(counts.values)}
+            found: dict[tuple[int, int | None], int] = {(l, None): int(v.real) for l, v in enumerate(counts.values)}
         else:
             try:
                 found = {}
