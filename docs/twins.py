@@ -25,7 +25,8 @@ def twin(text: str) -> nbformat.NotebookNode:
             checks = [line for line in cell.source.splitlines() if line.startswith("check(")]
             checks = [re.sub(r", .*\)$", ", answer)", line) for line in checks]
             cell.source = "\n".join(["answer = ...  # yours", *checks])
-    notebook.cells = [cell for cell in notebook.cells if cell.source and not HIDDEN & set(cell.metadata.get("tags", []))]
+    shown = [cell for cell in notebook.cells if not HIDDEN & set(cell.metadata.get("tags", []))]
+    notebook.cells = [cell for cell in shown if cell.source]
     return notebook
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import product as tuples
 from typing import Any
 
-from nbody_ref.exact.cg import clebsch_gordan, six_j
+from nbody_ref.exact import clebsch_gordan, six_j
 from nbody_ref.exact.definition import fragment_product
 from nbody_ref.exact.gauges import monomial_coupling
 from nbody_ref.exact.surd import Surd, surd_sum
