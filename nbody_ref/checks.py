@@ -26,6 +26,7 @@ __all__ = [
     "check_species",
     "check_word",
     "set_fields",
+    "shown",
 ]
 
 LARGEST = 1_000_000  # of any count or degree; what is larger fills the memory long before it is reached
@@ -203,5 +204,10 @@ def set_fields(owner: Any, check: Callable[..., Any], *fields: str, **limits: An
 
 
 def _wrong(function: str, name: str, rule: str, value: Any) -> ArgumentError:
+    return ArgumentError(f"{function}: '{name}' must be {rule}, got {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """`value` as a message shows it: its repr, at most 80 characters of it."""
     came = repr(value)
-    return ArgumentError(f"{function}: '{name}' must be {rule}, got {came if len(came) <= 80 else came[:77] + '...'}")
+    return came if len(came) <= 80 else came[:77] + "..."

@@ -21,6 +21,7 @@ Array = np.ndarray[Any, Any]
 IndexArray = np.ndarray[Any, np.dtype[np.uintp]]
 
 _DTYPES = {"positions": np.float64, "species": np.int64, "frame_ptr": np.uintp, "shifts": np.int64, "cell": np.float64}
+FARTHEST = 1e9  # Angstrom from the origin; farther away, distances have no digits left
 _LARGEST = 2**31 - 1  # label of an element, number of nodes
 
 
@@ -339,10 +340,13 @@ def _check_frame(frame: int, positions: Any, numbers: Any) -> tuple[Array, Array
         raise ShapeError(f"build_graph: 'numbers[{frame}]' must have shape ({len(r)},), got {z.shape}")
     if z.dtype.kind not in "iu":
         raise DTypeError(f"build_graph: 'numbers[{frame}]' must be integers, got {z.dtype}")
-    for name, bad in (("positions", ~np.isfinite(r).all(axis=1)), ("numbers", (z < 1) | (z > _LARGEST))):
+    with np.errstate(invalid="ignore"):
+        away = ~(np.abs(r) <= FARTHEST).all(axis=1)
+    for name, bad in (("positions", away), ("numbers", (z < 1) | (z > _LARGEST))):
         if bad.any():
             atom = int(np.argmax(bad))
-            rule, got = ("finite", r[atom]) if name == "positions" else (f"from 1 to {_LARGEST}", z[atom])
+            near = "finite" if not np.isfinite(r[atom]).all() else f"within {FARTHEST:g} Angstrom of the origin"
+            rule, got = (near, r[atom]) if name == "positions" else (f"from 1 to {_LARGEST}", z[atom])
             raise GeometryError(f"build_graph: '{name}' must be {rule}, got {got} for atom {atom} of frame {frame}")
     return r, z.astype(np.int64)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
-from nbody_ref.checks import LARGEST, as_integer, check_flag, check_integer
+from nbody_ref.checks import LARGEST, as_integer, check_flag, check_integer, shown
 from nbody_ref.errors import IrrepsError
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class Irrep:
     def __post_init__(self) -> None:
         l, p = as_integer(self.l), None if self.p is None else as_integer(self.p)
         if l is None or l < 0:
-            raise IrrepsError(f"Irrep: 'l' must be a non-negative integer, got {self.l!r}")
+            raise IrrepsError(f"Irrep: 'l' must be a non-negative integer, got {shown(self.l)}")
         if self.p is not None and p not in (1, -1):
-            raise IrrepsError(f"Irrep: 'p' must be 1, -1 or None, got {self.p!r}")
+            raise IrrepsError(f"Irrep: 'p' must be 1, -1 or None, got {shown(self.p)}")
         object.__setattr__(self, "l", l)
         object.__setattr__(self, "p", p)
 
@@ -63,7 +63,9 @@ class Irrep:
             return text
         match = _IRREP.match(text) if isinstance(text, str) else None
         if match is None:
-            raise IrrepsError(f"Irrep: expected a degree and an optional letter e or o, such as '1o', got {text!r}")
+            raise IrrepsError(
+                f"Irrep: expected a degree and an optional letter e or o, such as '1o', got {shown(text)}"
+            )
         return cls(int(match[1]), _PARITY[match[2]])
 
     @property
@@ -138,7 +140,9 @@ class Irreps:
         else:
             found = tuple(_check_part(*pair) for pair in _pairs(parts))
         if len({part.irrep.p is None for part in found}) > 1:
-            raise IrrepsError(f"Irreps: parts with and without a parity letter cannot be mixed, got {_join(found)!r}")
+            raise IrrepsError(
+                f"Irreps: parts with and without a parity letter cannot be mixed, got {shown(_join(found))}"
+            )
         object.__setattr__(self, "parts", found)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -264,14 +268,16 @@ def _pairs(parts: Any) -> Iterator[tuple[Any, Any]]:
     except TypeError:
         pairs = [()]
     if any(len(pair) != 2 for pair in pairs):
-        raise IrrepsError(f"Irreps: 'parts' must be a text such as '8x0e + 4x1o' or pairs (mul, irrep), got {parts!r}")
+        raise IrrepsError(
+            f"Irreps: 'parts' must be a text such as '8x0e + 4x1o' or pairs (mul, irrep), got {shown(parts)}"
+        )
     return iter(pairs)
 
 
 def _check_part(mul: Any, irrep: Irrep | str) -> Part:
     count = as_integer(mul)
     if count is None or count < 1:
-        raise IrrepsError(f"Irreps: a multiplicity must be a positive integer, got {mul!r}")
+        raise IrrepsError(f"Irreps: a multiplicity must be a positive integer, got {shown(mul)}")
     return Part(count, Irrep.parse(irrep))
 
 
@@ -280,5 +286,5 @@ def _read_part(term: str) -> Part:
     if not cross:
         return _check_part(1, term)
     if not (mul.strip().isdecimal() and len(mul.strip()) < 10):
-        raise IrrepsError(f"Irreps: expected terms such as '8x0e' or '1o', got {term!r}")
+        raise IrrepsError(f"Irreps: expected terms such as '8x0e' or '1o', got {shown(term)}")
     return _check_part(int(mul), irrep)

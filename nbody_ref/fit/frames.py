@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbody_ref.errors import DataError, NBodyRefError
+from nbody_ref.graphs import FARTHEST
 
 __all__ = ["Frame", "Frames", "check_geometry", "symbols"]
 
@@ -126,7 +127,7 @@ def symbols(numbers: Iterable[int]) -> list[str]:
     """Names of elements."""
     from ase.data import chemical_symbols
 
-    return [chemical_symbols[int(z)] for z in numbers]
+    return [chemical_symbols[int(z)] if 0 <= int(z) < len(chemical_symbols) else f"element {int(z)}" for z in numbers]
 
 
 def check_geometry(
@@ -142,6 +143,10 @@ def check_geometry(
     finite = np.isfinite(positions).all(axis=1)
     if not finite.all():
         raise error(f"{where}: the position of atom {int(np.argmin(finite))} is NaN or infinite")
+    near = (np.abs(positions) <= FARTHEST).all(axis=1)
+    if not near.all():
+        atom = int(np.argmin(near))
+        raise error(f"{where}: atom {atom} is at {positions[atom]}, more than {FARTHEST:g} Angstrom from the origin")
     from scipy.spatial import cKDTree
 
     pairs = cKDTree(positions).query_pairs(closest) if len(positions) > 1 else set()

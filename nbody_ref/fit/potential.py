@@ -219,12 +219,16 @@ def _formula(counts: Mapping[str, int]) -> str:
 
 def _pairs(geometries: Any) -> list[tuple[Array, Array]]:
     """Geometries as pairs of arrays."""
+    rule = "predict: 'geometries' must be pairs of positions (n, 3) and atomic numbers (n,)"
     try:
-        return [(np.asarray(positions, dtype=np.float64), np.asarray(numbers)) for positions, numbers in geometries]
+        pairs = [(np.asarray(positions, dtype=np.float64), np.asarray(numbers)) for positions, numbers in geometries]
     except (TypeError, ValueError) as error:
-        raise GeometryError(
-            f"predict: 'geometries' must be pairs of positions (n, 3) and atomic numbers (n,): {error}"
-        ) from error
+        raise GeometryError(f"{rule}: {error}") from error
+    for i, (positions, numbers) in enumerate(pairs):
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or positions.shape != (len(numbers), 3):
+            came = f"positions of shape {positions.shape}, numbers {numbers.dtype} of shape {numbers.shape}"
+            raise GeometryError(f"{rule}, got {came} for molecule {i}")
+    return pairs
 
 
 def load(path: str | os.PathLike[str]) -> Potential:

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import DTypeError, GeometryError, IrrepsError
+from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, IrrepsError
 from nbody_ref.irreps import Irreps
 from nbody_ref.kernels import wigner as loops
 from nbody_ref.ops._check import check_array, check_finite, check_needs, check_out
 from nbody_ref.tables import check_basis, check_degree, real_to_complex
 
 __all__ = ["representation", "wigner", "wigner_D", "wigner_jvp", "wigner_vjp", "wigner_vjp_jvp"]
+
+LARGEST_MATRIX = 32768  # rows; 8 GB
 
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...] | None
@@ -164,6 +166,8 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
         If `inversion` is asked of a type without parities, or `basis` is unknown.
     DTypeError
         If `rotation` is not a scipy Rotation.
+    ArgumentError
+        If the matrix would have more than 32768 rows.
     """
     irreps = Irreps(irreps)
     check_basis("Irreps.D", basis)
@@ -172,6 +176,8 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
     if inversion and not irreps.has_parity and len(irreps):
         raise IrrepsError(f"Irreps.D: 'inversion' needs parts with a parity, got {irreps}, a type of SO(3)")
     stack = _quaternion("Irreps.D", rotation).shape[:-1]
+    if irreps.dim > LARGEST_MATRIX:
+        raise ArgumentError(f"Irreps.D: 'irreps' must have dim at most {LARGEST_MATRIX}, got {irreps.dim}")
     D = np.zeros((*stack, irreps.dim, irreps.dim), np.float64 if basis == "real" else np.complex128)
     for start, (mul, irrep) in zip(irreps.offsets, irreps):
         block = wigner_D(irrep.l, rotation, basis)

@@ -9,7 +9,7 @@ from ase.build import molecule
 from scipy.spatial.transform import Rotation
 
 import nbody_ref
-from nbody_ref.errors import FileError, GeometryError
+from nbody_ref.errors import FileError, GeometryError, NBodyRefError
 from nbody_ref.files import load_model, save_model
 from nbody_ref.fit import evaluate, fit, load
 from nbody_ref.fit.frames import Frames
@@ -262,3 +262,21 @@ def test_summary_says_what_the_potential_is_of_and_how_large_its_errors_were(pot
         assert words in text
     assert "combinations of C2H6O (baseline: least squares)" in bare.summary()
     replace(potential, metadata={}).summary()  # a potential made by hand has no record
+
+
+@pytest.mark.parametrize(
+    ("positions", "numbers", "message"),
+    [
+        ([[0.0, 0, 0]], [4294967297], "atom 0 is element 4294967297"),
+        ([[0.0, 0, 0]], [-1], "atom 0 is element -1"),
+        ([[0.0, 0, 0], [1, 0, 0]], [[8, 1]], r"numbers int64 of shape \(1, 2\) for molecule 0"),
+        ([[0.0, 0, 0]], [8.0], "numbers float64"),
+        ([[0.0, 0, 0]], [True], "numbers bool"),
+        ([0.0, 0, 0], [8], r"positions of shape \(3,\)"),
+        ([[0.0, 0, 0], [1e200, 0, 0]], [8, 1], "within 1e"),
+        ([[0.0, 0, 0], [np.nan, 0, 0]], [8, 1], "must be finite"),
+    ],
+)
+def test_what_is_no_molecule_is_said_in_words(potential, positions, numbers, message):
+    with pytest.raises(NBodyRefError, match=message):
+        potential.forces([(positions, numbers)])
