@@ -1,6 +1,6 @@
 r"""Yutsis graphs: angular-momentum diagrams with cycles, closed or with open lines, and their exact value.
 
-A vertex is a 3j symbol, a line sums over the component of its spin. Conventions and examples: docs/symbols.md.
+A vertex is a 3j symbol, a line sums over the component of its spin. Conventions and examples: docs/spin_symbols.md.
 
 .. math:: \text{value} = \sum_{m} \prod_{\text{inner lines}} (-1)^{j-m} \prod_{\text{vertices}}
           \begin{pmatrix} a & b & c \\ \pm m_a & \pm m_b & \pm m_c \end{pmatrix}
