@@ -1,4 +1,4 @@
-"""Units in the last place by which programs miss 3j, 6j, 9j symbols and Gaunt coefficients: table of docs/spin_symbols.md.
+"""Units in the last place by which programs miss symbols of spins; the table of docs/spin_symbols.md.
 
     pip install wignernj pywigxjpf mpmath
     python benchmarks/symbols_accuracy.py [--count 400] [--seed 0]

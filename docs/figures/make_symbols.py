@@ -1,4 +1,4 @@
-"""Writes the pictures of docs/spin_symbols.md; tests/fusion/test_yutsis_draw.py compares them with the committed files."""
+"""Writes the pictures of docs/spin_symbols.md; tests/fusion/test_yutsis_draw.py compares them with the files."""
 
 from pathlib import Path
 
