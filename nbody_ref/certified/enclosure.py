@@ -13,7 +13,7 @@ from math import isqrt
 
 from nbody_ref.exact.harmonics import pi_enclosure
 
-__all__ = ["Enclosed", "enclosed_exp", "enclosed_sqrt", "sin_cos_pi"]
+__all__ = ["Enclosed", "enclosed_exp", "enclosed_pi", "enclosed_sqrt", "sin_cos_pi"]
 
 BITS = 224
 UNIT = Fraction(1, 2**BITS)
@@ -81,6 +81,13 @@ def _small_sin_cos(t: Fraction) -> tuple[Enclosed, Enclosed]:
             k += 2
         found.append(Enclosed(total * UNIT, 512 * UNIT))
     return found[0], found[1]
+
+
+@lru_cache(maxsize=8)
+def enclosed_pi(bits: int = 280) -> Enclosed:
+    """pi."""
+    low, high = pi_enclosure(bits)
+    return Enclosed((low + high) / 2, high - low).cut()
 
 
 @lru_cache(maxsize=65536)

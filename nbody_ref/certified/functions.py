@@ -7,15 +7,14 @@ truth needs no formula that a kernel uses.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, prod
-from typing import Any
+from typing import ClassVar
 
-from nbody_ref.certified.enclosure import Enclosed, enclosed_exp, enclosed_sqrt
-from nbody_ref.errors import NBodyRefError
+from nbody_ref.certified.enclosure import Enclosed, enclosed_sqrt
 
 __all__ = [
-    "ActivationFunction",
     "Function",
     "InversePowersOfRoot",
     "Jet",
@@ -47,16 +46,11 @@ class Function:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
 class SquareRoot(Function):
     """The length of a vector from its square."""
 
-    columns = 1
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SquareRoot)
-
-    def __hash__(self) -> int:
-        return 1
+    columns: ClassVar[int] = 1
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """x^(1/2 - k) times a falling factorial."""
@@ -71,17 +65,16 @@ class SquareRoot(Function):
         return [4.0 + 2 * order]
 
 
+@dataclass(frozen=True)
 class InversePowersOfRoot(Function):
     """|r|^-l from the square of |r|, one column for each l = 0..lmax."""
 
-    def __init__(self, lmax: int) -> None:
-        self.lmax, self.columns = lmax, lmax + 1
+    lmax: int
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, InversePowersOfRoot) and self.lmax == other.lmax
-
-    def __hash__(self) -> int:
-        return self.lmax
+    @property
+    def columns(self) -> int:  # type: ignore[override]
+        """Degrees."""
+        return self.lmax + 1
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """x^(-l/2 - k) times a falling factorial."""
@@ -104,71 +97,6 @@ class InversePowersOfRoot(Function):
 
 def _falling(order: int) -> Fraction:
     return prod((Fraction(1, 2) - i for i in range(order)), start=Fraction(1))
-
-
-class ActivationFunction(Function):
-    """silu, sigmoid and tanh times a constant, from one exponential.
-
-    Derivatives of the sigmoid s are polynomials in it, since s' = s - s^2.
-
-    Raises
-    ------
-    NBodyRefError
-        For functions with a logarithm or a kink.
-    """
-
-    columns = 1
-
-    def __init__(self, kind: Any) -> None:
-        if kind.name not in ("silu", "sigmoid", "tanh"):
-            raise NBodyRefError(f"conformance: no certified values are known for {kind.name}")
-        self.kind = kind
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ActivationFunction) and self.kind == other.kind
-
-    def __hash__(self) -> int:
-        return hash(self.kind)
-
-    def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
-        """silu = x s, tanh = 2 s(2x) - 1."""
-        slow = 2 if self.kind.name == "tanh" else 1
-        jet = _sigmoid(x * slow, order)
-        value = jet[order].times(slow**order)
-        if self.kind.name == "silu":
-            value = jet[order].times(x) + (jet[order - 1].times(order) if order else ZERO)
-        if self.kind.name == "tanh":
-            value = value.times(2) + Enclosed(Fraction(-1 if order == 0 else 0))
-        return [value.times(Fraction(self.kind.factor))]
-
-    def sizes(self, x: float, order: int) -> Sequence[float]:
-        """Terms with positive signs."""
-        size = (1 + abs(x)) * (abs(x) + 1) if self.kind.name == "silu" else 2 * (1 + abs(x))
-        return [abs(self.kind.factor) * size * (1, 2, 6)[order]]
-
-    def roundings(self, order: int) -> Sequence[float]:
-        """k of docs/derivations/activation.md."""
-        return [16.0]
-
-
-def _sigmoid(x: Fraction, order: int) -> Jet:
-    """1 / (1 + exp(-x)) and its derivatives, as polynomials in itself."""
-    y = enclosed_exp(-abs(x))  # at most one
-    below, spread = 1 + y.mid, y.rad
-    s = Enclosed((1 if x >= 0 else y.mid) / below, 4 * spread).cut()
-    polynomial, jet = {1: 1}, []
-    for _ in range(order + 1):
-        total, power = ZERO, Enclosed(Fraction(1))
-        for k in range(1, max(polynomial) + 1):
-            power = power * s
-            total = total + power.times(polynomial.get(k, 0))
-        jet.append(total)
-        slope: dict[int, int] = {}
-        for k, c in polynomial.items():
-            slope[k] = slope.get(k, 0) + k * c
-            slope[k + 1] = slope.get(k + 1, 0) - k * c
-        polynomial = slope
-    return jet
 
 
 def leibniz(a: Jet, b: Jet) -> Enclosed:

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import pi
+from typing import ClassVar
 
-from nbody_ref.certified.enclosure import Enclosed, sin_cos_pi
+from nbody_ref.certified.enclosure import Enclosed, enclosed_pi, sin_cos_pi
 from nbody_ref.certified.functions import Function
-from nbody_ref.exact.harmonics import pi_enclosure
 
 __all__ = ["Waves"]
 
 
+@dataclass(frozen=True)
 class Waves(Function):
     """Columns sin x and cos x, or sin(2 pi x) and cos(2 pi x)."""
 
-    columns = 2
-
-    def __init__(self, turns: bool) -> None:
-        self.turns = turns
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Waves) and self.turns == other.turns
-
-    def __hash__(self) -> int:
-        return int(self.turns)
+    turns: bool
+    columns: ClassVar[int] = 2
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """Cyclic, with a factor of 2 pi each time where x counts turns."""
-        low, high = pi_enclosure(400)
-        half = Enclosed((low + high) / 2, high - low).cut()
+        half = enclosed_pi(400)
         if self.turns:
             s, c = sin_cos_pi(2 * x)
         else:  # x / pi is off by less than abs(x) 2^-390, the slope in it below four

@@ -8,18 +8,27 @@ run the same chain forward or backward. Derivation: docs/derivations/fusion_eval
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import product as cartesian
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering
 from nbody_ref.errors import ShapeError
-from nbody_ref.fusion.table import FusionTable
+from nbody_ref.exact.definition import fragment_product
+from nbody_ref.exact.gauges import Gauge
+from nbody_ref.exact.network import flatten, unflatten
+from nbody_ref.fusion.diagram_terms import diagram_slack, diagram_terms
+from nbody_ref.fusion.table import FusionTable, all_terms
+from nbody_ref.fusion.tree import left_comb
 from nbody_ref.kernels.combine import add_parts
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs, check_same_dtype
-from nbody_ref.ops.cg_product import cg_product, cg_product_jvp, cg_product_vjp, cg_product_vjp_jvp
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype
+from nbody_ref.ops._op import Arguments, CheckedOp, Example, Gauges, Rows
+from nbody_ref.ops.cg_product import CG_PRODUCT
 
-__all__ = ["fuse", "fuse_jvp", "fuse_vjp", "fuse_vjp_jvp"]
+__all__ = ["FUSE", "fuse", "fuse_jvp", "fuse_vjp", "fuse_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
 Slots = list[Any]
@@ -49,57 +58,92 @@ def fuse(*states_and_table: Any) -> Array:
     Error bound by composition: that of `cg_product` at every vertex. Gradient: `fuse_vjp`;
     derivation: docs/derivations/fusion_evaluation.md.
     """
-    table, states = _table("fuse", states_and_table, 0)
-    slots = _forward(_states("fuse", states, table), table)
-    return _select(slots, table)
+    return FUSE.value(*states_and_table)
 
 
-def fuse_jvp(*arguments: Any) -> Array | None:
-    """Tangent, ``fuse_jvp(x_0, ..., x_k, x_0_dot, ..., x_k_dot, table)``; None where all tangents are."""
-    table, given = _table("fuse_jvp", arguments, 1)
-    k = len(table.irreps)
-    states = _states("fuse_jvp", given[:k], table)
-    dots = _likes("fuse_jvp", given[k:], states)
-    if all(dot is None for dot in dots):
-        return None
-    return _select(_tangents(_forward(states, table), dots, table), table)
+class _Fuse(CheckedOp):
+    inputs, statics = ("x_*",), ("table",)
+
+    def check(self, function: str, *arguments: Any) -> Arguments:
+        *given, table = arguments
+        if not isinstance(table, FusionTable):
+            raise ShapeError(f"{function}: the last argument must be a FusionTable, got {type(table).__name__}")
+        if len(given) != len(table.irreps):
+            raise ShapeError(f"{function}: 'table' needs {len(table.irreps)} states, got {len(given)}")
+        found: Slots = []
+        for k, (x, kind) in enumerate(zip(given, table.irreps)):
+            rows = len(found[0]) if found else None
+            found.append(check_array(function, f"x_{k}", x, (rows, kind.dim), REAL_OR_COMPLEX))
+        check_same_dtype(function, **{f"x_{k}": x for k, x in enumerate(found)})
+        return Arguments(found, (table,), (len(found[0]), table.irreps_out.dim), found[0].dtype)
+
+    def forward(self, *arguments: Any) -> Array:
+        *states, table = arguments
+        return _select(_forward(states, table), table)
+
+    def tangent(self, *arguments: Any) -> Array:
+        states, dots, (table,) = self._split(self.name, arguments, 0)
+        return _select(_tangents(_forward(states, table), dots, table), table)
+
+    def cotangents(self, needs: tuple[bool, ...], y_bar: Array, *arguments: Any) -> Slots:
+        """Backwards through the vertices; zero where no term reads a state."""
+        *states, table = arguments
+        bars = _cotangents(_forward(states, table), y_bar, table, _active(needs, table))
+        return [np.zeros_like(x) if bar is None else bar for bar, x in zip(bars, states)]
+
+    def turning(self, needs: tuple[bool, ...], y_bar: Array, *arguments: Any) -> Slots:
+        states, (y_bar_dot, *dots), (table,) = self._split(self.name, arguments, 1)
+        slots, active = _forward(states, table), _active(needs, table)
+        slot_dots, bars = _tangents(slots, dots, table), _cotangents(slots, y_bar, table, active)
+        out = _split(y_bar_dot, table)
+        for k, stage in reversed(list(enumerate(table.stages, start=len(states)))):
+            need = active[stage.a], active[stage.b]
+            if not any(need) or (bars[k] is None and out[k] is None):
+                continue
+            seed = np.zeros_like(out[k]) if bars[k] is None else bars[k]
+            inner = seed, slots[stage.a], slots[stage.b], out[k], slot_dots[stage.a], slot_dots[stage.b]
+            _add(out, stage.a, stage.b, CG_PRODUCT.vjp_jvp(*inner, stage.table, needs=need))  # E9
+        return out[: len(states)]
+
+    def example(self, rng: np.random.Generator) -> Example:
+        types = ("2x0e + 2x1o", "2x1o")
+        table = FusionTable.build(types, all_terms(types, left_comb(2)))
+        return [rng.normal(size=(3, 8)), rng.normal(size=(3, 6))], [table]
+
+    def exact(self, gauges: Gauges, *arguments: Any) -> Rows:
+        """Every diagram by itself, vertex by vertex, as drawn."""
+        *states, table = arguments
+        gauge, found = gauges("norm"), []
+        types = zip(table.irreps, states, strict=True)
+        for row in zip(*([unflatten(tau, x) for x in rows] for tau, rows in types), strict=True):
+            parts = []
+            for term in table.terms:
+                legs = [row[s][p][1] for s, p in term.sources]
+                channels = zip(*legs, strict=True) if table.mode == "channelwise" else cartesian(*legs)
+                parts.append((term.diagram.root, [_drawn(term.diagram.nodes, c, gauge) for c in channels]))
+            found.append(flatten(parts))
+        return found
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, table: FusionTable) -> None:
+        types, slack, rows = (table.irreps, table.irreps_out), diagram_slack(table.terms), low.shape(inputs[0])[0]
+        low.sum(out, *diagram_terms(types, table.terms, table.mode, inputs, rows, slack=slack))
 
 
-def fuse_vjp(y_bar: Array, *states_and_table: Any, needs: tuple[bool, ...] | None = None) -> tuple[Array | None, ...]:
-    """Cotangents of the states, ``fuse_vjp(y_bar, x_0, ..., x_k, table, needs=None)``."""
-    table, given = _table("fuse_vjp", states_and_table, 0)
-    states = _states("fuse_vjp", given, table)
-    wanted = check_needs("fuse_vjp", needs, len(states))
-    g = check_array("fuse_vjp", "y_bar", y_bar, (len(states[0]), table.irreps_out.dim), (states[0].dtype,))
-    bars = _cotangents(_forward(states, table), g, table, _active(wanted, table))
-    return _leaves(bars, states, wanted)
+FUSE = _Fuse(fuse)
+fuse_jvp, fuse_vjp, fuse_vjp_jvp = FUSE.derivatives()
 
 
-def fuse_vjp_jvp(y_bar: Array, *arguments: Any, needs: tuple[bool, ...] | None = None) -> tuple[Array | None, ...]:
-    """Tangents of the cotangents, ``fuse_vjp_jvp(y_bar, x_0, ..., y_bar_dot, x_0_dot, ..., table, needs=None)``."""
-    table, given = _table("fuse_vjp_jvp", arguments, 1, extra=1)
-    k = len(table.irreps)
-    states = _states("fuse_vjp_jvp", given[:k], table)
-    wanted = check_needs("fuse_vjp_jvp", needs, k)
-    g = check_array("fuse_vjp_jvp", "y_bar", y_bar, (len(states[0]), table.irreps_out.dim), (states[0].dtype,))
-    g_dot, dots = check_like("fuse_vjp_jvp", "y_bar_dot", given[k], g), _likes("fuse_vjp_jvp", given[k + 1 :], states)
-    slots, active = _forward(states, table), _active(wanted, table)
-    slot_dots, bars = _tangents(slots, dots, table), _cotangents(slots, g, table, active)
-    out = _split(g_dot, table)
-    for k, stage in reversed(list(enumerate(table.stages, start=len(states)))):
-        need = active[stage.a], active[stage.b]
-        if not any(need) or (bars[k] is None and out[k] is None):
-            continue
-        seed = np.zeros_like(out[k]) if bars[k] is None else bars[k]
-        inner = seed, slots[stage.a], slots[stage.b], out[k], slot_dots[stage.a], slot_dots[stage.b]
-        _add(out, stage.a, stage.b, cg_product_vjp_jvp(*inner, stage.table, needs=need))  # E9
-    return tuple(bar if want else None for bar, want in zip(out[: len(states)], wanted))
+def _drawn(node: Any, legs: Sequence[Any], gauge: Gauge) -> Any:
+    if isinstance(node, int):
+        return legs[node]
+    label, left, right = node
+    return fragment_product(_drawn(left, legs, gauge), _drawn(right, legs, gauge), label.l, gauge)
 
 
 def _forward(states: Slots, table: FusionTable) -> Slots:
     slots = list(states)
     for stage in table.stages:
-        slots.append(cg_product(slots[stage.a], slots[stage.b], stage.table))  # E6
+        slots.append(CG_PRODUCT.f(slots[stage.a], slots[stage.b], stage.table))  # E6
     return slots
 
 
@@ -107,7 +151,7 @@ def _tangents(slots: Slots, dots: Slots, table: FusionTable) -> Slots:
     found = list(dots)
     for stage in table.stages:
         pair = slots[stage.a], slots[stage.b], found[stage.a], found[stage.b]
-        found.append(cg_product_jvp(*pair, stage.table))  # E7
+        found.append(CG_PRODUCT.jvp(*pair, stage.table))  # E7
     return found
 
 
@@ -116,7 +160,7 @@ def _cotangents(slots: Slots, g: Array, table: FusionTable, active: list[bool]) 
     for k, stage in reversed(list(enumerate(table.stages, start=len(table.irreps)))):
         need = active[stage.a], active[stage.b]
         if bars[k] is not None and any(need):
-            both = cg_product_vjp(bars[k], slots[stage.a], slots[stage.b], stage.table, needs=need)
+            both = CG_PRODUCT.vjp(bars[k], slots[stage.a], slots[stage.b], stage.table, needs=need)
             _add(bars, stage.a, stage.b, both)  # E8
     return bars
 
@@ -178,34 +222,5 @@ def _add(bars: Slots, a: int, b: int, both: tuple[Array | None, ...]) -> None:
             bars[slot] = bar if bars[slot] is None else bars[slot] + bar
 
 
-def _leaves(bars: Slots, states: Slots, wanted: tuple[bool, ...]) -> tuple[Array | None, ...]:
-    return tuple(
-        None if not want else np.zeros_like(x) if bar is None else bar for bar, x, want in zip(bars, states, wanted)
-    )
-
-
 def _real(dtype: Any) -> str:
     return "float32" if np.dtype(dtype) in (np.float32, np.complex64) else "float64"
-
-
-def _table(function: str, arguments: tuple[Any, ...], tangents: int, extra: int = 0) -> tuple[FusionTable, Slots]:
-    if not arguments or not isinstance(arguments[-1], FusionTable):
-        raise ShapeError(f"{function}: the last argument must be a FusionTable, got {type(arguments[-1]).__name__}")
-    table, given = arguments[-1], list(arguments[:-1])
-    count = len(table.irreps) * (1 + tangents) + extra
-    if len(given) != count:
-        raise ShapeError(f"{function}: 'table' with {len(table.irreps)} states needs {count} arrays, got {len(given)}")
-    return table, given
-
-
-def _states(function: str, given: Slots, table: FusionTable) -> Slots:
-    found: Slots = []
-    for k, (x, kind) in enumerate(zip(given, table.irreps)):
-        rows = len(found[0]) if found else None
-        found.append(check_array(function, f"x_{k}", x, (rows, kind.dim), REAL_OR_COMPLEX))
-    check_same_dtype(function, **{f"x_{k}": x for k, x in enumerate(found)})
-    return found
-
-
-def _likes(function: str, given: Slots, states: Slots) -> Slots:
-    return [check_like(function, f"x_{k}_dot", dot, x) for k, (dot, x) in enumerate(zip(given, states))]

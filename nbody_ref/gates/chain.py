@@ -15,32 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Array", "Chain", "Entry", "Op", "Step", "Values", "op_of"]
+from nbody_ref.ops._op import Op
+
+__all__ = ["Array", "Chain", "Entry", "Op", "Step", "Values", "statics_of"]
 
 Array = np.ndarray[Any, Any]
 Values = dict[str, Array]
-
-
-@dataclass(frozen=True)
-class Op:
-    """The four functions of one operation; see `nbody_ref.ops` for their common form."""
-
-    name: str
-    f: Callable[..., Array]
-    jvp: Callable[..., Array | None]
-    vjp: Callable[..., tuple[Array | None, ...]]
-    vjp_jvp: Callable[..., tuple[Array | None, ...]]
-
-
-def op_of(module: ModuleType, name: str) -> Op:
-    """Collect ``name``, ``name_jvp``, ``name_vjp`` and ``name_vjp_jvp`` from a module of ops."""
-    f, jvp, vjp, vjp_jvp = (getattr(module, name + suffix) for suffix in ("", "_jvp", "_vjp", "_vjp_jvp"))
-    return Op(name, f, jvp, vjp, vjp_jvp)
 
 
 @dataclass(frozen=True)
@@ -110,7 +94,7 @@ class Chain:
         """Run the program; returns the given values together with every variable it computed."""
         out = dict(values)
         for step in self.steps:
-            out[step.output] = step.op.f(*_get(out, step), *_statics(step, batch))
+            out[step.output] = step.op.f(*_get(out, step), *statics_of(step, batch))
         return out
 
     def jvp(self, values: Mapping[str, Array], batch: Mapping[str, Any], tangents: Mapping[str, Array]) -> Values:
@@ -119,7 +103,7 @@ class Chain:
         for step in self.steps:
             dots = [out.get(name) for name in step.inputs]
             if any(dot is not None for dot in dots):
-                y_dot = step.op.jvp(*_get(values, step), *dots, *_statics(step, batch))
+                y_dot = step.op.jvp(*_get(values, step), *dots, *statics_of(step, batch))
                 if y_dot is not None:
                     out[step.output] = y_dot
         return out
@@ -133,7 +117,7 @@ class Chain:
             y_bar = out.get(step.output)
             needs = tuple(name in active for name in step.inputs)
             if y_bar is not None and any(needs):
-                x_bars = step.op.vjp(y_bar, *_get(values, step), *_statics(step, batch), needs=needs)
+                x_bars = step.op.vjp(y_bar, *_get(values, step), *statics_of(step, batch), needs=needs)
                 _accumulate(out, step, x_bars)
         return out
 
@@ -160,7 +144,7 @@ class Chain:
             dots = [tangents.get(name) for name in step.inputs]
             if y_bar_dot is None and all(dot is None for dot in dots):
                 continue
-            arrays, statics = _get(values, step), _statics(step, batch)
+            arrays, statics = _get(values, step), statics_of(step, batch)
             seed = y_bar if y_bar is not None else np.zeros_like(y_bar_dot)
             _accumulate(out, step, step.op.vjp_jvp(seed, *arrays, y_bar_dot, *dots, *statics, needs=needs))
         return out
@@ -170,7 +154,8 @@ def _get(values: Mapping[str, Array], step: Step) -> list[Array]:
     return [values[name] for name in step.inputs]
 
 
-def _statics(step: Step, batch: Mapping[str, Any]) -> list[Any]:
+def statics_of(step: Step, batch: Mapping[str, Any]) -> list[Any]:
+    """The statics of a step, entries of the batch read."""
     return [static.read(batch) if isinstance(static, Entry) else static for static in step.statics]
 
 

@@ -16,26 +16,23 @@ from typing import Any, ClassVar
 
 from nbody_ref.checks import check_kind
 from nbody_ref.errors import ArgumentError, IrrepsError, SchemeError
-from nbody_ref.fusion.fuse import fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
+from nbody_ref.fusion.fuse import FUSE
 from nbody_ref.fusion.symmetric import symmetric_basis
 from nbody_ref.fusion.table import FusionTable, all_terms
 from nbody_ref.fusion.table import Term as FusionTerm
 from nbody_ref.fusion.tree import check_tree, leaves, left_comb
 from nbody_ref.gates import fields
 from nbody_ref.gates.build import Builder, Place, State
-from nbody_ref.gates.chain import Entry, Op, op_of
+from nbody_ref.gates.chain import Entry
 from nbody_ref.gates.term import Term
 from nbody_ref.gates.terms import Leg, read_legs
 from nbody_ref.gates.weights import Paths
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.ops import channel_mixing
+from nbody_ref.ops.channel_mixing import CHANNEL_MIXING, ChannelMixingTable
 
 __all__ = ["TYINGS", "Fusion", "FusionBlock", "fuse_legs"]
 
 TYINGS = ("mixed", "diagonal", "vertices")
-
-_FUSE = Op("fuse", fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp)
-_CHANNELS = op_of(channel_mixing, "channel_mixing")
 
 
 @dataclass(frozen=True)
@@ -187,12 +184,12 @@ def fuse_legs(
         return _vertices(builder, legs, block, name)
     states = list(dict.fromkeys(legs))
     table = _table(builder, states, legs, block)
-    out = builder.emit(_FUSE, tuple(states), f"{name}/diagrams", table, irreps=table.irreps_out)
+    out = builder.emit(FUSE, tuple(states), f"{name}/diagrams", table, irreps=table.irreps_out)
     if block.weights == "mixed":
         return out
-    sums = channel_mixing.ChannelMixingTable.build(table.irreps_out, Irreps((*muls, j) for j in block.keep))
+    sums = ChannelMixingTable.build(table.irreps_out, Irreps((*muls, j) for j in block.keep))
     builder.parameters[name] = Paths(sums, n_kinds)
-    return builder.emit(_CHANNELS, (out, name), f"{name}/sums", kind, sums, irreps=sums.irreps_out)
+    return builder.emit(CHANNEL_MIXING, (out, name), f"{name}/sums", kind, sums, irreps=sums.irreps_out)
 
 
 def _table(builder: Builder, states: list[State], legs: Sequence[State], block: FusionBlock) -> FusionTable:

@@ -11,20 +11,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nbody_ref.errors import GeometryError
 from nbody_ref.gates import fields, steps
 from nbody_ref.gates.build import Builder, Place, State
-from nbody_ref.gates.chain import Array, Entry, Op
+from nbody_ref.gates.chain import Entry
 from nbody_ref.gates.term import Term
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.ops import distance as lengths
 from nbody_ref.ops import message, radial_weights
+from nbody_ref.ops.distance import PAIR_DISTANCE
 from nbody_ref.ops.radial import Radial, radial_from_dict
 
 __all__ = ["PAIR_DISTANCE", "Pairs", "pair_edges", "pair_entries", "parent_edges", "slot_edges"]
-
-Needs = tuple[bool, ...] | None
 
 
 @dataclass(frozen=True)
@@ -118,41 +115,3 @@ def pair_entries(children: Entry) -> tuple[Entry, Entry, Entry]:
     made = (("slots", slot_edges), ("pairs", pair_edges), ("parents", parent_edges))
     slots, pairs, parents = (Entry(children.name, part, derive) for part, derive in made)
     return slots, pairs, parents
-
-
-def pair_distance(r_rel: Array, pairs: Edges, slots: Edges, parents: Edges) -> Array:
-    """Lengths of the relative vectors of pairs, (E,).
-
-    Raises
-    ------
-    GeometryError
-        If two children of one parent are at the same position; they are named.
-    """
-    zero = ~r_rel.any(axis=1)
-    if zero.any():
-        edge = int(np.argmax(zero))
-        slot = int(pairs.receivers[edge])
-        one, other = sorted((int(pairs.senders[edge]), int(slots.senders[slot])))
-        parent = int(parents.receivers[parents.t_edge[parents.t_ptr[slot]]])
-        raise GeometryError(
-            f"Pairs: children must be at different positions, got children {one} and {other} of parent {parent} "
-            f"at the same one"
-        )
-    return lengths.distance(r_rel)
-
-
-def _jvp(r_rel: Array, r_dot: Array | None, *entries: Edges) -> Array | None:
-    return lengths.distance_jvp(r_rel, r_dot)
-
-
-def _vjp(dist_bar: Array, r_rel: Array, *entries: Edges, needs: Needs = None) -> tuple[Array | None]:
-    return lengths.distance_vjp(dist_bar, r_rel, needs=needs)
-
-
-def _vjp_jvp(
-    dist_bar: Array, r_rel: Array, bar_dot: Array | None, r_dot: Array | None, *entries: Any, needs: Needs = None
-) -> tuple[Array | None]:
-    return lengths.distance_vjp_jvp(dist_bar, r_rel, bar_dot, r_dot, needs=needs)
-
-
-PAIR_DISTANCE = Op("pair_distance", pair_distance, _jvp, _vjp, _vjp_jvp)

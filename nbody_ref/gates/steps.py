@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from nbody_ref.gates.chain import op_of
-from nbody_ref.ops import (
-    activation,
-    arrange,
-    cg_product,
-    distance,
-    gauge,
-    harmonics,
-    linear,
-    message,
-    mixing,
-    neighbour_sum,
-    norm,
-    radial,
-    radial_weights,
-)
+from nbody_ref.ops.activation import ACTIVATION
+from nbody_ref.ops.arrange import ADD, BIAS, RESCALE, TAKE
+from nbody_ref.ops.arrange import COMPLEX_FROM_PAIRS as COMPLEX
+from nbody_ref.ops.arrange import PAIRS_FROM_COMPLEX as PAIRS
+from nbody_ref.ops.cg_product import CG_PRODUCT as PRODUCT
+from nbody_ref.ops.distance import DISTANCE, RELATIVE
+from nbody_ref.ops.gauge import FRAGMENTS
+from nbody_ref.ops.harmonics import SOLID, SPHERICAL
+from nbody_ref.ops.linear import CAST, CONCAT
+from nbody_ref.ops.message import MESSAGE
+from nbody_ref.ops.mixing import MIXING
+from nbody_ref.ops.neighbour_sum import NEIGHBOUR_SUM as SUM
+from nbody_ref.ops.norm import NORMS
+from nbody_ref.ops.norm import SQUARED_NORMS as SQUARES
+from nbody_ref.ops.radial import RADIAL
+from nbody_ref.ops.radial_weights import RADIAL_COPIES as COPIES
 
 __all__ = [
     "ACTIVATION",
@@ -43,13 +43,3 @@ __all__ = [
     "SUM",
     "TAKE",
 ]
-
-RELATIVE, DISTANCE = op_of(distance, "relative"), op_of(distance, "distance")
-SOLID, FRAGMENTS, RADIAL = op_of(harmonics, "solid"), op_of(gauge, "fragments"), op_of(radial, "radial")
-COPIES, MESSAGE = op_of(radial_weights, "radial_copies"), op_of(message, "message")
-SUM, MIXING = op_of(neighbour_sum, "neighbour_sum"), op_of(mixing, "mixing")
-PRODUCT, CONCAT, CAST = op_of(cg_product, "cg_product"), op_of(linear, "concat"), op_of(linear, "cast")
-SPHERICAL, ACTIVATION = op_of(harmonics, "spherical"), op_of(activation, "activation")
-NORMS, SQUARES = op_of(norm, "norms"), op_of(norm, "squared_norms")
-TAKE, ADD, RESCALE, BIAS = (op_of(arrange, name) for name in ("take", "add", "rescale", "bias"))
-COMPLEX, PAIRS = op_of(arrange, "complex_from_pairs"), op_of(arrange, "pairs_from_complex")

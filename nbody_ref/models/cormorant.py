@@ -19,7 +19,7 @@ import numpy as np
 
 from nbody_ref.gates import steps
 from nbody_ref.gates.build import Builder, State
-from nbody_ref.gates.chain import Values, op_of
+from nbody_ref.gates.chain import Values
 from nbody_ref.gates.fusion_block import FusionBlock, fuse_legs
 from nbody_ref.graphs import Graph
 from nbody_ref.irreps import Irrep, Irreps
@@ -40,7 +40,7 @@ from nbody_ref.models.cormorant_parts import (
 )
 from nbody_ref.models.cormorant_qm9 import message_input, perceptron_readout, scalars
 from nbody_ref.models.cormorant_spec import CormorantSpec
-from nbody_ref.ops import learned_radial
+from nbody_ref.ops.learned_radial import SINE_POWERS, SOFT_CUTOFF
 from nbody_ref.ops.message import MessageTable
 from nbody_ref.ops.mixing import MixingTable
 from nbody_ref.ops.radial import InversePowers
@@ -48,7 +48,6 @@ from nbody_ref.ops.radial_weights import RadialTable
 
 __all__ = ["Cormorant", "CormorantSpec"]
 
-_SINES, _CUTOFF = op_of(learned_radial, "sine_powers"), op_of(learned_radial, "soft_cutoff")
 ATOMS = layers.ATOMS.kind
 
 
@@ -140,7 +139,7 @@ class Cormorant(PublishedModel):
         builder.parameters[f"{name}/phases"] = Given(tuple(phases))
         inputs = (dist, f"{name}/frequencies", f"{name}/phases")
         irreps = self.scalars(2 * self.spec.n_radial)
-        return builder.emit(_SINES, inputs, f"{name}/sines", self.spec.n_powers, irreps=irreps)
+        return builder.emit(SINE_POWERS, inputs, f"{name}/sines", self.spec.n_powers, irreps=irreps)
 
     def edges(
         self, builder: Builder, psi: State, g: list[State], own: list[State], edge: tuple[State, State], name: str
@@ -257,7 +256,7 @@ class Cormorant(PublishedModel):
         names = (f"{name}/cutoff/radius", f"{name}/cutoff/width")
         for parameter, start in zip(names, (self.spec.soft_cutoff, self.spec.soft_width), strict=True):
             builder.parameters[parameter] = RealUniform((1, n), 0.0, start)
-        return builder.emit(_CUTOFF, (dist, *names), f"{name}/cutoff at {dist}", irreps=self.scalars(n))
+        return builder.emit(SOFT_CUTOFF, (dist, *names), f"{name}/cutoff at {dist}", irreps=self.scalars(n))
 
 
 def times(builder: Builder, mask: State | None, x: State) -> State:

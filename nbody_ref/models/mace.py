@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.fusion import FusionTable, Term, fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp
+from nbody_ref.fusion import FusionTable, Term
+from nbody_ref.fusion.fuse import FUSE
 from nbody_ref.gates import steps
 from nbody_ref.gates.build import Builder, State
-from nbody_ref.gates.chain import Op, Values, op_of
+from nbody_ref.gates.chain import Values
 from nbody_ref.gates.weights import Dense
 from nbody_ref.graphs import Graph
 from nbody_ref.irreps import Irrep, Irreps
@@ -31,14 +32,13 @@ from nbody_ref.models.base import PublishedModel
 from nbody_ref.models.layers import ATOMS, EDGES, Rows
 from nbody_ref.models.mace_paths import fused_terms, symmetric
 from nbody_ref.models.mace_spec import MaceSpec
-from nbody_ref.ops import channel_mixing, weight_map
+from nbody_ref.ops.channel_mixing import CHANNEL_MIXING, ChannelMixingTable
 from nbody_ref.ops.mixing import MixingTable
 from nbody_ref.ops.radial import Bessel
+from nbody_ref.ops.weight_map import WEIGHT_MAP, WeightMap
 
 __all__ = ["Mace", "MaceSpec"]
 
-_MAP, _CHANNELS = op_of(weight_map, "weight_map"), op_of(channel_mixing, "channel_mixing")
-_FUSE = Op("fuse", fuse, fuse_jvp, fuse_vjp, fuse_vjp_jvp)
 _MODULES = ("node_embedding", "interactions", "products", "readouts")
 _DOUBLE = np.dtype(np.float64)
 
@@ -117,11 +117,11 @@ class Mace(PublishedModel):
             every = [term for found in by_root.values() for term in found]
             if every:
                 table = FusionTable.build([A.irreps], every)
-                products.append(b.emit(_FUSE, (A,), f"products.{t}/A^{n}", table, irreps=table.irreps_out))
+                products.append(b.emit(FUSE, (A,), f"products.{t}/A^{n}", table, irreps=table.irreps_out))
         fragments = layers.joined(b, products, f"products.{t}/A to A^{nu}")
-        mixing = channel_mixing.ChannelMixingTable.build(fragments.irreps, out)
+        mixing = ChannelMixingTable.build(fragments.irreps, out)
         W = self.contraction_weights({n: {root: len(x) for root, x in found.items()} for n, found in terms.items()}, t)
-        return b.emit(_CHANNELS, (fragments, W), f"products.{t}/message", self.by_species.kind, mixing, irreps=out)
+        return b.emit(CHANNEL_MIXING, (fragments, W), f"products.{t}/message", self.by_species.kind, mixing, irreps=out)
 
     def terms(self, n: int, root: Irrep) -> tuple[Term, ...]:
         """Diagrams of n copies of A that are evaluated."""
@@ -193,7 +193,7 @@ class Mace(PublishedModel):
         table = MixingTable.build(x.irreps, out)
         return self.builder.emit(steps.MIXING, (x, W), name, rows.kind, table, irreps=out)
 
-    def learn(self, name: str, table: weight_map.WeightMap, scale: float = 1.0) -> str:
+    def learn(self, name: str, table: WeightMap, scale: float = 1.0) -> str:
         """A published parameter; returns its mapped form."""
         self.builder.parameters[name] = Dense(table.shape_in, scale)
-        return self.builder.emit(_MAP, (name,), f"{name}/mapped", table)
+        return self.builder.emit(WEIGHT_MAP, (name,), f"{name}/mapped", table)

@@ -12,13 +12,13 @@ makes the two networks the same function. Derivation: docs/derivations/gauge.md.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nbody_ref.errors import NBodyRefError
-from nbody_ref.gates.chain import Array, Step
-from nbody_ref.irreps import Irreps
+from nbody_ref.gates.chain import Array
+from nbody_ref.ops._op import Exponents
 
 if TYPE_CHECKING:
     from nbody_ref.network.network import Network
@@ -27,8 +27,6 @@ __all__ = ["row_phases", "to_complex", "to_real"]
 
 _COMPLEX = {"float64": "complex128", "float32": "complex64"}
 _REAL = {wide: narrow for narrow, wide in _COMPLEX.items()}
-_POWERS_OF_I = np.array([1, 1j, -1, -1j])
-Exponents = tuple[int, ...]
 
 
 def to_complex(network: Network) -> Network:
@@ -91,48 +89,17 @@ def row_phases(network: Network) -> dict[str, Array]:
         If the root's own fragments carry a factor i or -1.
     """
     irreps = network.irreps
-    exponents: dict[str, Exponents] = {}
+    known: dict[str, Exponents] = {}
     phases: dict[str, Array] = {}
     for step in network.chain.steps:
+        inputs = [known.get(name) or (0,) * len(irreps.get(name, ())) for name in step.inputs]
         if step.output in irreps:
-            exponents[step.output] = _exponents(step, exponents, irreps)
-        if step.op.name == "mixing":
-            phases[step.inputs[1]] = _by_weight(step.statics[1], exponents.get(step.inputs[0]))
-    if any(exponents[network.root]):
+            known[step.output] = step.op.phase(inputs, *step.statics) or (0,) * len(irreps[step.output])
+        found = step.op.weight_phase(inputs, *step.statics)
+        if found is not None:
+            phases[step.inputs[found[0]]] = found[1]
+    if any(known[network.root]):
         raise NBodyRefError("to_complex: the root must be a mixing or a sum of mixed states, not a bare product")
-    return phases
-
-
-def _exponents(step: Step, known: dict[str, Exponents], irreps: dict[str, Irreps]) -> Exponents:
-    """Power of i of every part of a step's output."""
-    inputs = [known.get(name, (0,) * len(irreps.get(name, ()))) for name in step.inputs]
-    if step.op.name == "neighbour_sum":
-        return inputs[0]
-    if step.op.name == "concat":
-        return tuple(e for part in inputs for e in part)
-    if step.op.name == "message":
-        table = step.statics[1]
-        return tuple((inputs[0][i] + _odd(table.irreps_in[i].irrep.l, l2, irrep.l)) % 4 for i, l2, irrep in table.paths)
-    if step.op.name == "cg_product":
-        table, (a, b) = step.statics[0], inputs
-        return tuple(
-            (a[i] + b[j] + _odd(table.irreps_a[i].irrep.l, table.irreps_b[j].irrep.l, irrep.l)) % 4
-            for i, j, irrep in table.paths
-        )
-    return (0,) * len(irreps[step.output])  # mixed states, harmonics, scalars
-
-
-def _odd(l1: int, l2: int, l: int) -> int:
-    return (l1 + l2 + l) % 2
-
-
-def _by_weight(table: Any, exponents: Exponents | None) -> Array:
-    found = exponents or (0,) * len(table.irreps_in)
-    phases = np.empty(table.n_weights, np.complex128)
-    for irrep, mul_in, mul_out, offset in table.blocks:
-        parts = zip(table.irreps_in, found, strict=True)
-        rows = [e for part, e in parts if part.irrep == irrep for _ in range(part.mul)]
-        phases[offset : offset + mul_in * mul_out] = np.repeat(_POWERS_OF_I[rows], mul_out)
     return phases
 
 

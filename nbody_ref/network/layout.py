@@ -14,15 +14,13 @@ from scipy.sparse import csr_array
 
 from nbody_ref.errors import SchemeError
 from nbody_ref.gates.build import Builder, Place, Source, State
-from nbody_ref.gates.chain import Array, Entry, op_of
+from nbody_ref.gates.chain import Array, Entry
 from nbody_ref.graphs import Edges, Graph
 from nbody_ref.hierarchy import Level, levels_from_schemes
-from nbody_ref.ops import linear
+from nbody_ref.ops.linear import AFFINE
 from nbody_ref.scheme import Scheme
 
 __all__ = ["Layout", "Neighbourhoods", "SchemeGraph", "Schemes"]
-
-_AFFINE = op_of(linear, "affine")
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ _PARTS = ("all", "directed", "centre")
 
 
 def _position(builder: Builder, level: int) -> str:
-    return builder.emit(_AFFINE, ("r",), f"r{level}", Entry(f"positions{level}"))
+    return builder.emit(AFFINE, ("r",), f"r{level}", Entry(f"positions{level}"))
 
 
 def _matrix(level: Level, n_atoms: int) -> csr_array:

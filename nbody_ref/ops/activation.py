@@ -8,32 +8,88 @@ functions; Cormorant's readout, tensor field networks and MACE do. Derivation: d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from nbody_ref.certified.enclosure import Enclosed, enclosed_exp
+from nbody_ref.certified.functions import ZERO, Function, Jet
+from nbody_ref.certified.lowering import Lowering
+from nbody_ref.certified.program import Apply
+from nbody_ref.certified.terms import width
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.kernels.activation import activate
-from nbody_ref.ops._check import check_array, check_like, check_needs, check_type
+from nbody_ref.ops._check import check_array, check_type
+from nbody_ref.ops._op import Arguments, CheckedOp, Example
 
-__all__ = ["Activation", "activation", "activation_jvp", "activation_vjp", "activation_vjp_jvp", "derivatives"]
+__all__ = [
+    "ACTIVATION",
+    "Activation",
+    "ActivationFunction",
+    "activation",
+    "activation_jvp",
+    "activation_vjp",
+    "activation_vjp_jvp",
+    "derivatives",
+]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
+Needs = tuple[bool, ...]
+Bars = tuple[Array, ...]
 
-_CODES = {"silu": 0, "sigmoid": 1, "tanh": 2, "softplus": 3, "shifted_softplus": 4, "leaky_relu": 5, "reciprocal": 6}
-# 1 / sqrt(mean of s(z)^2) for z ~ N(0, 1)
-_UNIT_SECOND_MOMENT = {
-    "silu": 1.676532470331091,
-    "sigmoid": 1.8462285453386054,
-    "tanh": 1.5925374197228315,
-    "softplus": 1.0418668355353018,
-    "shifted_softplus": 1.8755962561350417,
-    "leaky_relu": 1.4141428569978354,
+
+def sigmoid_jet(x: Fraction, order: int) -> Jet:
+    """1 / (1 + exp(-x)) and its derivatives, polynomials in itself since s' = s - s^2."""
+    y = enclosed_exp(-abs(x))  # at most one
+    below, spread = 1 + y.mid, y.rad
+    s = Enclosed((1 if x >= 0 else y.mid) / below, 4 * spread).cut()
+    polynomial, jet = {1: 1}, []
+    for _ in range(order + 1):
+        total, power = ZERO, Enclosed(Fraction(1))
+        for k in range(1, max(polynomial) + 1):
+            power = power * s
+            total = total + power.times(polynomial.get(k, 0))
+        jet.append(total)
+        slope: dict[int, int] = {}
+        for k, c in polynomial.items():
+            slope[k] = slope.get(k, 0) + k * c
+            slope[k + 1] = slope.get(k + 1, 0) - k * c
+        polynomial = slope
+    return jet
+
+
+def _silu(x: Fraction, order: int) -> Enclosed:
+    jet = sigmoid_jet(x, order)
+    return jet[order].times(x) + (jet[order - 1].times(order) if order else ZERO)
+
+
+def _tanh(x: Fraction, order: int) -> Enclosed:
+    """2 s(2x) - 1."""
+    return sigmoid_jet(2 * x, order)[order].times(2**order).times(2) + Enclosed(Fraction(-1 if order == 0 else 0))
+
+
+class _Shape(NamedTuple):
+    """A function of one number: code of the kernel, 1/sqrt(mean s(z)^2) for z ~ N(0, 1), enclosed derivatives, S."""
+
+    code: int
+    unit: float | None = None
+    jet: Callable[[Fraction, int], Enclosed] | None = None
+    size: Callable[[float], float] = lambda x: 2 * (1 + x)
+
+
+_SHAPES = {
+    "silu": _Shape(0, 1.676532470331091, _silu, lambda x: (1 + x) * (x + 1)),
+    "sigmoid": _Shape(1, 1.8462285453386054, lambda x, order: sigmoid_jet(x, order)[order]),
+    "tanh": _Shape(2, 1.5925374197228315, _tanh),
+    "softplus": _Shape(3, 1.0418668355353018),
+    "shifted_softplus": _Shape(4, 1.8755962561350417),
+    "leaky_relu": _Shape(5, 1.4141428569978354),
+    "reciprocal": _Shape(6),
 }
 
 
@@ -59,8 +115,8 @@ class Activation:
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or self.name not in _CODES:
-            raise NBodyRefError(f"Activation: 'name' must be one of {sorted(_CODES)}, got {self.name!r}")
+        if not isinstance(self.name, str) or self.name not in _SHAPES:
+            raise NBodyRefError(f"Activation: 'name' must be one of {sorted(_SHAPES)}, got {self.name!r}")
         if isinstance(self.factor, bool) or not isinstance(self.factor, Real) or not isfinite(self.factor):
             raise NBodyRefError(f"Activation: 'factor' must be finite, got {self.factor}")
 
@@ -73,9 +129,10 @@ class Activation:
         NBodyRefError
             If the name is unknown, or the function has no second moment (the reciprocal).
         """
-        if name not in _UNIT_SECOND_MOMENT:
-            raise NBodyRefError(f"Activation: 'name' must be one of {sorted(_UNIT_SECOND_MOMENT)}, got {name!r}")
-        return cls(name, _UNIT_SECOND_MOMENT[name])
+        known = {key: shape.unit for key, shape in _SHAPES.items() if shape.unit is not None}
+        if name not in known:
+            raise NBodyRefError(f"Activation: 'name' must be one of {sorted(known)}, got {name!r}")
+        return cls(name, known[name])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description."""
@@ -111,50 +168,87 @@ def activation(x: Any, kind: Activation) -> Array:
     in float64 and rounded once. leaky_relu has a kink at zero; its derivative there is the left one, 0.01. Gradient:
     `activation_vjp`.
     """
-    x = _checked("activation", x, kind)
-    return np.asarray(derivatives(x, kind, 0)[0])
+    return ACTIVATION.value(x, kind)
 
 
-def activation_jvp(x: Any, x_dot: Any, kind: Activation) -> Array | None:
-    """Tangent of `activation`: c s'(x) x_dot; None for None."""
-    x = _checked("activation_jvp", x, kind)
-    x_dot = check_like("activation_jvp", "x_dot", x_dot, x)
-    return None if x_dot is None else np.asarray(derivatives(x, kind, 1)[1] * x_dot)  # D2
+class _Activation(CheckedOp):
+    statics = ("kind",)
+
+    def check(self, function: str, x: Any, kind: Any) -> Arguments:
+        check_type(function, "kind", kind, Activation)
+        x = check_array(function, "x", x, (...,))
+        return Arguments((x,), (kind,), x.shape, x.dtype)
+
+    def forward(self, x: Array, kind: Activation) -> Array:
+        return np.asarray(derivatives(x, kind, 0)[0])
+
+    def tangent(self, x: Array, x_dot: Array, kind: Activation) -> Array:
+        return np.asarray(derivatives(x, kind, 1)[1] * x_dot)  # D2
+
+    def cotangents(self, needs: Needs, y_bar: Array, x: Array, kind: Activation) -> Bars:
+        r""":math:`\bar x = c s'(x) \bar y`."""
+        return (derivatives(x, kind, 1)[1] * y_bar,)  # D3
+
+    def turning(
+        self, needs: Needs, y_bar: Array, x: Array, y_bar_dot: Array | None, x_dot: Array | None, kind: Activation
+    ) -> Bars:
+        g = derivatives(x, kind, 1 if x_dot is None else 2)
+        terms = [] if y_bar_dot is None else [g[1] * y_bar_dot]
+        terms += [] if x_dot is None else [g[2] * y_bar * x_dot]
+        return (sum(terms[1:], terms[0]),)  # D4
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 3))], [Activation("silu")]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, kind: Activation) -> None:
+        """Entry by entry: the state is read as one long column and put back."""
+        name, shape = inputs[0], low.shape(inputs[0])
+        dim, zero, rows = width(shape), np.zeros(1, np.int64), np.arange(shape[0])
+        legs = [((dim * rows + c, zero), (shape[0] * dim,), name, (rows, zero + c)) for c in range(dim)]
+        flat = low.sum(f"{out}/entries", *(low.linear(*leg, slack=0.5) for leg in legs))
+        values = low.program.add(Apply(f"{out}/values", flat, ActivationFunction(kind), 0, shape[0] * dim))
+        columns = np.arange(dim)
+        low.sum(out, low.linear((rows, columns), shape, values, (dim * rows, columns)))
 
 
-def activation_vjp(y_bar: Any, x: Any, kind: Activation, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `activation`: c s'(x) y_bar."""
-    x = _checked("activation_vjp", x, kind)
-    y_bar = check_array("activation_vjp", "y_bar", y_bar, x.shape, (x.dtype,))
-    if not check_needs("activation_vjp", needs, 1)[0]:
-        return (None,)
-    return (derivatives(x, kind, 1)[1] * y_bar,)  # D3
+ACTIVATION = _Activation(activation)
+activation_jvp, activation_vjp, activation_vjp_jvp = ACTIVATION.derivatives()
 
 
-def activation_vjp_jvp(
-    y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, kind: Activation, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent: c s'(x) y_bar_dot + c s''(x) x_dot y_bar; None where both tangents are."""
-    x = _checked("activation_vjp_jvp", x, kind)
-    y_bar = check_array("activation_vjp_jvp", "y_bar", y_bar, x.shape, (x.dtype,))
-    y_bar_dot, x_dot = (
-        check_like("activation_vjp_jvp", name, dot, x) for name, dot in (("y_bar_dot", y_bar_dot), ("x_dot", x_dot))
-    )
-    if not check_needs("activation_vjp_jvp", needs, 1)[0] or (y_bar_dot is None and x_dot is None):
-        return (None,)
-    g = derivatives(x, kind, 1 if x_dot is None else 2)
-    terms = [] if y_bar_dot is None else [g[1] * y_bar_dot]
-    terms += [] if x_dot is None else [g[2] * y_bar * x_dot]
-    return (terms[0] if len(terms) == 1 else terms[0] + terms[1],)  # D4
+@dataclass(frozen=True)
+class ActivationFunction(Function):
+    """An activation enclosed, with the k of docs/derivations/activation.md.
 
+    Raises
+    ------
+    NBodyRefError
+        For functions whose exact values are not known here.
+    """
 
-def _checked(function: str, x: Any, kind: Activation) -> Array:
-    check_type(function, "kind", kind, Activation)
-    return check_array(function, "x", x, (...,))
+    kind: Activation
+    columns: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if _SHAPES[self.kind.name].jet is None:
+            raise NBodyRefError(f"conformance: no certified values are known for {self.kind.name}")
+
+    def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
+        """c times that of the function."""
+        jet = _SHAPES[self.kind.name].jet
+        assert jet is not None  # noqa: S101  # __post_init__
+        return [jet(x, order).times(Fraction(self.kind.factor))]
+
+    def sizes(self, x: float, order: int) -> Sequence[float]:
+        """S: all terms of the function and its derivative with positive signs."""
+        return [abs(self.kind.factor) * _SHAPES[self.kind.name].size(abs(x)) * (1, 2, 6)[order]]
+
+    def roundings(self, order: int) -> Sequence[float]:
+        """k of docs/derivations/activation.md."""
+        return [16.0]
 
 
 def derivatives(x: Array, kind: Activation, order: int) -> Array:
     """Derivatives of order 0..order, (order + 1, ...)."""
     g = np.empty((order + 1, *x.shape), x.dtype)
-    activate(x.reshape(-1), _CODES[kind.name], kind.factor, g.reshape(order + 1, -1))
+    activate(x.reshape(-1), _SHAPES[kind.name].code, kind.factor, g.reshape(order + 1, -1))
     return g

@@ -7,15 +7,25 @@ docs/derivations/arrange.md.
 from __future__ import annotations
 
 import operator
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
 from nbody_ref.errors import ShapeError
-from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array, check_index, check_like, check_needs
+from nbody_ref.exact.ring import Gauss
+from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array, check_index
+from nbody_ref.ops._op import Arguments, Example, Gauges, Linear, Rows
 
 __all__ = [
+    "ADD",
+    "BIAS",
+    "COMPLEX_FROM_PAIRS",
+    "PAIRS_FROM_COMPLEX",
+    "RESCALE",
+    "TAKE",
     "add",
     "add_jvp",
     "add_vjp",
@@ -43,102 +53,92 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
 Spans = tuple[tuple[int, int], ...]
 Runs = tuple[tuple[float, int], ...]
 
 
 def take(x: Any, spans: Spans) -> Array:
     """Columns of a state, side by side: x (N, dim) -> (N, sum of stop - start), spans ((start, stop), ...)."""
-    x, spans, _ = _checked_spans("take", x, spans)
-    return np.concatenate([x[:, start:stop] for start, stop in spans], axis=1)
+    return TAKE.value(x, spans)
 
 
-def take_jvp(x: Any, x_dot: Any, spans: Spans) -> Array | None:
-    """Tangent of `take`."""
-    x, spans, _ = _checked_spans("take_jvp", x, spans)
-    x_dot = check_like("take_jvp", "x_dot", x_dot, x)
-    return None if x_dot is None else take(x_dot, spans)
+class _Take(Linear):
+    statics = ("spans",)
+
+    def check(self, function: str, x: Any, spans: Any) -> Arguments:
+        x = check_array(function, "x", x, (None, None), REAL_OR_COMPLEX)
+        try:
+            found = tuple((operator.index(start), operator.index(stop)) for start, stop in spans)
+        except (TypeError, ValueError):
+            found = ()
+        if not found or not all(0 <= start < stop <= x.shape[1] for start, stop in found):
+            raise ShapeError(f"{function}: 'spans' must be pairs of columns in 0..{x.shape[1]}, got {spans!r}")
+        return Arguments((x,), (found,), (len(x), sum(stop - start for start, stop in found)), x.dtype)
+
+    def forward(self, x: Array, spans: Spans) -> Array:
+        return np.concatenate([x[:, start:stop] for start, stop in spans], axis=1)
+
+    def adjoint(self, k: int, y_bar: Array, x: Array, spans: Spans) -> Array:
+        """y_bar put back where it came from, zero elsewhere."""
+        x_bar, at = np.zeros_like(x), 0
+        for start, stop in spans:
+            x_bar[:, start:stop] += y_bar[:, at : at + stop - start]  # D2
+            at += stop - start
+        return x_bar
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 5))], [((0, 2), (1, 5))]
+
+    def exact(self, gauges: Gauges, x: Rows, spans: Spans) -> Rows:
+        return [[value for start, stop in spans for value in row[start:stop]] for row in x]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, spans: Spans) -> None:
+        places = np.concatenate([np.arange(start, stop) for start, stop in spans])
+        low.columns(out, inputs[0], places, np.ones(len(places)))
 
 
-def take_vjp(y_bar: Any, x: Any, spans: Spans, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `take`: y_bar put back where it came from, zero elsewhere."""
-    x, spans, width = _checked_spans("take_vjp", x, spans)
-    y_bar = check_array("take_vjp", "y_bar", y_bar, (len(x), width), (x.dtype,))
-    if not check_needs("take_vjp", needs, 1)[0]:
-        return (None,)
-    x_bar, at = np.zeros_like(x), 0
-    for start, stop in spans:
-        x_bar[:, start:stop] += y_bar[:, at : at + stop - start]  # D2
-        at += stop - start
-    return (x_bar,)
-
-
-def take_vjp_jvp(
-    y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, spans: Spans, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent."""
-    x, spans, width = _checked_spans("take_vjp_jvp", x, spans)
-    check_like("take_vjp_jvp", "x_dot", x_dot, x)
-    y_bar = check_array("take_vjp_jvp", "y_bar", y_bar, (len(x), width), (x.dtype,))
-    y_bar_dot = check_like("take_vjp_jvp", "y_bar_dot", y_bar_dot, y_bar)
-    wanted = check_needs("take_vjp_jvp", needs, 1)
-    return (None,) if y_bar_dot is None else take_vjp(y_bar_dot, x, spans, wanted)
-
-
-def _checked_spans(function: str, x: Any, spans: Any) -> tuple[Array, Spans, int]:
-    x = check_array(function, "x", x, (None, None), REAL_OR_COMPLEX)
-    try:
-        found = tuple((operator.index(start), operator.index(stop)) for start, stop in spans)
-    except (TypeError, ValueError):
-        found = ()
-    if not found or not all(0 <= start < stop <= x.shape[1] for start, stop in found):
-        raise ShapeError(f"{function}: 'spans' must be pairs of columns in 0..{x.shape[1]}, got {spans!r}")
-    return x, found, sum(stop - start for start, stop in found)
+TAKE = _Take(take)
+take_jvp, take_vjp, take_vjp_jvp = TAKE.derivatives()
 
 
 def add(*states: Any) -> Array:
     """Sum of states of one type, from left to right."""
-    first, *others = _states("add", states)
-    total = first.copy()
-    for state in others:
-        total += state
-    return total
+    return ADD.value(*states)
 
 
-def add_jvp(*states_and_dots: Any) -> Array | None:
-    """Tangent of `add`: the sum of the tangents that are present."""
-    half = len(states_and_dots) // 2
-    states = _states("add_jvp", states_and_dots[:half])
-    dots = [check_like("add_jvp", f"x_{i}_dot", d, states[0]) for i, d in enumerate(states_and_dots[half:])]
-    given = [dot for dot in dots if dot is not None]
-    return add(*given) if given else None
+class _Add(Linear):
+    inputs = ("x_*",)
+
+    def check(self, function: str, *states: Any) -> Arguments:
+        if not states:
+            raise ShapeError(f"{function}: there must be one state at least, got none")
+        first = check_array(function, "x_0", states[0], (...,), REAL_OR_COMPLEX)
+        rest = enumerate(states[1:], start=1)
+        found = [first, *(check_array(function, f"x_{i}", x, first.shape, (first.dtype,)) for i, x in rest)]
+        return Arguments(found, (), first.shape, first.dtype)
+
+    def forward(self, *states: Array) -> Array:
+        total = states[0].copy()
+        for state in states[1:]:
+            total += state
+        return total
+
+    def adjoint(self, k: int, y_bar: Array, *states: Array) -> Array:
+        """y_bar for every state."""
+        return y_bar
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 5)), rng.normal(size=(4, 5))], []
+
+    def exact(self, gauges: Gauges, *states: Rows) -> Rows:
+        return [[sum(entries[1:], entries[0]) for entries in zip(*rows)] for rows in zip(*states)]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str) -> None:
+        low.whole(out, *inputs)
 
 
-def add_vjp(y_bar: Any, *states: Any, needs: Needs = None) -> tuple[Array | None, ...]:
-    """Cotangent of `add`: y_bar for every state."""
-    first = _states("add_vjp", states)[0]
-    y_bar = check_array("add_vjp", "y_bar", y_bar, first.shape, (first.dtype,))
-    return tuple(y_bar if need else None for need in check_needs("add_vjp", needs, len(states)))
-
-
-def add_vjp_jvp(y_bar: Any, *rest: Any, needs: Needs = None) -> tuple[Array | None, ...]:
-    """Tangent of the cotangent: y_bar_dot, which stands between the states and their tangents, for every state."""
-    half = (len(rest) - 1) // 2
-    first = _states("add_vjp_jvp", rest[:half])[0]
-    check_array("add_vjp_jvp", "y_bar", y_bar, first.shape, (first.dtype,))
-    y_bar_dot = check_like("add_vjp_jvp", "y_bar_dot", rest[half], first)
-    for i, dot in enumerate(rest[half + 1 :]):
-        check_like("add_vjp_jvp", f"x_{i}_dot", dot, first)
-    return tuple(y_bar_dot if need else None for need in check_needs("add_vjp_jvp", needs, half))
-
-
-def _states(function: str, states: Any) -> list[Array]:
-    if not states:
-        raise ShapeError(f"{function}: there must be one state at least, got none")
-    first = check_array(function, "x_0", states[0], (...,), REAL_OR_COMPLEX)
-    rest = enumerate(states[1:], start=1)
-    return [first, *(check_array(function, f"x_{i}", x, first.shape, (first.dtype,)) for i, x in rest)]
+ADD = _Add(add)
+add_jvp, add_vjp, add_vjp_jvp = ADD.derivatives()
 
 
 def rescale(x: Any, runs: Runs) -> Array:
@@ -146,45 +146,46 @@ def rescale(x: Any, runs: Runs) -> Array:
 
     Stored weights of a published model meet its constants here: path factors, 1/sqrt(fan-in), 1/(mean neighbours).
     """
-    x, factors = _checked_runs("rescale", x, runs)
-    return np.asarray(x * factors)
+    return RESCALE.value(x, runs)
 
 
-def rescale_jvp(x: Any, x_dot: Any, runs: Runs) -> Array | None:
-    """Tangent of `rescale`."""
-    x, factors = _checked_runs("rescale_jvp", x, runs)
-    x_dot = check_like("rescale_jvp", "x_dot", x_dot, x)
-    return None if x_dot is None else x_dot * factors
+class _Rescale(Linear):
+    statics = ("runs",)
+
+    def check(self, function: str, x: Any, runs: Any) -> Arguments:
+        try:
+            found = tuple((float(factor), operator.index(count)) for factor, count in runs)
+        except (TypeError, ValueError, OverflowError):
+            found = ()
+        if not found or not all(np.isfinite(factor) and count > 0 for factor, count in found):
+            raise ShapeError(f"{function}: 'runs' must be pairs (factor, number of columns), got {runs!r}")
+        x = check_array(function, "x", x, (..., sum(count for _, count in found)), REAL_OR_COMPLEX)
+        return Arguments((x,), (_factors(found, x.real.dtype.name),), x.shape, x.dtype)
+
+    def forward(self, x: Array, factors: Array) -> Array:
+        return x * factors
+
+    def adjoint(self, k: int, y_bar: Array, x: Array, factors: Array) -> Array:
+        """y_bar times the same factors."""
+        return y_bar * factors  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 5))], [((2.0, 3), (0.5, 2))]
+
+    def exact(self, gauges: Gauges, x: Rows, runs: Runs) -> Rows:
+        factors = [Fraction(factor) for factor, count in runs for _ in range(count)]
+        return [
+            [value * (f if isinstance(value, int | Fraction | Gauss) else float(f)) for value, f in zip(row, factors)]
+            for row in x
+        ]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, runs: Runs) -> None:
+        factors = _factors(runs, "float64")
+        low.columns(out, inputs[0], np.arange(len(factors)), factors)
 
 
-def rescale_vjp(y_bar: Any, x: Any, runs: Runs, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `rescale`: the same factors."""
-    x, factors = _checked_runs("rescale_vjp", x, runs)
-    y_bar = check_array("rescale_vjp", "y_bar", y_bar, x.shape, (x.dtype,))
-    return (y_bar * factors if check_needs("rescale_vjp", needs, 1)[0] else None,)  # D3
-
-
-def rescale_vjp_jvp(
-    y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, runs: Runs, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent."""
-    x, factors = _checked_runs("rescale_vjp_jvp", x, runs)
-    check_array("rescale_vjp_jvp", "y_bar", y_bar, x.shape, (x.dtype,))
-    check_like("rescale_vjp_jvp", "x_dot", x_dot, x)
-    y_bar_dot = check_like("rescale_vjp_jvp", "y_bar_dot", y_bar_dot, x)
-    wanted = check_needs("rescale_vjp_jvp", needs, 1)[0]
-    return (None if y_bar_dot is None or not wanted else y_bar_dot * factors,)
-
-
-def _checked_runs(function: str, x: Any, runs: Any) -> tuple[Array, Array]:
-    try:
-        found = tuple((float(factor), operator.index(count)) for factor, count in runs)
-    except (TypeError, ValueError, OverflowError):
-        found = ()
-    if not found or not all(np.isfinite(factor) and count > 0 for factor, count in found):
-        raise ShapeError(f"{function}: 'runs' must be pairs (factor, number of columns), got {runs!r}")
-    x = check_array(function, "x", x, (..., sum(count for _, count in found)), REAL_OR_COMPLEX)
-    return x, _factors(found, x.real.dtype.name)
+RESCALE = _Rescale(rescale)
+rescale_jvp, rescale_vjp, rescale_vjp_jvp = RESCALE.derivatives()
 
 
 @cache
@@ -201,131 +202,105 @@ def bias(x: Array, b: Array, kind: Array) -> Array:
     b : (n_kinds, dim) same dtype
     kind : (N,) integers below n_kinds
     """
-    x, b, kind = _checked_bias("bias", x, b, kind)
-    return np.asarray(x + b[kind])
+    return BIAS.value(x, b, kind)
 
 
-def bias_jvp(x: Array, b: Array, x_dot: Array | None, b_dot: Array | None, kind: Array) -> Array | None:
-    """Tangent of `bias`; None where both tangents are None."""
-    x, b, kind = _checked_bias("bias_jvp", x, b, kind)
-    x_dot, b_dot = check_like("bias_jvp", "x_dot", x_dot, x), check_like("bias_jvp", "b_dot", b_dot, b)
-    if b_dot is None:
-        return x_dot
-    return b_dot[kind] if x_dot is None else x_dot + b_dot[kind]
+class _Bias(Linear):
+    inputs, statics = ("x", "b"), ("kind",)
 
+    def check(self, function: str, x: Any, b: Any, kind: Any) -> Arguments:
+        x = check_array(function, "x", x, (None, None), REAL_OR_COMPLEX)
+        b = check_array(function, "b", b, (None, x.shape[1]), (x.dtype,))
+        kind = check_index(function, "kind", kind, len(b), (len(x),)).astype(np.intp)
+        return Arguments((x, b), (kind,), x.shape, x.dtype)
 
-def bias_vjp(y_bar: Array, x: Array, b: Array, kind: Array, needs: Needs = None) -> tuple[Array | None, ...]:
-    r"""Cotangents of `bias`: y_bar, and its sum over the rows of each kind."""
-    x, b, kind = _checked_bias("bias_vjp", x, b, kind)
-    y_bar = check_array("bias_vjp", "y_bar", y_bar, x.shape, (x.dtype,))
-    need_x, need_b = check_needs("bias_vjp", needs, 2)
-    b_bar = None
-    if need_b:
+    def forward(self, x: Array, b: Array, kind: Array) -> Array:
+        return np.asarray(x + b[kind])
+
+    def adjoint(self, k: int, y_bar: Array, x: Array, b: Array, kind: Array) -> Array:
+        """y_bar, and its sum over the rows of each kind."""
+        if k == 0:
+            return y_bar
         wide = np.result_type(b.dtype, np.float64)
-        b_bar = np.stack([y_bar[kind == k].sum(axis=0, dtype=wide) for k in range(len(b))]).astype(b.dtype)  # D4
-    return y_bar if need_x else None, b_bar
+        return np.stack([y_bar[kind == j].sum(axis=0, dtype=wide) for j in range(len(b))]).astype(b.dtype)  # D4
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 5)), rng.normal(size=(2, 5))], [np.array([0, 1, 0, 1], np.uintp)]
+
+    def exact(self, gauges: Gauges, x: Rows, b: Rows, kind: Any) -> Rows:
+        return [[value + shift for value, shift in zip(row, b[int(k)])] for row, k in zip(x, kind, strict=True)]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, kind: Any) -> None:
+        shape = low.shape(inputs[0])
+        rows, columns = np.arange(shape[0]), np.arange(shape[1])
+        legs = zip(inputs, (rows, kinds(kind)))
+        low.sum(out, *(low.linear((rows, columns), shape, name, (at, columns)) for name, at in legs))
 
 
-def bias_vjp_jvp(
-    y_bar: Array,
-    x: Array,
-    b: Array,
-    y_bar_dot: Array | None,
-    x_dot: Array | None,
-    b_dot: Array | None,
-    kind: Array,
-    needs: Needs = None,
-) -> tuple[Array | None, ...]:
-    """Tangents of the cotangents."""
-    name = "bias_vjp_jvp"
-    x, b, kind = _checked_bias(name, x, b, kind)
-    check_like(name, "x_dot", x_dot, x)
-    check_like(name, "b_dot", b_dot, b)
-    check_array(name, "y_bar", y_bar, x.shape, (x.dtype,))
-    y_bar_dot = check_like(name, "y_bar_dot", y_bar_dot, x)
-    wanted = check_needs(name, needs, 2)
-    return (None, None) if y_bar_dot is None else bias_vjp(y_bar_dot, x, b, kind, wanted)
-
-
-def _checked_bias(function: str, x: Array, b: Array, kind: Array) -> tuple[Array, Array, Array]:
-    x = check_array(function, "x", x, (None, None), REAL_OR_COMPLEX)
-    b = check_array(function, "b", b, (None, x.shape[1]), (x.dtype,))
-    return x, b, check_index(function, "kind", kind, len(b), (len(x),)).astype(np.intp)
+BIAS = _Bias(bias)
+bias_jvp, bias_vjp, bias_vjp_jvp = BIAS.derivatives()
 
 
 def complex_from_pairs(x: Any) -> Array:
     """Pairs (re, im) read as complex numbers: (N, 2 n) float64 or float32 -> (N, n) complex."""
-    return _as_complex(_pairs("complex_from_pairs", x))
+    return COMPLEX_FROM_PAIRS.value(x)
 
 
-def complex_from_pairs_jvp(x: Any, x_dot: Any) -> Array | None:
-    """Tangent of `complex_from_pairs`."""
-    x_dot = check_like("complex_from_pairs_jvp", "x_dot", x_dot, _pairs("complex_from_pairs_jvp", x))
-    return None if x_dot is None else _as_complex(x_dot)
+class _ComplexFromPairs(Linear):
+    def check(self, function: str, x: Any) -> Arguments:
+        x = check_array(function, "x", x, (None, None), REAL)
+        if x.shape[1] % 2:
+            raise ShapeError(f"{function}: 'x' must have an even number of columns, got {x.shape}")
+        return Arguments((x,), (), (len(x), x.shape[1] // 2), np.result_type(x.dtype, np.complex64))
+
+    def forward(self, x: Array) -> Array:
+        return _as_complex(x)
+
+    def adjoint(self, k: int, y_bar: Array, x: Array) -> Array:
+        """Re(y_bar (a + ib)) has the cotangents Re y_bar and -Im y_bar."""
+        return _as_pairs(y_bar.conj())  # D5
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 6))], []
+
+    def exact(self, gauges: Gauges, x: Rows) -> Rows:
+        exact = bool(x) and isinstance(x[0][0], int | Fraction)
+        return [[Gauss(a, b) if exact else a + 1j * b for a, b in zip(row[::2], row[1::2])] for row in x]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str) -> None:
+        low.copy(out, inputs[0], is_complex=True)
 
 
-def complex_from_pairs_vjp(y_bar: Any, x: Any, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `complex_from_pairs`: Re(y_bar (a + ib)) has the cotangents Re y_bar and -Im y_bar."""
-    z = _as_complex(_pairs("complex_from_pairs_vjp", x))
-    y_bar = check_array("complex_from_pairs_vjp", "y_bar", y_bar, z.shape, (z.dtype,))
-    return (_as_pairs(y_bar.conj()) if check_needs("complex_from_pairs_vjp", needs, 1)[0] else None,)  # D5
-
-
-def complex_from_pairs_vjp_jvp(
-    y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent."""
-    name = "complex_from_pairs_vjp_jvp"
-    x = _pairs(name, x)
-    z = _as_complex(x)
-    check_like(name, "x_dot", x_dot, x)
-    check_array(name, "y_bar", y_bar, z.shape, (z.dtype,))
-    y_bar_dot = check_like(name, "y_bar_dot", y_bar_dot, z)
-    wanted = check_needs(name, needs, 1)[0]
-    return (None if y_bar_dot is None or not wanted else _as_pairs(y_bar_dot.conj()),)
+COMPLEX_FROM_PAIRS = _ComplexFromPairs(complex_from_pairs)
+complex_from_pairs_jvp, complex_from_pairs_vjp, complex_from_pairs_vjp_jvp = COMPLEX_FROM_PAIRS.derivatives()
 
 
 def pairs_from_complex(x: Any) -> Array:
     """Complex numbers as pairs (re, im): (N, n) complex128 or complex64 -> (N, 2 n) real."""
-    return _as_pairs(_complex("pairs_from_complex", x))
+    return PAIRS_FROM_COMPLEX.value(x)
 
 
-def pairs_from_complex_jvp(x: Any, x_dot: Any) -> Array | None:
-    """Tangent of `pairs_from_complex`."""
-    x_dot = check_like("pairs_from_complex_jvp", "x_dot", x_dot, _complex("pairs_from_complex_jvp", x))
-    return None if x_dot is None else _as_pairs(x_dot)
+class _PairsFromComplex(Linear):
+    def check(self, function: str, x: Any) -> Arguments:
+        x = check_array(function, "x", x, (None, None), (np.complex128, np.complex64))
+        return Arguments((x,), (), (len(x), 2 * x.shape[1]), x.real.dtype)
+
+    def forward(self, x: Array) -> Array:
+        return _as_pairs(x)
+
+    def adjoint(self, k: int, y_bar: Array, x: Array) -> Array:
+        """From a a_dot + b b_dot = Re((a - ib)(a_dot + i b_dot))."""
+        return _as_complex(y_bar).conj()  # D6
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 3)) + 1j * rng.normal(size=(4, 3))], []
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str) -> None:
+        low.copy(out, inputs[0], is_complex=False)
 
 
-def pairs_from_complex_vjp(y_bar: Any, x: Any, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `pairs_from_complex`: a a_dot + b b_dot = Re((a - ib)(a_dot + i b_dot))."""
-    pairs = _as_pairs(_complex("pairs_from_complex_vjp", x))
-    y_bar = check_array("pairs_from_complex_vjp", "y_bar", y_bar, pairs.shape, (pairs.dtype,))
-    return (_as_complex(y_bar).conj() if check_needs("pairs_from_complex_vjp", needs, 1)[0] else None,)  # D6
-
-
-def pairs_from_complex_vjp_jvp(
-    y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent."""
-    name = "pairs_from_complex_vjp_jvp"
-    x = _complex(name, x)
-    pairs = _as_pairs(x)
-    check_like(name, "x_dot", x_dot, x)
-    check_array(name, "y_bar", y_bar, pairs.shape, (pairs.dtype,))
-    y_bar_dot = check_like(name, "y_bar_dot", y_bar_dot, pairs)
-    wanted = check_needs(name, needs, 1)[0]
-    return (None if y_bar_dot is None or not wanted else _as_complex(y_bar_dot).conj(),)
-
-
-def _pairs(function: str, x: Any) -> Array:
-    found = check_array(function, "x", x, (None, None), REAL)
-    if found.shape[1] % 2:
-        raise ShapeError(f"{function}: 'x' must have an even number of columns, got {found.shape}")
-    return found
-
-
-def _complex(function: str, x: Any) -> Array:
-    return check_array(function, "x", x, (None, None), (np.complex128, np.complex64))
+PAIRS_FROM_COMPLEX = _PairsFromComplex(pairs_from_complex)
+pairs_from_complex_jvp, pairs_from_complex_vjp, pairs_from_complex_vjp_jvp = PAIRS_FROM_COMPLEX.derivatives()
 
 
 def _as_complex(x: Array) -> Array:

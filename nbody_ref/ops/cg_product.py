@@ -10,26 +10,29 @@ Derivation: docs/derivations/cg_product.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.couplings import CoupledPath, coupled_columns
+from nbody_ref.certified.lowering import Lowering
 from nbody_ref.checks import check_integer
 from nbody_ref.errors import IrrepsError
+from nbody_ref.exact.definition import fragment_product
+from nbody_ref.exact.network import flatten, unflatten
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.cg_product import CHANNELWISE, SUM_BOTH, SUM_LEFT, TO_BOTH, ProductArrays, cg_terms
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype, check_type
+from nbody_ref.ops._op import Arguments, Example, Exponents, Gauges, Multilinear, Rows, is_odd
 from nbody_ref.ops.message_table import listed_paths
 from nbody_ref.tables import CGTable, cg_coo, check_basis
 
-__all__ = ["ProductTable", "cg_product", "cg_product_jvp", "cg_product_vjp", "cg_product_vjp_jvp"]
+__all__ = ["CG_PRODUCT", "ProductTable", "cg_product", "cg_product_jvp", "cg_product_vjp", "cg_product_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...]
-Adjoints = tuple[Array | None, ...]
 ProductPath = tuple[int, int, Irrep]
 Coupling = Callable[[int, int, int], CGTable]
 Legs = tuple[ProductArrays, ProductArrays, ProductArrays]
@@ -149,69 +152,67 @@ def cg_product(a: Array, b: Array, table: ProductTable) -> Array:
     |computed - exact| <= k u S, S = sum|C a b|, k = ceil(n/2) + 4 for n terms. Derivation:
     docs/derivations/cg_product.md; gradient `cg_product_vjp`.
     """
-    a, b = _checked("cg_product", a, b, table)
-    out = np.zeros((len(a), table.irreps_out.dim), a.dtype)
-    add_form(out, a, b, table.arrays(a.dtype)[0])
-    return out
+    return CG_PRODUCT.value(a, b, table)
 
 
-def cg_product_jvp(a: Array, b: Array, a_dot: Array | None, b_dot: Array | None, table: ProductTable) -> Array | None:
-    """Tangent of `cg_product`, a_dot x b + a x b_dot; None where both are None."""
-    a, b = _checked("cg_product_jvp", a, b, table)
-    a_dot, b_dot = _like("cg_product_jvp", "a_dot", a_dot, a), _like("cg_product_jvp", "b_dot", b_dot, b)
-    return contract(table.arrays(a.dtype)[0], (a_dot, b), (a, b_dot))
+class _CGProduct(Multilinear):
+    inputs, statics = ("a", "b"), ("table",)
+
+    def check(self, function: str, a: Any, b: Any, table: Any) -> Arguments:
+        check_type(function, "table", table, ProductTable)
+        a = check_array(function, "a", a, (None, table.irreps_a.dim), REAL_OR_COMPLEX)
+        b = check_array(function, "b", b, (len(a), table.irreps_b.dim), REAL_OR_COMPLEX)
+        check_same_dtype(function, a=a, b=b)
+        return Arguments((a, b), (table,), (len(a), table.irreps_out.dim), a.dtype)
+
+    def forward(self, a: Array, b: Array, table: ProductTable, out: Array | None = None) -> Array:
+        return add_form(out, a, b, table.arrays(a.dtype)[0])
+
+    def adjoint(self, k: int, y_bar: Array, a: Array, b: Array, table: ProductTable, out: Array | None = None) -> Array:
+        r""".. math:: \bar a_{m_1,u} = \sum_{p,m,m_2,v} C_{m_1 m_2 m}\, b_{m_2,v}\, \bar y_{p,m,(u v)}, \qquad
+        \bar b_{m_2,v} = \sum_{p,m,m_1,u} C_{m_1 m_2 m}\, a_{m_1,u}\, \bar y_{p,m,(u v)}
+        """
+        _, to_a, to_b = table.arrays(a.dtype)
+        if k == 0:
+            return add_form(out, b, y_bar, to_a)  # D2
+        return add_form(out, a, y_bar, to_b)  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(3, 5)), rng.normal(size=(3, 3))], [ProductTable.build("2x0e + 1x1o", "1x1o")]
+
+    def exact(self, gauges: Gauges, a: Rows, b: Rows, table: ProductTable) -> Rows:
+        gauge, found = gauges("norm"), []
+        for x, y in zip(a, b, strict=True):
+            left, right, parts = unflatten(table.irreps_a, x), unflatten(table.irreps_b, y), []
+            for i, j, irrep in table.paths:
+                us, vs = left[i][1], right[j][1]
+                pairs = [(u, v) for u in us for v in vs] if table.mode == "full" else zip(us, vs, strict=True)
+                parts.append((irrep, [fragment_product(u, v, irrep.l, gauge) for u, v in pairs]))
+            found.append(flatten(parts))
+        return found
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, table: ProductTable) -> None:
+        letters = ("u", "v", "", "uv") if table.mode == "full" else ("u", "u", "", "u")
+        paths = [CoupledPath(i, j, k, letters) for k, (i, j, _) in enumerate(table.paths)]
+        types = table.irreps_a, table.irreps_b, table.irreps_out
+        columns, rows = coupled_columns(types, paths, table.basis), np.arange(low.shape(inputs[0])[0])
+        low.sum(out, columns.terms(low, inputs, rows, (len(rows), table.irreps_out.dim), (rows, rows)))
+
+    def phase(self, known: Sequence[Exponents], table: ProductTable) -> Exponents:
+        (a, b), left, right = known, table.irreps_a, table.irreps_b
+        return tuple((a[i] + b[j] + is_odd(left[i], right[j], irrep)) % 4 for i, j, irrep in table.paths)
 
 
-def cg_product_vjp(y_bar: Array, a: Array, b: Array, table: ProductTable, needs: Needs | None = None) -> Adjoints:
-    r"""Cotangents of `cg_product`.
-
-    .. math:: \bar a_{m_1,u} = \sum_{p,m,m_2,v} C_{m_1 m_2 m}\, b_{m_2,v}\, \bar y_{p,m,(u v)}, \qquad
-              \bar b_{m_2,v} = \sum_{p,m,m_1,u} C_{m_1 m_2 m}\, a_{m_1,u}\, \bar y_{p,m,(u v)}
-    """
-    a, b = _checked("cg_product_vjp", a, b, table)
-    (g,) = _cotangents("cg_product_vjp", a, table, y_bar)
-    need_a, need_b = check_needs("cg_product_vjp", needs, 2)
-    _, to_a, to_b = table.arrays(a.dtype)
-    a_bar = contract(to_a, (b, g)) if need_a else None  # D2
-    b_bar = contract(to_b, (a, g)) if need_b else None  # D3
-    return a_bar, b_bar
+CG_PRODUCT = _CGProduct(cg_product)
+cg_product_jvp, cg_product_vjp, cg_product_vjp_jvp = CG_PRODUCT.derivatives()
 
 
-def cg_product_vjp_jvp(
-    y_bar: Array,
-    a: Array,
-    b: Array,
-    y_bar_dot: Array | None,
-    a_dot: Array | None,
-    b_dot: Array | None,
-    table: ProductTable,
-    needs: Needs | None = None,
-) -> Adjoints:
-    """Tangents of the cotangents of `cg_product`; None where one vanishes identically."""
-    a, b = _checked("cg_product_vjp_jvp", a, b, table)
-    g, g_dot = _cotangents("cg_product_vjp_jvp", a, table, y_bar, y_bar_dot)
-    a_dot, b_dot = _like("cg_product_vjp_jvp", "a_dot", a_dot, a), _like("cg_product_vjp_jvp", "b_dot", b_dot, b)
-    need_a, need_b = check_needs("cg_product_vjp_jvp", needs, 2)
-    _, to_a, to_b = table.arrays(a.dtype)
-    a_bar = contract(to_a, (b_dot, g), (b, g_dot)) if need_a else None  # D2
-    b_bar = contract(to_b, (a_dot, g), (a, g_dot)) if need_b else None  # D3
-    return a_bar, b_bar
-
-
-def contract(arrays: ProductArrays, *pairs: tuple[Array | None, Array | None]) -> Array | None:
-    """Sum of the form over pairs of rows, unchecked and over any ring; pairs with an absent member are zero."""
-    out = None
-    for left, right in pairs:
-        if left is not None and right is not None:
-            out = np.zeros((len(left), int(arrays.sizes[0])), left.dtype) if out is None else out
-            add_form(out, left, right, arrays)
-    return out
-
-
-def add_form(out: Array, left: Array, right: Array, arrays: ProductArrays) -> None:
-    """Add the form to every row of out, unchecked and over any ring."""
+def add_form(out: Array | None, left: Array, right: Array, arrays: ProductArrays) -> Array:
+    """Add the form to every row of `out`, or of zeros, unchecked and over any ring."""
+    out = np.zeros((len(left), int(arrays.sizes[0])), left.dtype) if out is None else out
     flat = out.reshape(-1), left.reshape(-1), right.reshape(-1)
     cg_terms(*flat, np.uintp(0), np.uintp(len(left)), arrays, np.zeros(1, out.dtype)[0])
+    return out
 
 
 def _checked_path(a: Irreps, b: Irreps, path: ProductPath) -> ProductPath:
@@ -263,20 +264,3 @@ def _blocks(
             values += [v0, v1 if count == 2 else v1 * 0]
     sizes = np.array([dims[leg] for leg in legs], np.uintp)
     return ProductArrays(role, np.array(blocks, np.uintp).reshape(-1), np.array(values, dtype), sizes)
-
-
-def _checked(function: str, a: Array, b: Array, table: ProductTable) -> tuple[Array, Array]:
-    check_type(function, "table", table, ProductTable)
-    a = check_array(function, "a", a, (None, table.irreps_a.dim), REAL_OR_COMPLEX)
-    b = check_array(function, "b", b, (len(a), table.irreps_b.dim), REAL_OR_COMPLEX)
-    check_same_dtype(function, a=a, b=b)
-    return a, b
-
-
-def _cotangents(function: str, a: Array, table: ProductTable, *bars: Array | None) -> list[Any]:
-    shape, names = (len(a), table.irreps_out.dim), ("y_bar", "y_bar_dot")
-    return [None if g is None else check_array(function, name, g, shape, (a.dtype,)) for name, g in zip(names, bars)]
-
-
-def _like(function: str, name: str, dot: Array | None, value: Array) -> Array | None:
-    return None if dot is None else check_array(function, name, dot, value.shape, (value.dtype,))

@@ -14,12 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
 from nbody_ref.errors import IrrepsError
+from nbody_ref.exact.network import flatten, unflatten
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.channel_mixing import ChannelMixingArrays, channel_mixing_forward, channel_mixing_weights
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_like, check_needs, check_same_dtype
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype, check_type
+from nbody_ref.ops._op import Arguments, Example, Gauges, Multilinear, Rows
 
 __all__ = [
+    "CHANNEL_MIXING",
     "ChannelMixingTable",
     "channel_mixing",
     "channel_mixing_jvp",
@@ -28,8 +32,6 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
-Adjoints = tuple[Array | None, ...]
 
 
 class ChannelBlock(NamedTuple):
@@ -111,87 +113,86 @@ def channel_mixing(F: Array, W: Array, kind: Array, table: ChannelMixingTable) -
     |computed - exact| <= (n_paths + 1) u sum|F W|. Derivation: docs/derivations/channel_mixing.md; gradient
     `channel_mixing_vjp`.
     """
-    F, W, kind = _checked("channel_mixing", F, W, kind, table)
-    return _apply(F, W, kind, _arrays(table)[0])
+    return CHANNEL_MIXING.value(F, W, kind, table)
 
 
-def channel_mixing_jvp(
-    F: Array, W: Array, F_dot: Array | None, W_dot: Array | None, kind: Array, table: ChannelMixingTable
-) -> Array | None:
-    """Tangent of `channel_mixing`; None where both tangents are None."""
-    name = "channel_mixing_jvp"
-    F, W, kind = _checked(name, F, W, kind, table)
-    F_dot, W_dot = check_like(name, "F_dot", F_dot, F), check_like(name, "W_dot", W_dot, W)
-    terms = [(F_dot, W), (F, W_dot)]
-    return _sum(_apply(a, b, kind, _arrays(table)[0]) for a, b in terms if a is not None and b is not None)
+class _ChannelMixing(Multilinear):
+    inputs, statics = ("F", "W"), ("kind", "table")
+
+    def check(self, function: str, F: Any, W: Any, kind: Any, table: Any) -> Arguments:
+        check_type(function, "table", table, ChannelMixingTable)
+        F = check_array(function, "F", F, (None, table.irreps_in.dim), REAL_OR_COMPLEX)
+        W = check_array(function, "W", W, (None, table.n_weights), REAL_OR_COMPLEX)
+        check_same_dtype(function, F=F, W=W)
+        kind = check_index(function, "kind", kind, len(W), (len(F),))
+        return Arguments((F, W), (kind, table), (len(F), table.irreps_out.dim), F.dtype)
+
+    def forward(self, F: Array, W: Array, kind: Array, table: ChannelMixingTable, out: Array | None = None) -> Array:
+        out = np.zeros((len(F), table.irreps_out.dim), F.dtype) if out is None else out
+        return _apply(out, F, W, kind, _arrays(table)[0])
+
+    def adjoint(
+        self, k: int, y_bar: Array, F: Array, W: Array, kind: Array, table: ChannelMixingTable, out: Array | None = None
+    ) -> Array:
+        r""".. math:: \bar F_{n,p,m,c} = \bar y_{n,m,c} W_{k(n),p,c}, \qquad
+        \bar W_{k,p,c} = \sum_{n:\,k(n)=k} \sum_m F_{n,p,m,c}\, \bar y_{n,m,c}
+        """
+        forward, backward = _arrays(table)
+        out = np.zeros_like((F, W)[k]) if out is None else out
+        if k == 0:
+            return _apply(out, y_bar, W, kind, backward)  # D2
+        return _add_weights(out, F, y_bar, kind, forward)  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        table = ChannelMixingTable.build("2x0e + 3x1o + 2x0e", "2x0e + 3x1o")
+        arrays = [rng.normal(size=(3, table.irreps_in.dim)), rng.normal(size=(2, table.n_weights))]
+        return arrays, [np.array([0, 1, 0], np.uintp), table]
+
+    def exact(self, gauges: Gauges, F: Rows, W: Rows, kind: Any, table: ChannelMixingTable) -> Rows:
+        found = []
+        for row, k in zip(F, kind, strict=True):
+            state, row_out = unflatten(table.irreps_in, row), []
+            for block in table.blocks:
+                paths = [fragments for irrep, fragments in state if irrep == block.irrep]
+                weights = [W[int(k)][block.offset + p * block.mul :] for p in range(block.n_paths)]
+                fragments = []
+                for c in range(block.mul):
+                    terms = [[v * w[c] for v in path[c]] for path, w in zip(paths, weights, strict=True)]
+                    fragments.append([sum(column[1:], column[0]) for column in zip(*terms, strict=True)])
+                row_out.append((block.irrep, fragments))
+            found.append(flatten(row_out))
+        return found
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, kind: Any, table: ChannelMixingTable) -> None:
+        paths = _arrays(table)[0].paths.reshape(-1, 5).astype(np.int64)
+        spread = [(o, f, w, *np.indices((d, mul)).reshape(2, -1), mul) for d, mul, f, o, w in paths]
+        columns = [(o + m * mul + c, f + m * mul + c, w + c) for o, f, w, m, c, mul in spread]
+        y, f, w = (np.concatenate(column) for column in zip(*columns))
+        rows = np.arange(low.shape(inputs[0])[0])
+        legs = (inputs[0], rows, f), (inputs[1], kinds(kind), w)
+        low.sum(out, low.terms((rows, y), (len(rows), table.irreps_out.dim), *legs))
 
 
-def channel_mixing_vjp(
-    y_bar: Array, F: Array, W: Array, kind: Array, table: ChannelMixingTable, needs: Needs = None
-) -> Adjoints:
-    r"""Cotangents of `channel_mixing`.
-
-    .. math:: \bar F_{n,p,m,c} = \bar y_{n,m,c} W_{k(n),p,c}, \qquad
-              \bar W_{k,p,c} = \sum_{n:\,k(n)=k} \sum_m F_{n,p,m,c}\, \bar y_{n,m,c}
-    """
-    F, W, kind = _checked("channel_mixing_vjp", F, W, kind, table)
-    y_bar = check_array("channel_mixing_vjp", "y_bar", y_bar, (len(F), table.irreps_out.dim), (F.dtype,))
-    need_F, need_W = check_needs("channel_mixing_vjp", needs, 2)
-    forward, backward = _arrays(table)
-    F_bar = _apply(y_bar, W, kind, backward) if need_F else None  # D2
-    return F_bar, _weights(W, F, y_bar, kind, forward) if need_W else None  # D3
+CHANNEL_MIXING = _ChannelMixing(channel_mixing)
+channel_mixing_jvp, channel_mixing_vjp, channel_mixing_vjp_jvp = CHANNEL_MIXING.derivatives()
 
 
-def channel_mixing_vjp_jvp(
-    y_bar: Array,
-    F: Array,
-    W: Array,
-    y_bar_dot: Array | None,
-    F_dot: Array | None,
-    W_dot: Array | None,
-    kind: Array,
-    table: ChannelMixingTable,
-    needs: Needs = None,
-) -> Adjoints:
-    """Tangents of the cotangents: the product rule applied to the two lines of `channel_mixing_vjp`."""
-    name = "channel_mixing_vjp_jvp"
-    F, W, kind = _checked(name, F, W, kind, table)
-    y_bar = check_array(name, "y_bar", y_bar, (len(F), table.irreps_out.dim), (F.dtype,))
-    y_bar_dot = check_like(name, "y_bar_dot", y_bar_dot, y_bar)
-    F_dot, W_dot = check_like(name, "F_dot", F_dot, F), check_like(name, "W_dot", W_dot, W)
-    need_F, need_W = check_needs(name, needs, 2)
-    forward, backward = _arrays(table)
-    to_F = [(y_bar_dot, W), (y_bar, W_dot)] if need_F else []
-    to_W = [(F_dot, y_bar), (F, y_bar_dot)] if need_W else []
-    F_bar = _sum(_apply(a, b, kind, backward) for a, b in to_F if a is not None and b is not None)  # D2
-    W_bar = _sum(_weights(W, a, b, kind, forward) for a, b in to_W if a is not None and b is not None)  # D3
-    return F_bar, W_bar
-
-
-def _apply(F: Array, W: Array, kind: Array, arrays: ChannelMixingArrays) -> Array:
-    out = np.zeros((len(F), int(arrays.sizes[1])), F.dtype)
+def _apply(out: Array, F: Array, W: Array, kind: Array, arrays: ChannelMixingArrays) -> Array:
     flat = out.reshape(-1), F.reshape(-1), W.reshape(-1)
     channel_mixing_forward(*flat, kind, np.uintp(0), np.uintp(len(F)), arrays)
     return out
 
 
-def _weights(W: Array, F: Array, y_bar: Array, kind: Array, arrays: ChannelMixingArrays) -> Array:
-    """The sum over the nodes of each kind of F times y_bar, shaped as W."""
-    W_bar, total, zero = np.zeros_like(W), np.zeros_like(W[0]), np.zeros(1, W.dtype)[0]
+def _add_weights(W_bar: Array, F: Array, y_bar: Array, kind: Array, arrays: ChannelMixingArrays) -> Array:
+    """Add the sum over the nodes of each kind of F times y_bar."""
+    total, zero = np.zeros_like(W_bar[0]), np.zeros(1, W_bar.dtype)[0]
     order = np.argsort(kind, kind="stable").astype(np.uintp)
-    ends = np.cumsum(np.bincount(kind.astype(np.intp), minlength=len(W))).astype(np.uintp)
+    ends = np.cumsum(np.bincount(kind.astype(np.intp), minlength=len(W_bar))).astype(np.uintp)
     first = np.uintp(0)
     for k, last in enumerate(ends):
         channel_mixing_weights(W_bar[k], F.reshape(-1), y_bar.reshape(-1), order, first, last, arrays, total, zero)
         first = last
     return W_bar
-
-
-def _sum(terms: Any) -> Array | None:
-    found: Array | None = None
-    for term in terms:
-        found = term if found is None else found + term
-    return found
 
 
 @cache
@@ -208,10 +209,3 @@ def _arrays(table: ChannelMixingTable) -> tuple[ChannelMixingArrays, ChannelMixi
     return ChannelMixingArrays(paths.reshape(-1), np.array(sizes, np.uintp)), ChannelMixingArrays(
         back.reshape(-1), reverse
     )
-
-
-def _checked(function: str, F: Array, W: Array, kind: Array, table: ChannelMixingTable) -> tuple[Array, Array, Array]:
-    F = check_array(function, "F", F, (None, table.irreps_in.dim), REAL_OR_COMPLEX)
-    W = check_array(function, "W", W, (None, table.n_weights), REAL_OR_COMPLEX)
-    check_same_dtype(function, F=F, W=W)
-    return F, W, check_index(function, "kind", kind, len(W), (len(F),))

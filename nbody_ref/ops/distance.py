@@ -5,20 +5,29 @@ Derivations: docs/derivations/distance.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.functions import SquareRoot
+from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.certified.program import Apply
 from nbody_ref.errors import GeometryError
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels.neighbour_sum import gather_sum
-from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs, check_same_dtype, check_type
+from nbody_ref.ops._check import check_array, check_finite, check_same_dtype, check_type
+from nbody_ref.ops._op import Arguments, CheckedOp, Example, Gauges, Linear, Rows
 
 __all__ = [
+    "DISTANCE",
+    "PAIR_DISTANCE",
+    "RELATIVE",
     "distance",
     "distance_jvp",
     "distance_vjp",
     "distance_vjp_jvp",
+    "pair_distance",
     "relative",
     "relative_jvp",
     "relative_vjp",
@@ -26,7 +35,8 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
+Needs = tuple[bool, ...]
+Bars = tuple[Array, ...]
 
 
 def relative(r_senders: Any, r_receivers: Any, edges: Edges) -> Array:
@@ -57,64 +67,45 @@ def relative(r_senders: Any, r_receivers: Any, edges: Edges) -> Array:
     One subtraction: |computed - exact| <= u |r_rel|. Gradient: `relative_vjp`; derivation:
     docs/derivations/distance.md.
     """
-    a, b = _positions("relative", r_senders, r_receivers, edges)
-    return a[edges.senders] - b[edges.receivers]
+    return RELATIVE.value(r_senders, r_receivers, edges)
 
 
-def relative_jvp(r_senders: Any, r_receivers: Any, senders_dot: Any, receivers_dot: Any, edges: Edges) -> Array | None:
-    """Tangent of `relative`: the same difference of the tangents; None stands for zero."""
-    a, b = _positions("relative_jvp", r_senders, r_receivers, edges)
-    a_dot = check_like("relative_jvp", "senders_dot", senders_dot, a)
-    b_dot = check_like("relative_jvp", "receivers_dot", receivers_dot, b)
-    if a_dot is None:
-        return None if b_dot is None else -b_dot[edges.receivers]  # D1
-    if b_dot is None:
-        return np.asarray(a_dot[edges.senders])  # D1
-    return np.asarray(a_dot[edges.senders] - b_dot[edges.receivers])  # D1
+class _Relative(Linear):
+    inputs, statics, result = ("r_senders", "r_receivers"), ("edges",), "r"
+    dots = ("senders_dot", "receivers_dot")
+
+    def check(self, function: str, r_senders: Any, r_receivers: Any, edges: Any) -> Arguments:
+        check_type(function, "edges", edges, Edges)
+        a = check_array(function, "r_senders", r_senders, (edges.n_senders, 3))
+        b = check_array(function, "r_receivers", r_receivers, (edges.n_receivers, 3))
+        check_same_dtype(function, r_senders=a, r_receivers=b)
+        return Arguments((a, b), (edges,), (edges.n_edges, 3), a.dtype)
+
+    def forward(self, a: Array, b: Array, edges: Edges) -> Array:
+        return a[edges.senders] - b[edges.receivers]  # D1
+
+    def adjoint(self, k: int, r_bar: Array, a: Array, b: Array, edges: Edges) -> Array:
+        """The cotangents of a node's edges, summed; for the receivers with a minus sign."""
+        if k == 0:
+            return _sums(r_bar, edges.t_ptr, edges.t_edge)  # D2
+        return 0 - _sums(r_bar, edges.row_ptr, np.arange(edges.n_edges, dtype=np.uintp))  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(3, 3)), rng.normal(size=(3, 3))], [_SOME_EDGES]
+
+    def exact(self, gauges: Gauges, a: Rows, b: Rows, edges: Edges) -> Rows:
+        pairs = zip(edges.senders, edges.receivers, strict=True)
+        return [[x - y for x, y in zip(a[int(i)], b[int(j)])] for i, j in pairs]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, edges: Edges) -> None:
+        shape, xyz, rows = (edges.n_edges, 3), np.arange(3), np.arange(edges.n_edges)
+        pairs = zip(inputs, (edges.senders, edges.receivers), (1, -1))
+        low.sum(out, *(low.linear((rows, xyz), shape, name, (kinds(to), xyz), s) for name, to, s in pairs))
 
 
-def relative_vjp(
-    r_bar: Any, r_senders: Any, r_receivers: Any, edges: Edges, needs: Needs = None
-) -> tuple[Array | None, Array | None]:
-    """Adjoint of `relative`: the cotangents of a node's edges, summed.
-
-    Parameters
-    ----------
-    r_bar : (E, 3)
-        Cotangent of the relative vectors.
-    r_senders, r_receivers, edges
-        As in `relative`.
-    needs : (bool, bool), optional
-        Which of the two adjoints to form; the other is None.
-
-    Returns
-    -------
-    senders_bar : (n_senders, 3) or None
-    receivers_bar : (n_receivers, 3) or None
-    """
-    a, _ = _positions("relative_vjp", r_senders, r_receivers, edges)
-    g = check_array("relative_vjp", "r_bar", r_bar, (edges.n_edges, 3), (a.dtype,))
-    wanted = check_needs("relative_vjp", needs, 2)
-    senders_bar = _sums(g, edges.t_ptr, edges.t_edge) if wanted[0] else None  # D2
-    receivers_bar = 0 - _sums(g, edges.row_ptr, np.arange(edges.n_edges, dtype=np.uintp)) if wanted[1] else None  # D3
-    return senders_bar, receivers_bar
-
-
-def relative_vjp_jvp(
-    r_bar: Any,
-    r_senders: Any,
-    r_receivers: Any,
-    r_bar_dot: Any,
-    senders_dot: Any,
-    receivers_dot: Any,
-    edges: Edges,
-    needs: Needs = None,
-) -> tuple[Array | None, Array | None]:
-    """Tangent of `relative_vjp`: linear, hence the adjoint of the cotangent's tangent alone."""
-    del r_bar, senders_dot, receivers_dot
-    if r_bar_dot is None:
-        return None, None
-    return relative_vjp(r_bar_dot, r_senders, r_receivers, edges, needs)  # D4
+_SOME_EDGES = Edges.build([0, 0, 1, 2], [1, 2, 2, 0], 3, 3)
+RELATIVE = _Relative(relative)
+relative_jvp, relative_vjp, relative_vjp_jvp = RELATIVE.derivatives()
 
 
 def distance(r_rel: Any, edges: Edges | None = None) -> Array:
@@ -144,52 +135,114 @@ def distance(r_rel: Any, edges: Edges | None = None) -> Array:
     -----
     |computed - exact| <= 3 u d. Gradient: `distance_vjp`; derivation: docs/derivations/distance.md.
     """
-    return _lengths("distance", r_rel, edges)[1]
+    return DISTANCE.value(r_rel, edges)
 
 
-def distance_jvp(r_rel: Any, r_dot: Any, edges: Edges | None = None) -> Array | None:
-    """Tangent of `distance`: the component of r_dot along r_rel."""
-    r, dist = _lengths("distance_jvp", r_rel, edges)
-    v = check_like("distance_jvp", "r_dot", r_dot, r)
-    if v is None:
-        return None
-    return _dot(r, v) / dist  # D5
+class _Distance(CheckedOp):
+    inputs, statics, result = ("r_rel",), ("edges",), "dist"
+    dots, defaults = ("r_dot",), {"edges": None}
+
+    def check(self, function: str, r_rel: Any, edges: Any = None) -> Arguments:
+        """Also the lengths, each at least the square root of the smallest normal number."""
+        r = check_array(function, "r_rel", r_rel, (None, 3))
+        if edges is not None:
+            check_type(function, "edges", edges, Edges)
+            check_array(function, "r_rel", r, (edges.n_edges, 3))
+        with np.errstate(all="ignore"):  # what cannot be represented is named below
+            dist = np.sqrt(_dot(r, r))
+        good = (dist >= np.sqrt(np.finfo(r.dtype).tiny)) & np.isfinite(dist)  # NaN compares false
+        if not good.all():
+            check_finite(function, "r_rel", r)
+            e = int(np.argmin(good))
+            pair = "" if edges is None else f" (sender {edges.senders[e]}, receiver {edges.receivers[e]})"
+            raise GeometryError(f"{function}: 'r_rel' must be nonzero and representable, got {r[e]} at edge {e}{pair}")
+        return Arguments((r,), (dist,), dist.shape, r.dtype)
+
+    def forward(self, r: Array, dist: Array) -> Array:
+        return dist
+
+    def tangent(self, r: Array, v: Array, dist: Array) -> Array:
+        return _dot(r, v) / dist  # D5
+
+    def cotangents(self, needs: Needs, g: Array, r: Array, dist: Array) -> Bars:
+        """The cotangent times the unit vector, (E, 3)."""
+        return ((g / dist)[:, None] * r,)  # D6
+
+    def turning(self, needs: Needs, g: Array, r: Array, g_dot: Array | None, v: Array | None, dist: Array) -> Bars:
+        r_bar_dot = np.zeros_like(r)
+        if g_dot is not None:
+            r_bar_dot += (g_dot / dist)[:, None] * r  # D7
+        if v is not None:
+            unit = r / dist[:, None]
+            r_bar_dot += (g / dist)[:, None] * (v - unit * _dot(unit, v)[:, None])  # D8
+        return (r_bar_dot,)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 3))], [_SOME_EDGES]
+
+    def exact(self, gauges: Gauges, r_rel: Rows, *entries: Any) -> Rows:
+        """The square stands for the length."""
+        return [[r[0] * r[0] + r[1] * r[1] + r[2] * r[2]] for r in r_rel]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, *entries: Any) -> None:
+        rows = low.shape(inputs[0])[0]
+        low.program.add(Apply(out, squared_lengths(low, inputs[0], f"{out}/square"), SquareRoot(), 0, rows))
 
 
-def distance_vjp(dist_bar: Any, r_rel: Any, edges: Edges | None = None, needs: Needs = None) -> tuple[Array | None]:
-    """Adjoint of `distance`: (E, 3), the cotangent times the unit vector."""
-    r, dist = _lengths("distance_vjp", r_rel, edges)
-    g = check_array("distance_vjp", "dist_bar", dist_bar, dist.shape, (r.dtype,))
-    if not check_needs("distance_vjp", needs, 1)[0]:
-        return (None,)
-    return ((g / dist)[:, None] * r,)  # D6
+DISTANCE = _Distance(distance)
+distance_jvp, distance_vjp, distance_vjp_jvp = DISTANCE.derivatives()
 
 
-def distance_vjp_jvp(
-    dist_bar: Any, r_rel: Any, dist_bar_dot: Any, r_dot: Any, edges: Edges | None = None, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of `distance_vjp`: (E, 3); None if both tangents are."""
-    r, dist = _lengths("distance_vjp_jvp", r_rel, edges)
-    g = check_array("distance_vjp_jvp", "dist_bar", dist_bar, dist.shape, (r.dtype,))
-    g_dot = check_like("distance_vjp_jvp", "dist_bar_dot", dist_bar_dot, g)
-    v = check_like("distance_vjp_jvp", "r_dot", r_dot, r)
-    if not check_needs("distance_vjp_jvp", needs, 1)[0] or (g_dot is None and v is None):
-        return (None,)
-    r_bar_dot = np.zeros_like(r)
-    if g_dot is not None:
-        r_bar_dot += (g_dot / dist)[:, None] * r  # D7
-    if v is not None:
-        unit = r / dist[:, None]
-        r_bar_dot += (g / dist)[:, None] * (v - unit * _dot(unit, v)[:, None])  # D8
-    return (r_bar_dot,)
+def pair_distance(r_rel: Any, pairs: Edges, slots: Edges, parents: Edges) -> Array:
+    """Lengths of the relative vectors of pairs of children of one parent, (E,); `distance` whose error names all three.
+
+    Parameters
+    ----------
+    r_rel : (E, 3) float64 or float32
+    pairs, slots, parents : Edges
+        From a child to the slot of another, from children to slots, from slots to parents; `nbody_ref.gates.pairs`.
+
+    Raises
+    ------
+    ShapeError, DTypeError, GeometryError
+        As `distance`; if two children of one parent are at the same position, they are named.
+    """
+    return PAIR_DISTANCE.value(r_rel, pairs, slots, parents)
 
 
-def _positions(function: str, r_senders: Any, r_receivers: Any, edges: Edges) -> tuple[Array, Array]:
-    check_type(function, "edges", edges, Edges)
-    a = check_array(function, "r_senders", r_senders, (edges.n_senders, 3))
-    b = check_array(function, "r_receivers", r_receivers, (edges.n_receivers, 3))
-    check_same_dtype(function, r_senders=a, r_receivers=b)
-    return a, b
+class _PairDistance(_Distance):
+    statics: tuple[str, ...] = ("pairs", "slots", "parents")
+    defaults: Mapping[str, Any] = {}
+
+    def check(self, function: str, r_rel: Any, pairs: Any, slots: Any, parents: Any) -> Arguments:  # type: ignore[override]
+        for name, edges in zip(self.statics, (pairs, slots, parents)):
+            check_type(function, name, edges, Edges)
+        r = check_array(function, "r_rel", r_rel, (pairs.n_edges, 3))
+        zero = ~r.any(axis=1)
+        if zero.any():
+            edge = int(np.argmax(zero))
+            slot = int(pairs.receivers[edge])
+            one, other = sorted((int(pairs.senders[edge]), int(slots.senders[slot])))
+            parent = int(parents.receivers[parents.t_edge[parents.t_ptr[slot]]])
+            raise GeometryError(
+                f"Pairs: children must be at different positions, got children {one} and {other} of parent {parent} "
+                f"at the same one"
+            )
+        return super().check(function, r)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        pairs = Edges.build([0, 1], [1, 0], 2, 2)
+        return [rng.normal(size=(2, 3))], [pairs, Edges.build([0, 1], [0, 1], 2, 2), Edges.build([0, 0], [0, 1], 1, 2)]
+
+
+PAIR_DISTANCE = _PairDistance(pair_distance)
+pair_distance_jvp, pair_distance_vjp, pair_distance_vjp_jvp = PAIR_DISTANCE.derivatives()
+
+
+def squared_lengths(low: Lowering, name: str, out: str) -> str:
+    """Append the squares of the lengths of vectors (n, 3)."""
+    rows, xyz = np.arange(low.shape(name)[0]), np.arange(3)
+    return low.sum(out, low.terms((rows, 0 * xyz), (len(rows),), (name, rows, xyz), (name, rows, xyz)))
 
 
 def _dot(a: Array, b: Array) -> Array:
@@ -203,20 +256,3 @@ def _sums(g: Array, ptr: Array, index: Array) -> Array:
     out = np.zeros((len(ptr) - 1, 3), g.dtype)
     gather_sum(out.reshape(-1), g.reshape(-1), ptr, index, np.uintp(3))
     return out
-
-
-def _lengths(function: str, r_rel: Any, edges: Edges | None) -> tuple[Array, Array]:
-    """Check r_rel and return it with its lengths, each at least sqrt of the smallest normal number."""
-    r = check_array(function, "r_rel", r_rel, (None, 3))
-    if edges is not None:
-        check_type(function, "edges", edges, Edges)
-        check_array(function, "r_rel", r, (edges.n_edges, 3))
-    with np.errstate(all="ignore"):  # what cannot be represented is named below
-        dist = np.sqrt(_dot(r, r))
-    good = (dist >= np.sqrt(np.finfo(r.dtype).tiny)) & np.isfinite(dist)  # NaN compares false
-    if not good.all():
-        check_finite(function, "r_rel", r)
-        e = int(np.argmin(good))
-        pair = "" if edges is None else f" (sender {edges.senders[e]}, receiver {edges.receivers[e]})"
-        raise GeometryError(f"{function}: 'r_rel' must be nonzero and representable, got {r[e]} at edge {e}{pair}")
-    return r, dist

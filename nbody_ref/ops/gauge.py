@@ -13,14 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering
+from nbody_ref.certified.program import Sum
+from nbody_ref.certified.terms import Leg, Terms
+from nbody_ref.exact.cg import real_unitary
 from nbody_ref.irreps import Irreps
-from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array, check_needs
+from nbody_ref.ops._check import REAL, REAL_OR_COMPLEX, check_array
+from nbody_ref.ops._op import Arguments, Example, Gauges, Linear, Rows
 from nbody_ref.tables import check_degree, real_to_complex
 
-__all__ = ["fragments", "fragments_jvp", "fragments_vjp", "fragments_vjp_jvp", "to_complex", "to_real"]
+__all__ = ["FRAGMENTS", "fragments", "fragments_jvp", "fragments_vjp", "fragments_vjp_jvp", "to_complex", "to_real"]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
 
 
 def fragments(Y: Array, lmax: int) -> Array:
@@ -51,32 +55,53 @@ def fragments(Y: Array, lmax: int) -> Array:
     |computed - exact| <= 2 u |Y| in the real and the imaginary part each. Gradient `fragments_vjp`; derivation:
     docs/derivations/gauge.md.
     """
-    return _fragments("fragments", "Y", Y, lmax)
+    return FRAGMENTS.value(Y, lmax)
 
 
-def fragments_jvp(Y: Array, Y_dot: Array | None, lmax: int) -> Array | None:
-    """Tangent of `fragments`, which is linear."""
-    return None if Y_dot is None else _fragments("fragments_jvp", "Y_dot", Y_dot, lmax)  # D1
+class _Fragments(Linear):
+    inputs, statics, result = ("Y",), ("lmax",), "v"
+
+    def check(self, function: str, Y: Any, lmax: Any) -> Arguments:
+        lmax = check_degree(function, "lmax", lmax)
+        Y = check_array(function, "Y", Y, (None, (lmax + 1) ** 2), REAL)
+        return Arguments((Y,), (_table(lmax, Y.dtype.name),), Y.shape, np.result_type(Y.dtype, np.complex64))
+
+    def forward(self, Y: Array, table: _Table) -> Array:
+        out = np.empty(Y.shape, np.result_type(Y.dtype, np.complex64))
+        out.real = Y[:, table.plus] * table.real
+        out.imag = Y[:, table.minus] * table.imag
+        return out
+
+    def adjoint(self, k: int, v_bar: Array, Y: Array, table: _Table) -> Array:
+        r"""The real part of the transpose, :math:`\bar Y = \mathrm{Re}(\bar v\, U^\dagger)`."""
+        a, b = v_bar.real * table.real, v_bar.imag * table.imag
+        a, b = a + a[:, table.partner], -(b + b[:, table.partner])
+        return np.where(table.m > 0, a, np.where(table.m < 0, b, v_bar.real))  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 9))], [2]
+
+    def exact(self, gauges: Gauges, Y: Rows, lmax: int) -> Rows:
+        return Y
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, lmax: int) -> None:
+        """conj(Y_complex) = U^dagger Y_real."""
+        entries = []
+        for l in range(lmax + 1):
+            for m, n, k, value in real_unitary(l):  # U[m, n] = i^k value; its conjugate is i^-k value
+                sign = -1 if k in (1, 2) else 1
+                entries.append((2 * (l * l + l + n) + k % 2, l * l + l + m, value * sign))
+        name, rows = inputs[0], np.arange(low.shape(inputs[0])[0])
+        to, fro = (np.array([entry[i] for entry in entries]) for i in range(2))
+        shape, legs = (len(rows), 2 * (lmax + 1) ** 2), (Leg(name, rows, fro),)
+        table = tuple(entry[2] for entry in entries)
+        terms = Terms(rows, to, shape, legs, np.arange(len(entries)), table, {name: low.shape(name)})
+        low.program.add(Sum(out, (terms,)))
+        low.complex.add(out)
 
 
-def fragments_vjp(v_bar: Array, Y: Array, lmax: int, needs: Needs = None) -> tuple[Array | None]:
-    r"""Cotangent of `fragments`: the real part of the transpose, :math:`\bar Y = \mathrm{Re}(\bar v\, U^\dagger)`."""
-    if not check_needs("fragments_vjp", needs, 1)[0]:
-        return (None,)
-    lmax = check_degree("fragments_vjp", "lmax", lmax)
-    Y = check_array("fragments_vjp", "Y", Y, (None, (lmax + 1) ** 2), REAL)
-    v = check_array("fragments_vjp", "v_bar", v_bar, Y.shape, (np.result_type(Y.dtype, np.complex64),))
-    table = _table(lmax, Y.dtype.name)
-    a, b = v.real * table.real, v.imag * table.imag
-    a, b = a + a[:, table.partner], -(b + b[:, table.partner])
-    return (np.where(table.m > 0, a, np.where(table.m < 0, b, v.real)),)  # D3
-
-
-def fragments_vjp_jvp(
-    v_bar: Array, Y: Array, v_bar_dot: Array | None, Y_dot: Array | None, lmax: int, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent: the cotangent of v_bar_dot."""
-    return (None,) if v_bar_dot is None else fragments_vjp(v_bar_dot, Y, lmax, needs)  # D4
+FRAGMENTS = _Fragments(fragments)
+fragments_jvp, fragments_vjp, fragments_vjp_jvp = FRAGMENTS.derivatives()
 
 
 def to_complex(state: Array, irreps: Irreps | str) -> Array:
@@ -106,16 +131,6 @@ def to_real(state: Array, irreps: Irreps | str) -> Array:
     gauge, such as those of real networks.
     """
     return _turn("to_real", state, Irreps(irreps), real_to_complex)
-
-
-def _fragments(function: str, name: str, Y: Array, lmax: int) -> Array:
-    lmax = check_degree(function, "lmax", lmax)
-    Y = check_array(function, name, Y, (None, (lmax + 1) ** 2), REAL)
-    table = _table(lmax, Y.dtype.name)
-    out = np.empty(Y.shape, np.result_type(Y.dtype, np.complex64))
-    out.real = Y[:, table.plus] * table.real
-    out.imag = Y[:, table.minus] * table.imag
-    return out
 
 
 def _turn(function: str, state: Array, irreps: Irreps, matrix: Any) -> Array:

@@ -11,14 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.functions import InversePowersOfRoot
+from nbody_ref.certified.harmonics import solid_terms
+from nbody_ref.certified.lowering import Lowering
+from nbody_ref.certified.program import Apply
 from nbody_ref.errors import GeometryError, IrrepsError
 from nbody_ref.kernels import distance as vectors
 from nbody_ref.kernels import harmonics as loops
 from nbody_ref.kernels import harmonics_low as low
-from nbody_ref.ops._check import check_array, check_finite, check_like, check_needs, check_out
+from nbody_ref.ops._check import check_array, check_finite, check_out
+from nbody_ref.ops._op import Arguments, CheckedOp, Example, Gauges, Rows
+from nbody_ref.ops.distance import squared_lengths
 from nbody_ref.tables import check_basis, check_degree, check_normalization, harmonic_table, real_to_complex
 
 __all__ = [
+    "SOLID",
+    "SPHERICAL",
     "solid",
     "solid_harmonics",
     "solid_jvp",
@@ -32,7 +40,8 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
+Needs = tuple[bool, ...]
+Bars = tuple[Array, ...]
 
 
 def solid_harmonics(
@@ -122,54 +131,59 @@ def solid(r: Any, lmax: int, normalization: str = "integral", out: Array | None 
     return _solid("solid", r, lmax, normalization, out)
 
 
-def solid_jvp(r: Any, r_dot: Any, lmax: int, normalization: str = "integral") -> Array | None:
-    """Tangent of `solid`: (r_dot . grad) Y, (n, (lmax + 1)**2)."""
-    r, lmax, table = _prepare("solid_jvp", r, lmax, normalization)
-    v = check_like("solid_jvp", "r_dot", r_dot, r)
-    if v is None:
-        return None
-    Y_dot = np.empty((len(r), (lmax + 1) ** 2), r.dtype)
-    loops.solid_jvp(r.reshape(-1), v.reshape(-1), table, Y_dot.reshape(-1))  # D1-D4
-    return Y_dot
+class _Solid(CheckedOp):
+    inputs, statics, result = ("r",), ("lmax", "normalization"), "Y"
+    defaults = {"normalization": "integral"}
+
+    def check(self, function: str, r: Any, lmax: Any, normalization: Any = "integral") -> Arguments:
+        r, lmax, _ = _prepare(function, r, lmax, normalization)
+        return Arguments((r,), (lmax, normalization), (len(r), (lmax + 1) ** 2), r.dtype)
+
+    def tangent(self, r: Array, v: Array, lmax: int, normalization: str) -> Array:
+        Y_dot = np.empty((len(r), (lmax + 1) ** 2), r.dtype)
+        table = harmonic_table(lmax, normalization, r.dtype.type)
+        loops.solid_jvp(r.reshape(-1), v.reshape(-1), table, Y_dot.reshape(-1))  # D1-D4
+        return Y_dot
+
+    def cotangents(self, needs: Needs, g: Array, r: Array, lmax: int, normalization: str) -> Bars:
+        """Sum over l, m of Y_bar grad Y, (n, 3)."""
+        r_bar = np.empty_like(r)
+        if lmax <= low.LMAX:
+            diagonal, a, b, along_z, along_s, order = _by_degree(lmax, normalization, r.dtype.type)
+            g_flat, r_flat, out = (array.reshape(-1) for array in (g, r, r_bar))
+            low.solid_vjp(g_flat, r_flat, diagonal, a, b, along_z, along_s, order, out)  # V1-V7
+        else:
+            column, table = (
+                np.empty((lmax + 1) * loops.LANES, r.dtype),
+                harmonic_table(lmax, normalization, r.dtype.type),
+            )
+            loops.solid_vjp(g.reshape(-1), r.reshape(-1), table, column, r_bar.reshape(-1))  # V1-V7
+        return (r_bar,)
+
+    def turning(self, needs: Needs, g: Array, r: Array, *rest: Any) -> Bars:
+        g_dot, v, lmax, normalization = rest
+        if v is None:
+            return self.cotangents(needs, g_dot, r, lmax, normalization)  # linear in Y_bar
+        g_dot = np.zeros_like(g) if g_dot is None else g_dot
+        r_bar_dot, columns = np.empty_like(r), np.empty((2, (lmax + 1) * loops.LANES), r.dtype)
+        g_flat, r_flat, g_dot_flat, v_flat, out = (array.reshape(-1) for array in (g, r, g_dot, v, r_bar_dot))
+        table = harmonic_table(lmax, normalization, r.dtype.type)
+        loops.solid_vjp_jvp(g_flat, r_flat, g_dot_flat, v_flat, table, columns[0], columns[1], out)  # V1-V7
+        return (r_bar_dot,)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 3))], [2, "norm"]
+
+    def exact(self, gauges: Gauges, r: Rows, lmax: int, normalization: str) -> Rows:
+        gauge = gauges(normalization)
+        return [[y for l in range(lmax + 1) for y in gauge.harmonic(l, row)] for row in r]
+
+    def lower(self, program: Lowering, inputs: tuple[str, ...], out: str, lmax: int, normalization: str) -> None:
+        program.sum(out, *solid_terms(inputs[0], program.shape(inputs[0])[0], lmax, normalization))
 
 
-def solid_vjp(
-    Y_bar: Any, r: Any, lmax: int, normalization: str = "integral", needs: Needs = None
-) -> tuple[Array | None]:
-    """Adjoint of `solid`: sum over l, m of Y_bar grad Y, (n, 3)."""
-    r, lmax, table = _prepare("solid_vjp", r, lmax, normalization)
-    g = check_array("solid_vjp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
-    if not check_needs("solid_vjp", needs, 1)[0]:
-        return (None,)
-    r_bar = np.empty_like(r)
-    if lmax <= low.LMAX:
-        diagonal, a, b, along_z, along_s, order = _by_degree(lmax, normalization, r.dtype.type)
-        g_flat, r_flat, out = (array.reshape(-1) for array in (g, r, r_bar))
-        low.solid_vjp(g_flat, r_flat, diagonal, a, b, along_z, along_s, order, out)  # V1-V7
-    else:
-        column = np.empty((lmax + 1) * loops.LANES, r.dtype)
-        loops.solid_vjp(g.reshape(-1), r.reshape(-1), table, column, r_bar.reshape(-1))  # V1-V7
-    return (r_bar,)
-
-
-def solid_vjp_jvp(
-    Y_bar: Any, r: Any, Y_bar_dot: Any, r_dot: Any, lmax: int, normalization: str = "integral", needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of `solid_vjp`, (n, 3); None if both tangents are."""
-    r, lmax, table = _prepare("solid_vjp_jvp", r, lmax, normalization)
-    g = check_array("solid_vjp_jvp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
-    g_dot = check_like("solid_vjp_jvp", "Y_bar_dot", Y_bar_dot, g)
-    v = check_like("solid_vjp_jvp", "r_dot", r_dot, r)
-    if not check_needs("solid_vjp_jvp", needs, 1)[0] or (g_dot is None and v is None):
-        return (None,)
-    if v is None:
-        return solid_vjp(g_dot, r, lmax, normalization)  # linear in Y_bar
-    g_dot = np.zeros_like(g) if g_dot is None else g_dot
-    r_bar_dot, columns = np.empty_like(r), np.empty((2, (lmax + 1) * loops.LANES), r.dtype)
-    g_flat, r_flat, g_dot_flat, v_flat = (array.reshape(-1) for array in (g, r, g_dot, v))
-    out = r_bar_dot.reshape(-1)
-    loops.solid_vjp_jvp(g_flat, r_flat, g_dot_flat, v_flat, table, columns[0], columns[1], out)  # V1-V7
-    return (r_bar_dot,)
+SOLID = _Solid(solid)
+solid_jvp, solid_vjp, solid_vjp_jvp = SOLID.derivatives()
 
 
 def spherical(r: Any, lmax: int, normalization: str = "integral", out: Array | None = None) -> Array:
@@ -177,41 +191,48 @@ def spherical(r: Any, lmax: int, normalization: str = "integral", out: Array | N
     return _spherical("spherical", r, lmax, normalization, out)
 
 
-def spherical_jvp(r: Any, r_dot: Any, lmax: int, normalization: str = "integral") -> Array | None:
-    """Tangent of `spherical`: only the part of r_dot across r counts."""
-    r, u, dist, lmax = _unit("spherical_jvp", r, lmax, normalization)
-    v = check_like("spherical_jvp", "r_dot", r_dot, r)
-    return None if v is None else solid_jvp(u, _project(u, dist, v), lmax, normalization)  # U1
+class _Spherical(CheckedOp):
+    inputs, statics, result = ("r",), ("lmax", "normalization"), "Y"
+    defaults = {"normalization": "integral"}
+
+    def check(self, function: str, r: Any, lmax: Any, normalization: Any = "integral") -> Arguments:
+        r, u, dist, lmax = _unit(function, r, lmax, normalization)
+        return Arguments((r,), (u, dist, lmax, normalization), (len(r), (lmax + 1) ** 2), r.dtype)
+
+    def tangent(self, r: Array, v: Array, u: Array, dist: Array, *kind: Any) -> Array:
+        """Only the part of r_dot across r counts."""
+        return SOLID.tangent(u, _project(u, dist, v), *kind)  # U1
+
+    def cotangents(self, needs: Needs, g: Array, r: Array, u: Array, dist: Array, *kind: Any) -> Bars:
+        """Perpendicular to r, (n, 3)."""
+        return (_project(u, dist, SOLID.cotangents(needs, g, u, *kind)[0]),)  # U2
+
+    def turning(self, needs: Needs, g: Array, r: Array, *rest: Any) -> Bars:
+        g_dot, v, u, dist, *kind = rest
+        u_dot = None if v is None else _project(u, dist, v)  # U1
+        r_bar_dot = _project(u, dist, SOLID.turning(needs, g, u, g_dot, u_dot, *kind)[0])  # U3
+        if v is not None and u_dot is not None:
+            u_bar = SOLID.cotangents(needs, g, u, *kind)[0]
+            along, turning, stretch = _dot(u, u_bar), _dot(u_dot, u_bar), _dot(u, v)
+            r_bar_dot -= (u_dot * along + u * turning + stretch * _project(u, dist, u_bar)) / dist[:, None]  # U4
+        return (r_bar_dot,)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return SOLID.example(rng)
+
+    def lower(self, program: Lowering, inputs: tuple[str, ...], out: str, lmax: int, normalization: str) -> None:
+        """Solid harmonics over powers of the length."""
+        every, columns = np.arange(program.shape(inputs[0])[0]), np.arange((lmax + 1) ** 2)
+        square = squared_lengths(program, inputs[0], f"{out}/square")
+        powers = program.program.add(Apply(f"{out}/powers", square, InversePowersOfRoot(lmax), 0, len(every)))
+        solid = program.sum(f"{out}/solid", *solid_terms(inputs[0], len(every), lmax, normalization))
+        degrees = np.concatenate([np.full(2 * l + 1, l) for l in range(lmax + 1)])
+        legs = (solid, every, columns), (powers, every, degrees)
+        program.sum(out, program.terms((every, columns), program.shape(solid), *legs))
 
 
-def spherical_vjp(
-    Y_bar: Any, r: Any, lmax: int, normalization: str = "integral", needs: Needs = None
-) -> tuple[Array | None]:
-    """Adjoint of `spherical`, (n, 3), perpendicular to r."""
-    r, u, dist, lmax = _unit("spherical_vjp", r, lmax, normalization)
-    g = check_array("spherical_vjp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
-    u_bar = solid_vjp(g, u, lmax, normalization, check_needs("spherical_vjp", needs, 1))[0]
-    return (None if u_bar is None else _project(u, dist, u_bar),)  # U2
-
-
-def spherical_vjp_jvp(
-    Y_bar: Any, r: Any, Y_bar_dot: Any, r_dot: Any, lmax: int, normalization: str = "integral", needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of `spherical_vjp`, (n, 3); None if both tangents are."""
-    r, u, dist, lmax = _unit("spherical_vjp_jvp", r, lmax, normalization)
-    g = check_array("spherical_vjp_jvp", "Y_bar", Y_bar, (len(r), (lmax + 1) ** 2), (r.dtype,))
-    g_dot, v = (check_like("spherical_vjp_jvp", *dot) for dot in (("Y_bar_dot", Y_bar_dot, g), ("r_dot", r_dot, r)))
-    u_dot = None if v is None else _project(u, dist, v)  # U1
-    wanted = check_needs("spherical_vjp_jvp", needs, 1)
-    u_bar_dot = solid_vjp_jvp(g, u, g_dot, u_dot, lmax, normalization, wanted)[0]
-    if u_bar_dot is None:
-        return (None,)
-    r_bar_dot = _project(u, dist, u_bar_dot)  # U3
-    u_bar = solid_vjp(g, u, lmax, normalization)[0]
-    if v is not None and u_dot is not None and u_bar is not None:
-        along, turning, stretch = _dot(u, u_bar), _dot(u_dot, u_bar), _dot(u, v)
-        r_bar_dot -= (u_dot * along + u * turning + stretch * _project(u, dist, u_bar)) / dist[:, None]  # U4
-    return (r_bar_dot,)
+SPHERICAL = _Spherical(spherical)
+spherical_jvp, spherical_vjp, spherical_vjp_jvp = SPHERICAL.derivatives()
 
 
 def _public(function: str, op: Any, lmax: int, r: Any, normalization: str, basis: str, out: Array | None) -> Array:

@@ -7,14 +7,22 @@ the tangent of the cotangent A^T y_bar_dot. Derivation: docs/derivations/linear.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.certified.program import Sum
+from nbody_ref.certified.terms import width
 from nbody_ref.errors import DTypeError, ShapeError
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array
+from nbody_ref.ops._op import Arguments, Example, Exponents, Gauges, Linear, Rows
 
 __all__ = [
+    "AFFINE",
+    "CAST",
+    "CONCAT",
     "affine",
     "affine_jvp",
     "affine_vjp",
@@ -45,40 +53,47 @@ def concat(*states: Array) -> Array:
     ShapeError, DTypeError
         If there is none, or the leading axes or dtypes differ.
     """
-    return np.concatenate(_states("concat", states), axis=-1)
+    return CONCAT.value(*states)
 
 
-def concat_jvp(*states_and_dots: Array | None) -> Array | None:
-    """Tangent of `concat`; an absent tangent is a block of zeros."""
-    half = len(states_and_dots) // 2
-    states = _states("concat_jvp", states_and_dots[:half])
-    dots = [check_like("concat_jvp", "dots", dot, x) for dot, x in zip(states_and_dots[half:], states, strict=False)]
-    if len(states_and_dots) != 2 * half:
-        raise ShapeError(f"concat_jvp: there must be a tangent for each state, got {len(states_and_dots)} arguments")
-    if all(dot is None for dot in dots):
-        return None
-    return np.concatenate([np.zeros_like(x) if dot is None else dot for x, dot in zip(states, dots)], axis=-1)
+class _Concat(Linear):
+    inputs = ("x_*",)
+
+    def check(self, function: str, *states: Any) -> Arguments:
+        if not states:
+            raise ShapeError(f"{function}: 'states' must be one at least, got none")
+        first = check_array(function, "states", states[0], (..., None), REAL_OR_COMPLEX)
+        leading = first.shape[:-1]
+        found = [check_array(function, "states", x, (*leading, None), (first.dtype,)) for x in states]
+        return Arguments(found, (), (*leading, sum(x.shape[-1] for x in found)), first.dtype)
+
+    def forward(self, *states: Array) -> Array:
+        return np.concatenate(states, axis=-1)
+
+    def adjoint(self, k: int, y_bar: Array, *states: Array) -> Array:
+        """The blocks of y_bar."""
+        start = sum(x.shape[-1] for x in states[:k])
+        return y_bar[..., start : start + states[k].shape[-1]]
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(3, 2)), rng.normal(size=(3, 4))], []
+
+    def exact(self, gauges: Gauges, *states: Rows) -> Rows:
+        return [[x for part in parts for x in part] for parts in zip(*states, strict=True)]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str) -> None:
+        dims = [low.shape(name)[1] for name in inputs]
+        rows, starts = np.arange(low.shape(inputs[0])[0]), np.cumsum([0, *dims])
+        shape, columns = (len(rows), int(starts[-1])), [np.arange(dim) for dim in dims]
+        legs = zip(starts, columns, inputs)
+        low.sum(out, *(low.linear((rows, at + c), shape, name, (rows, c)) for at, c, name in legs))
+
+    def phase(self, known: Sequence[Exponents]) -> Exponents:
+        return tuple(e for part in known for e in part)
 
 
-def concat_vjp(y_bar: Array, *states: Array, needs: tuple[bool, ...] | None = None) -> tuple[Array | None, ...]:
-    """Cotangent of `concat`: the blocks of y_bar."""
-    given = _states("concat_vjp", states)
-    ends = np.cumsum([x.shape[-1] for x in given])
-    shape = (*given[0].shape[:-1], int(ends[-1]))
-    g = check_array("concat_vjp", "y_bar", y_bar, shape, (given[0].dtype,))
-    wanted = check_needs("concat_vjp", needs, len(given))
-    return tuple(b if need else None for b, need in zip(np.split(g, ends[:-1], axis=-1), wanted))
-
-
-def concat_vjp_jvp(
-    y_bar: Array, *rest: Array | None, needs: tuple[bool, ...] | None = None
-) -> tuple[Array | None, ...]:
-    """Tangent of the cotangent: the blocks of y_bar_dot, which stands between the states and their tangents."""
-    half = (len(rest) - 1) // 2
-    states, y_bar_dot = rest[:half], rest[half]
-    if y_bar_dot is None:
-        return (None,) * half
-    return concat_vjp(y_bar_dot, *_states("concat_vjp_jvp", states), needs=needs)
+CONCAT = _Concat(concat)
+concat_jvp, concat_vjp, concat_vjp_jvp = CONCAT.derivatives()
 
 
 def cast(x: Array, dtype: Any) -> Array:
@@ -89,33 +104,50 @@ def cast(x: Array, dtype: Any) -> Array:
     DTypeError
         If `x` or `dtype` is neither real nor complex floating, or complex numbers would lose their imaginary part.
     """
-    return _cast("cast", x, dtype)
+    return CAST.value(x, dtype)
 
 
-def cast_jvp(x: Array, x_dot: Array | None, dtype: Any) -> Array | None:
-    """Tangent of `cast`."""
-    return None if x_dot is None else _cast("cast_jvp", x_dot, dtype)
+class _Cast(Linear):
+    statics = ("dtype",)
+
+    def check(self, function: str, x: Any, dtype: Any) -> Arguments:
+        x = check_array(function, "x", x, (...,), REAL_OR_COMPLEX)
+        try:
+            found = None if dtype is None else np.dtype(dtype)
+        except TypeError:
+            found = None
+        if found is None or not any(found == allowed for allowed in REAL_OR_COMPLEX):
+            raise DTypeError(f"{function}: 'dtype' must be a real or complex floating one, got {dtype!r}")
+        if x.dtype.kind == "c" and found.kind != "c":
+            raise DTypeError(f"{function}: 'dtype' must be complex for complex numbers, got {found}")
+        return Arguments((x,), (found,), x.shape, found)
+
+    def forward(self, x: Array, dtype: Any) -> Array:
+        return x.astype(dtype, copy=False)
+
+    def adjoint(self, k: int, y_bar: Array, x: Array, dtype: Any) -> Array:
+        """y_bar in the precision of x; its real part if x is real."""
+        real = y_bar.dtype.kind == "c" and x.dtype.kind != "c"
+        return (y_bar.real if real else y_bar).astype(x.dtype, copy=False)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(3, 2))], [np.float32]
+
+    def exact(self, gauges: Gauges, x: Rows, dtype: Any) -> Rows:
+        return x
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, dtype: Any) -> None:
+        name, shape = inputs[0], low.shape(inputs[0])
+        if np.dtype(dtype).kind != "c" or name in low.complex:
+            low.whole(out, name)
+            return
+        rows, columns, doubled = np.arange(shape[0]), np.arange(width(shape)), (*shape[:-1], 2 * shape[-1])
+        low.program.add(Sum(out, (low.linear((rows, 2 * columns), doubled, name, (rows, columns)),)))
+        low.complex.add(out)
 
 
-def cast_vjp(y_bar: Array, x: Array, dtype: Any, needs: tuple[bool, ...] | None = None) -> tuple[Array | None]:
-    """Cotangent of `cast`, in the precision of x; its real part if x is real."""
-    if not check_needs("cast_vjp", needs, 1)[0]:
-        return (None,)
-    x = check_array("cast_vjp", "x", x, (...,), REAL_OR_COMPLEX)
-    g = check_array("cast_vjp", "y_bar", y_bar, x.shape, (_target("cast_vjp", x, dtype),))
-    return (_real_if(x, g).astype(x.dtype, copy=False),)
-
-
-def cast_vjp_jvp(
-    y_bar: Array,
-    x: Array,
-    y_bar_dot: Array | None,
-    x_dot: Array | None,
-    dtype: Any,
-    needs: tuple[bool, ...] | None = None,
-) -> tuple[Array | None]:
-    """Tangent of the cotangent of `cast`."""
-    return (None,) if y_bar_dot is None else cast_vjp(y_bar_dot, x, dtype, needs)
+CAST = _Cast(cast)
+cast_jvp, cast_vjp, cast_vjp_jvp = CAST.derivatives()
 
 
 def affine(r: Array, coefficients: Any) -> Array:
@@ -126,72 +158,47 @@ def affine(r: Array, coefficients: Any) -> Array:
     ShapeError, DTypeError
         If `r` is not (N, 3) and real floating, or `coefficients` is no matrix with N columns.
     """
-    r = check_array("affine", "r", r, (None, 3))
-    return np.ascontiguousarray(_matrix("affine", coefficients, len(r)) @ r)
+    return AFFINE.value(r, coefficients)
 
 
-def affine_jvp(r: Array, r_dot: Array | None, coefficients: Any) -> Array | None:
-    """Tangent of `affine`."""
-    dot = check_like("affine_jvp", "r_dot", r_dot, check_array("affine_jvp", "r", r, (None, 3)))
-    return None if dot is None else affine(dot, coefficients)
+class _Affine(Linear):
+    inputs, statics = ("r",), ("coefficients",)
+
+    def check(self, function: str, r: Any, coefficients: Any) -> Arguments:
+        r = check_array(function, "r", r, (None, 3))
+        if len(getattr(coefficients, "shape", ())) != 2 or not hasattr(coefficients, "T"):
+            raise DTypeError(f"{function}: 'coefficients' must be a matrix, got {type(coefficients).__name__}")
+        if coefficients.shape[1] != len(r):
+            raise ShapeError(f"{function}: 'coefficients' must have {len(r)} columns, got {coefficients.shape[1]}")
+        return Arguments((r,), (coefficients,), (coefficients.shape[0], 3), r.dtype)
+
+    def forward(self, r: Array, coefficients: Any) -> Array:
+        return np.ascontiguousarray(coefficients @ r)
+
+    def adjoint(self, k: int, y_bar: Array, r: Array, coefficients: Any) -> Array:
+        """The transposed combination."""
+        return np.ascontiguousarray(coefficients.T @ y_bar)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        from scipy.sparse import csr_array
+
+        return [rng.normal(size=(3, 3))], [csr_array(np.eye(3))]
+
+    def exact(self, gauges: Gauges, r: Rows, coefficients: Any) -> Rows:
+        exact, table, found = isinstance(r[0][0], int | Fraction), coefficients.tocsr(), []
+        for row in range(table.shape[0]):
+            span = range(table.indptr[row], table.indptr[row + 1])
+            terms = [(int(table.indices[k]), float(table.data[k])) for k in span]
+            weights = [(atom, Fraction(w).limit_denominator(10**6) if exact else w) for atom, w in terms]
+            found.append([sum(w * r[atom][axis] for atom, w in weights) for axis in range(3)])
+        return found
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, coefficients: Any) -> None:
+        coo, xyz, zero = coefficients.tocoo(), np.arange(3), np.zeros(3, np.int64)
+        factors = low.constant(coo.data[:, None])
+        legs = (inputs[0], kinds(coo.coords[1]), xyz), (factors, np.arange(coo.nnz), zero)
+        low.sum(out, low.terms((kinds(coo.coords[0]), xyz), (coefficients.shape[0], 3), *legs))
 
 
-def affine_vjp(y_bar: Array, r: Array, coefficients: Any, needs: tuple[bool, ...] | None = None) -> tuple[Array | None]:
-    """Cotangent of `affine`: the transposed combination."""
-    if not check_needs("affine_vjp", needs, 1)[0]:
-        return (None,)
-    r = check_array("affine_vjp", "r", r, (None, 3))
-    matrix = _matrix("affine_vjp", coefficients, len(r))
-    g = check_array("affine_vjp", "y_bar", y_bar, (matrix.shape[0], 3), (r.dtype,))
-    return (np.ascontiguousarray(matrix.T @ g),)
-
-
-def affine_vjp_jvp(
-    y_bar: Array,
-    r: Array,
-    y_bar_dot: Array | None,
-    r_dot: Array | None,
-    coefficients: Any,
-    needs: tuple[bool, ...] | None = None,
-) -> tuple[Array | None]:
-    """Tangent of the cotangent of `affine`."""
-    return (None,) if y_bar_dot is None else affine_vjp(y_bar_dot, r, coefficients, needs)
-
-
-def _states(function: str, states: Sequence[Any]) -> list[Array]:
-    """States with equal leading axes and one dtype, one state at least."""
-    if not states:
-        raise ShapeError(f"{function}: 'states' must be one at least, got none")
-    first = check_array(function, "states", states[0], (..., None), REAL_OR_COMPLEX)
-    leading = first.shape[:-1]
-    return [check_array(function, "states", x, (*leading, None), (first.dtype,)) for x in states]
-
-
-def _target(function: str, x: Array, dtype: Any) -> Any:
-    """The dtype of a cast of x."""
-    try:
-        found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or not any(found == allowed for allowed in REAL_OR_COMPLEX):
-        raise DTypeError(f"{function}: 'dtype' must be a real or complex floating one, got {dtype!r}")
-    if x.dtype.kind == "c" and found.kind != "c":
-        raise DTypeError(f"{function}: 'dtype' must be complex for complex numbers, got {found}")
-    return found
-
-
-def _cast(function: str, x: Any, dtype: Any) -> Array:
-    found = check_array(function, "x", x, (...,), REAL_OR_COMPLEX)
-    return found.astype(_target(function, found, dtype), copy=False)
-
-
-def _matrix(function: str, coefficients: Any, columns: int) -> Any:
-    if len(getattr(coefficients, "shape", ())) != 2 or not hasattr(coefficients, "T"):
-        raise DTypeError(f"{function}: 'coefficients' must be a matrix, got {type(coefficients).__name__}")
-    if coefficients.shape[1] != columns:
-        raise ShapeError(f"{function}: 'coefficients' must have {columns} columns, got {coefficients.shape[1]}")
-    return coefficients
-
-
-def _real_if(x: Array, y: Array) -> Array:
-    return y.real if y.dtype.kind == "c" and x.dtype.kind != "c" else y
+AFFINE = _Affine(affine)
+affine_jvp, affine_vjp, affine_vjp_jvp = AFFINE.derivatives()

@@ -10,19 +10,27 @@ contractions. Derivation: docs/derivations/message.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.couplings import CoupledPath, coupled_columns
+from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.exact.definition import fragment_product
+from nbody_ref.exact.network import flatten, unflatten
 from nbody_ref.graphs import Edges
+from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels._threads import run_blocks
 from nbody_ref.kernels.message import MessageArrays, message_forward
 from nbody_ref.kernels.message_adjoint import message_adjoint
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_needs, check_same_dtype, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_same_dtype, check_type
+from nbody_ref.ops._op import Arguments, CheckedOp, Example, Exponents, Gauges, Rows, is_odd
 from nbody_ref.ops.message_table import PANEL, MessageTable
+from nbody_ref.ops.neighbour_sum import sum_to_receivers
 
-__all__ = ["MessageTable", "message", "message_jvp", "message_vjp", "message_vjp_jvp"]
+__all__ = ["MESSAGE", "MessageTable", "message", "message_jvp", "message_vjp", "message_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
 Needs = tuple[bool, ...]
@@ -64,85 +72,82 @@ def message(x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> 
     neighbours (l1 <= 3). Bits do not depend on the number of threads. Derivation: docs/derivations/message.md;
     gradient `message_vjp`.
     """
-    values = _checked("message", x, Y, w, edges, table)
-    return forward(values, NONE, edges, table.arrays(values[0].dtype))
+    return MESSAGE.value(x, Y, w, edges, table)
 
 
-def message_jvp(
-    x: Array,
-    Y: Array,
-    w: Array,
-    x_dot: Array | None,
-    Y_dot: Array | None,
-    w_dot: Array | None,
-    edges: Edges,
-    table: MessageTable,
-) -> Array | None:
-    """Tangent of `message`; None where all tangents are None (zero)."""
-    values = _checked("message_jvp", x, Y, w, edges, table)
-    dots = _checked_dots("message_jvp", values, x_dot, Y_dot, w_dot)
-    if all(dot is None for dot in dots):
-        return None
-    return forward(values, dots, edges, table.arrays(values[0].dtype))
+class _Message(CheckedOp):
+    inputs, statics = ("x", "Y", "w"), ("edges", "table")
+
+    def check(self, function: str, x: Any, Y: Any, w: Any, edges: Any, table: Any) -> Arguments:
+        check_type(function, "edges", edges, Edges)
+        check_type(function, "table", table, MessageTable)
+        shapes = (edges.n_senders, table.irreps_in.dim), (edges.n_edges, table.dim_y), (edges.n_edges, table.n_weights)
+        named = zip(self.inputs, (x, Y, w), shapes, strict=True)
+        found = tuple(check_array(function, *argument, REAL_OR_COMPLEX) for argument in named)
+        check_same_dtype(function, **dict(zip(self.inputs, found)))
+        dtype = found[0].dtype
+        shape = edges.n_receivers, table.irreps_out.dim
+        return Arguments(found, (edges, table.arrays(dtype)), shape, dtype)
+
+    def forward(self, x: Array, Y: Array, w: Array, edges: Edges, arrays: MessageArrays) -> Array:
+        return forward((x, Y, w), NONE, edges, arrays)
+
+    def tangent(self, x: Array, Y: Array, w: Array, *rest: Any) -> Array:
+        *dots, edges, arrays = rest
+        return forward((x, Y, w), dots, edges, arrays)
+
+    def cotangents(
+        self, needs: Needs, y_bar: Array, x: Array, Y: Array, w: Array, edges: Edges, arrays: MessageArrays
+    ) -> Adjoints:
+        r""".. math::
+            \bar x_{j,m_1,c} &= \sum_{e:\,\mathrm{snd}(e)=j} \sum_p w_{e,p,c}\, u_{e,p,m_1,c}, \qquad
+            u_{e,p,m_1,c} = \sum_{m m_2} C_{m_1 m_2 m} Y_{e,m_2} \bar y_{i,p,m,c} \\
+            \bar w_{e,p,c} &= \sum_{m_1} x_{j,m_1,c}\, u_{e,p,m_1,c}, \qquad
+            \bar Y_{e,m_2} = \sum_{p,c,m_1,m} C_{m_1 m_2 m}\, \bar y_{i,p,m,c}\, w_{e,p,c}\, x_{j,m_1,c}
+        """
+        return adjoint((y_bar, x, Y, w), (None, *NONE), edges, arrays, needs, False)  # D3, D4, D5
+
+    def turning(self, needs: Needs, y_bar: Array, x: Array, Y: Array, w: Array, *rest: Any) -> Adjoints:
+        *dots, edges, arrays = rest
+        some = [dot is not None for dot in dots]
+        reached = [any(some[:k] + some[k + 1 :]) for k in range(1, 4)]  # x_bar does not depend on x
+        wanted = tuple(need and reach for need, reach in zip(needs, reached, strict=True))
+        return adjoint((y_bar, x, Y, w), dots, edges, arrays, wanted, True) if any(wanted) else NONE  # D6
+
+    def example(self, rng: np.random.Generator) -> Example:
+        edges, table = Edges.build([0, 0, 1, 2], [1, 2, 2, 0], 3, 3), MessageTable.build("2x0e + 2x1o", 1)
+        return [rng.normal(size=shape) for shape in ((3, 8), (4, 4), (4, table.n_weights))], [edges, table]
+
+    def exact(self, gauges: Gauges, x: Rows, Y: Rows, w: Rows, edges: Edges, table: MessageTable) -> Rows:
+        gauge, messages = gauges("norm"), []
+        for e, j in enumerate(edges.senders):
+            psi, state, at = unflatten(table.irreps_in, x[int(j)]), [], 0
+            for part, l, irrep in table.paths:
+                y, fragments = Y[e][l * l : (l + 1) * (l + 1)], []
+                for fragment in psi[part][1]:
+                    coupled = fragment_product(fragment, y, irrep.l, gauge)
+                    fragments.append([value * w[e][at] for value in coupled])
+                    at += 1
+                state.append((irrep, fragments))
+            messages.append(flatten(state))
+        return sum_to_receivers(edges, messages, table.irreps_out.dim)
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, edges: Edges, table: MessageTable) -> None:
+        paths = [CoupledPath(part, l2, k, ("u", "v", "uv", "u")) for k, (part, l2, _) in enumerate(table.paths)]
+        types = table.irreps_in, Irreps.harmonics(table.lmax, table.irreps_in.has_parity), table.irreps_out
+        columns, every = coupled_columns(types, paths, table.basis), np.arange(edges.n_edges)
+        shape = edges.n_receivers, table.irreps_out.dim
+        low.sum(out, columns.terms(low, inputs, kinds(edges.receivers), shape, (kinds(edges.senders), every, every)))
+
+    def phase(self, known: Sequence[Exponents], edges: Any, table: MessageTable) -> Exponents:
+        return tuple((known[0][i] + is_odd(table.irreps_in[i], Irrep(l2), irrep)) % 4 for i, l2, irrep in table.paths)
 
 
-def message_vjp(
-    y_bar: Array, x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable, needs: Needs | None = None
-) -> Adjoints:
-    r"""Cotangents of `message`.
-
-    .. math::
-        \bar x_{j,m_1,c} &= \sum_{e:\,\mathrm{snd}(e)=j} \sum_p w_{e,p,c}\, u_{e,p,m_1,c}, \qquad
-        u_{e,p,m_1,c} = \sum_{m m_2} C_{m_1 m_2 m} Y_{e,m_2} \bar y_{i,p,m,c} \\
-        \bar w_{e,p,c} &= \sum_{m_1} x_{j,m_1,c}\, u_{e,p,m_1,c}, \qquad
-        \bar Y_{e,m_2} = \sum_{p,c,m_1,m} C_{m_1 m_2 m}\, \bar y_{i,p,m,c}\, w_{e,p,c}\, x_{j,m_1,c}
-
-    Parameters
-    ----------
-    y_bar : (n_receivers, table.irreps_out.dim)
-    x, Y, w, edges, table
-        As in `message`.
-    needs : three bools, optional
-        Which of the cotangents are wanted.
-
-    Returns
-    -------
-    x_bar, Y_bar, w_bar : arrays shaped as x, Y, w, or None where not wanted
-    """
-    values = _checked("message_vjp", x, Y, w, edges, table)
-    g = _checked_bar("message_vjp", "y_bar", y_bar, values[0], edges, table)
-    wanted = check_needs("message_vjp", needs, 3)
-    return adjoint((g, *values), (None, *NONE), edges, table.arrays(g.dtype), wanted, False)  # D3, D4, D5
+MESSAGE = _Message(message)
+message_jvp, message_vjp, message_vjp_jvp = MESSAGE.derivatives()
 
 
-def message_vjp_jvp(
-    y_bar: Array,
-    x: Array,
-    Y: Array,
-    w: Array,
-    y_bar_dot: Array | None,
-    x_dot: Array | None,
-    Y_dot: Array | None,
-    w_dot: Array | None,
-    edges: Edges,
-    table: MessageTable,
-    needs: Needs | None = None,
-) -> Adjoints:
-    """Tangents of the cotangents that `message_vjp` returns; None where one vanishes identically."""
-    name = "message_vjp_jvp"
-    values = _checked(name, x, Y, w, edges, table)
-    dots = _checked_dots(name, values, x_dot, Y_dot, w_dot)
-    g = _checked_bar(name, "y_bar", y_bar, values[0], edges, table)
-    g_dot = None if y_bar_dot is None else _checked_bar(name, "y_bar_dot", y_bar_dot, values[0], edges, table)
-    some_g, some_x, some_Y, some_w = (dot is not None for dot in (g_dot, *dots))
-    reached = some_g or some_Y or some_w, some_g or some_x or some_w, some_g or some_x or some_Y
-    wanted = tuple(need and reach for need, reach in zip(check_needs(name, needs, 3), reached, strict=True))
-    if not any(wanted):
-        return NONE
-    return adjoint((g, *values), (g_dot, *dots), edges, table.arrays(g.dtype), wanted, True)  # D6
-
-
-def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays: MessageArrays) -> Array:
+def forward(values: Values, dots: Sequence[Array | None], edges: Edges, arrays: MessageArrays) -> Array:
     """`message` of (x, Y, w), or its tangent if any of `dots` is given, unchecked and over any ring."""
     dtype = values[0].dtype
     out = np.empty((edges.n_receivers, int(arrays.sizes[3])), dtype)
@@ -160,7 +165,7 @@ def forward(values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays
 
 
 def adjoint(
-    values: Values, dots: tuple[Array | None, ...], edges: Edges, arrays: MessageArrays, needs: Needs, tangent: bool
+    values: Values, dots: Sequence[Array | None], edges: Edges, arrays: MessageArrays, needs: Needs, tangent: bool
 ) -> Adjoints:
     """`message_vjp` of (y_bar, x, Y, w), or `message_vjp_jvp` if `tangent`, unchecked and over any ring."""
     dtype = values[0].dtype
@@ -201,7 +206,7 @@ def _scratch(sizes: tuple[int, ...], dtype: Any) -> tuple[Array, ...]:
     return tuple(flat[skip + start : skip + start + size] for start, size in zip(starts, sizes, strict=False))
 
 
-def _tangents(dots: tuple[Array | None, ...], values: Values) -> tuple[Values, tuple[bool, ...]]:
+def _tangents(dots: Sequence[Array | None], values: Values) -> tuple[Values, tuple[bool, ...]]:
     """Flat tangents, the value in place of one that is absent, and which are present."""
     flat = tuple(_flat(a if dot is None else dot) for dot, a in zip(dots, values, strict=True))
     return flat, tuple(dot is not None for dot in dots)
@@ -209,25 +214,3 @@ def _tangents(dots: tuple[Array | None, ...], values: Values) -> tuple[Values, t
 
 def _flat(array: Array) -> Array:
     return array.reshape(-1)
-
-
-def _checked(function: str, x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> Values:
-    check_type(function, "edges", edges, Edges)
-    check_type(function, "table", table, MessageTable)
-    shapes = (edges.n_senders, table.irreps_in.dim), (edges.n_edges, table.dim_y), (edges.n_edges, table.n_weights)
-    named = zip(("x", "Y", "w"), (x, Y, w), shapes, strict=True)
-    found = tuple(check_array(function, *argument, REAL_OR_COMPLEX) for argument in named)
-    check_same_dtype(function, x=found[0], Y=found[1], w=found[2])
-    return found
-
-
-def _checked_dots(function: str, values: Values, *dots: Array | None) -> tuple[Array | None, ...]:
-    names = ("x_dot", "Y_dot", "w_dot")
-    return tuple(
-        None if dot is None else check_array(function, name, dot, value.shape, (value.dtype,))
-        for name, value, dot in zip(names, values, dots, strict=True)
-    )
-
-
-def _checked_bar(function: str, name: str, bar: Array, x: Array, edges: Edges, table: MessageTable) -> Array:
-    return check_array(function, name, bar, (edges.n_receivers, table.irreps_out.dim), (x.dtype,))

@@ -7,22 +7,27 @@ W depends on the kind k(n) of the node. Bilinear in (F, W). Derivation: docs/der
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.certified.program import ONE
+from nbody_ref.certified.terms import Leg, Terms
 from nbody_ref.errors import IrrepsError
+from nbody_ref.exact import definition
+from nbody_ref.exact.network import flatten, unflatten
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.kernels.mixing import MixingArrays, mixing_forward, mixing_weights
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype, check_type
+from nbody_ref.ops._op import POWERS_OF_I, Arguments, Example, Exponents, Gauges, Multilinear, Rows
 
-__all__ = ["MixingBlock", "MixingTable", "mixing", "mixing_jvp", "mixing_vjp", "mixing_vjp_jvp"]
+__all__ = ["MIXING", "MixingBlock", "MixingTable", "mixing", "mixing_jvp", "mixing_vjp", "mixing_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...]
-Adjoints = tuple[Array | None, ...]
 Placed = tuple[int, list[tuple[int, int]], list[tuple[int, int]], int]
 
 
@@ -33,6 +38,10 @@ class MixingBlock(NamedTuple):
     mul_in: int
     mul_out: int
     offset: int
+
+    def at(self, c: int) -> int:
+        """Where row c starts."""
+        return self.offset + c * self.mul_out
 
 
 @dataclass(frozen=True)
@@ -111,90 +120,91 @@ def mixing(F: Array, W: Array, kind: Array, table: MixingTable) -> Array:
     |computed - exact| <= k u S, S = sum |F W|, k = mul_in/4 + 3 (a remainder counts one each). Independent of the
     number of threads and of the other rows. Derivation: docs/derivations/mixing.md; gradient `mixing_vjp`.
     """
-    F, W, kind = _checked("mixing", F, W, kind, table)
-    out = np.zeros((len(F), table.irreps_out.dim), F.dtype)
-    apply(out, F, W, kind, _arrays(table)[0])
-    return out
+    return MIXING.value(F, W, kind, table)
 
 
-def mixing_jvp(
-    F: Array, W: Array, F_dot: Array | None, W_dot: Array | None, kind: Array, table: MixingTable
-) -> Array | None:
-    """Tangent of `mixing`, F_dot W + F W_dot; None where both are None."""
-    F, W, kind = _checked("mixing_jvp", F, W, kind, table)
-    F_dot, W_dot = _like("mixing_jvp", "F_dot", F_dot, F), _like("mixing_jvp", "W_dot", W_dot, W)
-    if F_dot is None and W_dot is None:
-        return None
-    out = np.zeros((len(F), table.irreps_out.dim), F.dtype)
-    for left, right in ((F_dot, W), (F, W_dot)):
-        if left is not None and right is not None:
-            apply(out, left, right, kind, _arrays(table)[0])
-    return out
+class _Mixing(Multilinear):
+    inputs, statics = ("F", "W"), ("kind", "table")
 
+    def check(self, function: str, F: Any, W: Any, kind: Any, table: Any) -> Arguments:
+        check_type(function, "table", table, MixingTable)
+        F = check_array(function, "F", F, (None, table.irreps_in.dim), REAL_OR_COMPLEX)
+        W = check_array(function, "W", W, (None, table.n_weights), REAL_OR_COMPLEX)
+        check_same_dtype(function, F=F, W=W)
+        kind = check_index(function, "kind", kind, len(W), (len(F),))
+        return Arguments((F, W), (kind, table), (len(F), table.irreps_out.dim), F.dtype)
 
-def mixing_vjp(
-    y_bar: Array, F: Array, W: Array, kind: Array, table: MixingTable, needs: Needs | None = None
-) -> Adjoints:
-    r"""Cotangents of `mixing`.
+    def forward(self, F: Array, W: Array, kind: Array, table: MixingTable, out: Array | None = None) -> Array:
+        out = np.zeros((len(F), table.irreps_out.dim), F.dtype) if out is None else out
+        return apply(out, F, W, kind, _arrays(table)[0])
 
-    .. math:: \bar F_{n,m,c} = \sum_{c'} \bar y_{n,m,c'} W_{k(n),c,c'}, \qquad
-              \bar W_{k,c,c'} = \sum_{n:\,k(n)=k} \sum_m F_{n,m,c}\, \bar y_{n,m,c'}
-    """
-    F, W, kind = _checked("mixing_vjp", F, W, kind, table)
-    y_bar = check_array("mixing_vjp", "y_bar", y_bar, (len(F), table.irreps_out.dim), (F.dtype,))
-    need_F, need_W = check_needs("mixing_vjp", needs, 2)
-    F_bar = W_bar = None
-    if need_F:
-        F_bar = np.zeros_like(F)
+    def adjoint(
+        self, k: int, y_bar: Array, F: Array, W: Array, kind: Array, table: MixingTable, out: Array | None = None
+    ) -> Array:
+        r""".. math:: \bar F_{n,m,c} = \sum_{c'} \bar y_{n,m,c'} W_{k(n),c,c'}, \qquad
+        \bar W_{k,c,c'} = \sum_{n:\,k(n)=k} \sum_m F_{n,m,c}\, \bar y_{n,m,c'}
+        """
         forward, backward = _arrays(table)
-        apply(F_bar, y_bar, transposed(W, forward), kind, backward)  # D2
-    if need_W:
-        W_bar = np.zeros_like(W)
-        add_outer(W_bar, F, y_bar, kind, _arrays(table)[0])  # D3
-    return F_bar, W_bar
+        out = np.zeros_like((F, W)[k]) if out is None else out
+        if k == 0:
+            return apply(out, y_bar, transposed(W, forward), kind, backward)  # D2
+        return add_outer(out, F, y_bar, kind, forward)  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        table = MixingTable.build("2x0e + 3x1o", "4x1o + 1x0e")
+        arrays = [rng.normal(size=(3, table.irreps_in.dim)), rng.normal(size=(2, table.n_weights))]
+        return arrays, [np.array([0, 1, 0], np.uintp), table]
+
+    def exact(self, gauges: Gauges, F: Rows, W: Rows, kind: Any, table: MixingTable) -> Rows:
+        found = []
+        for row, k in zip(F, kind, strict=True):
+            w = [(b.irrep, [W[int(k)][b.at(c) : b.at(c + 1)] for c in range(b.mul_in)]) for b in table.blocks]
+            found.append(flatten(definition.mixing(unflatten(table.irreps_in, row), w)))
+        return found
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, kind: Any, table: MixingTable) -> None:
+        low.sum(out, mixing_terms(table, kind, inputs, {name: low.shape(name) for name in inputs}))
+
+    def weight_phase(self, known: Sequence[Exponents], kind: Any, table: MixingTable) -> tuple[int, Array]:
+        phases = np.empty(table.n_weights, np.complex128)
+        for irrep, mul_in, mul_out, offset in table.blocks:
+            parts = zip(table.irreps_in, known[0], strict=True)
+            rows = [e for part, e in parts if part.irrep == irrep for _ in range(part.mul)]
+            phases[offset : offset + mul_in * mul_out] = np.repeat(POWERS_OF_I[rows], mul_out)
+        return 1, phases
 
 
-def mixing_vjp_jvp(
-    y_bar: Array,
-    F: Array,
-    W: Array,
-    y_bar_dot: Array | None,
-    F_dot: Array | None,
-    W_dot: Array | None,
-    kind: Array,
-    table: MixingTable,
-    needs: Needs | None = None,
-) -> Adjoints:
-    """Tangents of the cotangents of `mixing`: the product rule applied to the two lines of `mixing_vjp`."""
-    F, W, kind = _checked("mixing_vjp_jvp", F, W, kind, table)
-    like = np.broadcast_to(np.zeros((), F.dtype), (len(F), table.irreps_out.dim))
-    y_bar = check_array("mixing_vjp_jvp", "y_bar", y_bar, like.shape, (F.dtype,))
-    y_bar_dot = _like("mixing_vjp_jvp", "y_bar_dot", y_bar_dot, like)
-    F_dot, W_dot = _like("mixing_vjp_jvp", "F_dot", F_dot, F), _like("mixing_vjp_jvp", "W_dot", W_dot, W)
-    need_F, need_W = check_needs("mixing_vjp_jvp", needs, 2)
-    F_bar = W_bar = None
-    if need_F and (y_bar_dot is not None or W_dot is not None):
-        F_bar = np.zeros_like(F)
-        forward, backward = _arrays(table)
-        for left, right in ((y_bar_dot, W), (y_bar, W_dot)):
-            if left is not None and right is not None:
-                apply(F_bar, left, transposed(right, forward), kind, backward)  # D2
-    if need_W and (y_bar_dot is not None or F_dot is not None):
-        W_bar = np.zeros_like(W)
-        for left, right in ((F_dot, y_bar), (F, y_bar_dot)):
-            if left is not None and right is not None:
-                add_outer(W_bar, left, right, kind, _arrays(table)[0])  # D3
-    return F_bar, W_bar
+MIXING = _Mixing(mixing)
+mixing_jvp, mixing_vjp, mixing_vjp_jvp = MIXING.derivatives()
 
 
-def apply(out: Array, F: Array, W: Array, kind: Array, arrays: MixingArrays) -> None:
+def mixing_terms(table: MixingTable, kind: Any, names: tuple[str, ...], shapes: dict[str, tuple[int, ...]]) -> Terms:
+    """Terms of F W for the arrays `names`: blocks of W in the order of the result's parts."""
+    found: list[list[Array]] = [[], [], []]
+    start = 0
+    for o, (mul, irrep) in zip(table.irreps_out.offsets, table.irreps_out):
+        m, c = (x.reshape(-1) for x in np.indices((irrep.dim, mul)))
+        for at, part in zip(table.irreps_in.offsets, table.irreps_in):
+            for u in range(part.mul if part.irrep == irrep else 0):
+                for column, values in zip(found, (o + m * mul + c, at + m * part.mul + u, start + c)):
+                    column.append(values)
+                start += mul
+    out, f, w = (np.concatenate(column) for column in found)
+    rows = np.arange(len(kind))
+    legs = (Leg(names[0], rows, f), Leg(names[1], kinds(kind), w))
+    zero = np.zeros(len(out), np.int64)
+    return Terms(rows, out, (len(kind), table.irreps_out.dim), legs, zero, ONE, shapes)
+
+
+def apply(out: Array, F: Array, W: Array, kind: Array, arrays: MixingArrays) -> Array:
     """Add F W to out, unchecked and over any ring."""
     flat = out.reshape(-1), F.reshape(-1), W.reshape(-1)
     a, b, zero = _scratch(arrays, out.dtype)
     mixing_forward(*flat, kind, np.uintp(0), np.uintp(len(F)), arrays, a, b, zero)
+    return out
 
 
-def add_outer(W_bar: Array, F: Array, y_bar: Array, kind: Array, arrays: MixingArrays) -> None:
+def add_outer(W_bar: Array, F: Array, y_bar: Array, kind: Array, arrays: MixingArrays) -> Array:
     """Add the sum over nodes of F^T y_bar to the W_bar of each kind, unchecked and over any ring."""
     order = np.argsort(kind, kind="stable").astype(np.uintp)
     ends = np.cumsum(np.bincount(kind.astype(np.intp), minlength=len(W_bar))).astype(np.uintp)
@@ -203,6 +213,7 @@ def add_outer(W_bar: Array, F: Array, y_bar: Array, kind: Array, arrays: MixingA
     for k, last in enumerate(ends):
         mixing_weights(W_bar[k], F.reshape(-1), y_bar.reshape(-1), order, first, last, arrays, a, b, total, zero)
         first = last
+    return W_bar
 
 
 def transposed(W: Array, arrays: MixingArrays) -> Array:
@@ -242,15 +253,3 @@ def _scratch(arrays: MixingArrays, dtype: Any) -> tuple[Array, Array, Any]:
     """Rows of four nodes of the widest block on either side, and zero."""
     d, mul_in, mul_out = (arrays.blocks.reshape(-1, 8)[:, i].astype(np.intp) for i in range(3))
     return np.zeros(4 * (d * mul_in).max(), dtype), np.zeros(4 * (d * mul_out).max(), dtype), np.zeros(1, dtype)[0]
-
-
-def _checked(function: str, F: Array, W: Array, kind: Array, table: MixingTable) -> tuple[Array, Array, Array]:
-    check_type(function, "table", table, MixingTable)
-    F = check_array(function, "F", F, (None, table.irreps_in.dim), REAL_OR_COMPLEX)
-    W = check_array(function, "W", W, (None, table.n_weights), REAL_OR_COMPLEX)
-    check_same_dtype(function, F=F, W=W)
-    return F, W, check_index(function, "kind", kind, len(W), (len(F),))
-
-
-def _like(function: str, name: str, dot: Array | None, value: Array) -> Array | None:
-    return None if dot is None else check_array(function, name, dot, value.shape, (value.dtype,))

@@ -8,15 +8,19 @@ Derivation: docs/derivations/neighbour_sum.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.certified.terms import width
 from nbody_ref.graphs import Edges
 from nbody_ref.kernels.neighbour_sum import gather_sum
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_type
+from nbody_ref.ops._op import Arguments, Example, Exponents, Gauges, Linear, Rows
 
-__all__ = ["neighbour_sum", "neighbour_sum_jvp", "neighbour_sum_vjp", "neighbour_sum_vjp_jvp"]
+__all__ = ["NEIGHBOUR_SUM", "neighbour_sum", "neighbour_sum_jvp", "neighbour_sum_vjp", "neighbour_sum_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
 
@@ -48,53 +52,51 @@ def neighbour_sum(x: Array, edges: Edges) -> Array:
     |computed - exact| <= (n - 1) u sum|x|, n neighbours. Derivation: docs/derivations/neighbour_sum.md; gradient
     `neighbour_sum_vjp`.
     """
-    return forward(_checked("neighbour_sum", x, edges), edges)
+    return NEIGHBOUR_SUM.value(x, edges)
 
 
-def neighbour_sum_jvp(x: Array, x_dot: Array | None, edges: Edges) -> Array | None:
-    """Tangent of `neighbour_sum`: the sum of the tangents; None for None."""
-    dot = check_like("neighbour_sum_jvp", "x_dot", x_dot, _checked("neighbour_sum_jvp", x, edges))
-    return None if dot is None else forward(dot, edges)
+class _NeighbourSum(Linear):
+    statics = ("edges",)
+
+    def check(self, function: str, x: Any, edges: Any) -> Arguments:
+        check_type(function, "edges", edges, Edges)
+        x = check_array(function, "x", x, (edges.n_senders, None), REAL_OR_COMPLEX)
+        return Arguments((x,), (edges,), (edges.n_receivers, x.shape[1]), x.dtype)
+
+    def forward(self, x: Array, edges: Edges) -> Array:
+        out = np.zeros((edges.n_receivers, x.shape[1]), x.dtype)
+        gather_sum(out.reshape(-1), x.reshape(-1), edges.row_ptr, edges.senders, np.uintp(x.shape[1]))
+        return out
+
+    def adjoint(self, k: int, y_bar: Array, x: Array, edges: Edges) -> Array:
+        r""".. math:: \bar x_{j,c} = \sum_{e:\,\mathrm{snd}(e)=j} \bar y_{\mathrm{rec}(e),c}"""
+        out = np.zeros((edges.n_senders, y_bar.shape[1]), y_bar.dtype)
+        receivers = edges.receivers[edges.t_edge]
+        gather_sum(out.reshape(-1), y_bar.reshape(-1), edges.t_ptr, receivers, np.uintp(y_bar.shape[1]))  # D2
+        return out
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(3, 5))], [Edges.build([0, 0, 1, 2], [1, 2, 2, 0], 3, 3)]
+
+    def exact(self, gauges: Gauges, x: Rows, edges: Edges) -> Rows:
+        return sum_to_receivers(edges, [x[int(j)] for j in edges.senders], len(x[0]) if x else 0)
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, edges: Edges) -> None:
+        columns = np.arange(width(low.shape(inputs[0])))
+        legs = (kinds(edges.receivers), columns), inputs[0], (kinds(edges.senders), columns)
+        low.sum(out, low.linear(legs[0], (edges.n_receivers, len(columns)), *legs[1:]))
+
+    def phase(self, known: Sequence[Exponents], edges: Any) -> Exponents:
+        return known[0]
 
 
-def neighbour_sum_vjp(
-    y_bar: Array, x: Array, edges: Edges, needs: tuple[bool, ...] | None = None
-) -> tuple[Array | None]:
-    r"""Cotangent of `neighbour_sum`, :math:`\bar x_{j,c} = \sum_{e:\,\mathrm{snd}(e)=j} \bar y_{\mathrm{rec}(e),c}`."""
-    if not check_needs("neighbour_sum_vjp", needs, 1)[0]:
-        return (None,)
-    x = _checked("neighbour_sum_vjp", x, edges)
-    g = check_array("neighbour_sum_vjp", "y_bar", y_bar, (edges.n_receivers, x.shape[1]), (x.dtype,))
-    return (adjoint(g, edges),)  # D2
+NEIGHBOUR_SUM = _NeighbourSum(neighbour_sum)
+neighbour_sum_jvp, neighbour_sum_vjp, neighbour_sum_vjp_jvp = NEIGHBOUR_SUM.derivatives()
 
 
-def neighbour_sum_vjp_jvp(
-    y_bar: Array,
-    x: Array,
-    y_bar_dot: Array | None,
-    x_dot: Array | None,
-    edges: Edges,
-    needs: tuple[bool, ...] | None = None,
-) -> tuple[Array | None]:
-    """Tangent of the cotangent: `neighbour_sum_vjp` of y_bar_dot; None for None."""
-    return (None,) if y_bar_dot is None else neighbour_sum_vjp(y_bar_dot, x, edges, needs)
-
-
-def forward(x: Array, edges: Edges) -> Array:
-    """A x, unchecked and over any ring."""
-    out = np.zeros((edges.n_receivers, x.shape[1]), x.dtype)
-    gather_sum(out.reshape(-1), x.reshape(-1), edges.row_ptr, edges.senders, np.uintp(x.shape[1]))
-    return out
-
-
-def adjoint(y_bar: Array, edges: Edges) -> Array:
-    """A^T y_bar, unchecked and over any ring."""
-    out = np.zeros((edges.n_senders, y_bar.shape[1]), y_bar.dtype)
-    receivers = edges.receivers[edges.t_edge]
-    gather_sum(out.reshape(-1), y_bar.reshape(-1), edges.t_ptr, receivers, np.uintp(y_bar.shape[1]))
-    return out
-
-
-def _checked(function: str, x: Array, edges: Edges) -> Array:
-    check_type(function, "edges", edges, Edges)
-    return check_array(function, "x", x, (edges.n_senders, None), REAL_OR_COMPLEX)
+def sum_to_receivers(edges: Edges, messages: Rows, dim: int) -> Rows:
+    """Sums over any ring of the messages of the edges of each receiver, one after the other."""
+    found: Rows = [[0] * dim for _ in range(edges.n_receivers)]
+    for i, message in zip(edges.receivers, messages, strict=True):
+        found[int(i)] = [a + b for a, b in zip(found[int(i)], message)]
+    return found

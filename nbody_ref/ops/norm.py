@@ -15,11 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering
+from nbody_ref.certified.program import ONE, Sum
+from nbody_ref.certified.terms import Leg, Terms
 from nbody_ref.errors import GeometryError
 from nbody_ref.irreps import Irreps
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_type
+from nbody_ref.ops._op import Arguments, CheckedOp, Example
 
 __all__ = [
+    "NORMS",
+    "SQUARED_NORMS",
     "norms",
     "norms_jvp",
     "norms_vjp",
@@ -31,7 +37,8 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
+Needs = tuple[bool, ...]
+Bars = tuple[Array, ...]
 
 
 def squared_norms(x: Any, irreps: Irreps) -> Array:
@@ -57,37 +64,51 @@ def squared_norms(x: Any, irreps: Irreps) -> Array:
     -----
     |computed - exact| <= (2l + 3) u q. Gradient: `squared_norms_vjp`.
     """
-    x = _state("squared_norms", x, irreps)
-    return _dot(x, x, irreps)  # D1
+    return SQUARED_NORMS.value(x, irreps)
 
 
-def squared_norms_jvp(x: Any, x_dot: Any, irreps: Irreps) -> Array | None:
-    """Tangent of `squared_norms`: 2 Re sum conj(x) x_dot; None for None."""
-    x = _state("squared_norms_jvp", x, irreps)
-    x_dot = check_like("squared_norms_jvp", "x_dot", x_dot, x)
-    return None if x_dot is None else 2 * _dot(x, x_dot, irreps)  # D2
+class _SquaredNorms(CheckedOp):
+    statics, result = ("irreps",), "q"
+
+    def check(self, function: str, x: Any, irreps: Any) -> Arguments:
+        return _checked(function, x, irreps)
+
+    def forward(self, x: Array, irreps: Irreps) -> Array:
+        return _dot(x, x, irreps)  # D1
+
+    def tangent(self, x: Array, x_dot: Array, irreps: Irreps) -> Array:
+        return 2 * _dot(x, x_dot, irreps)  # D2
+
+    def cotangents(self, needs: Needs, q_bar: Array, x: Array, irreps: Irreps) -> Bars:
+        r""":math:`\bar x = 2 \bar q x^*`."""
+        return (2 * (_spread(q_bar, irreps) * x.conj()),)  # D3
+
+    def turning(
+        self, needs: Needs, q_bar: Array, x: Array, q_bar_dot: Array | None, x_dot: Array | None, irreps: Irreps
+    ) -> Bars:
+        pairs = ((q_bar_dot, x), (q_bar, x_dot))
+        terms = [2 * (_spread(a, irreps) * b.conj()) for a, b in pairs if a is not None and b is not None]
+        return (sum(terms[1:], terms[0]),)  # D4
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 5))], [Irreps("2x0e + 1x1o")]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, irreps: Irreps) -> None:
+        """re^2 + im^2, summed over components."""
+        name, places = inputs[0], [(at, start, part) for at, start, part in _placed(irreps)]
+        to = np.concatenate([np.tile(at + np.arange(part.mul), part.irrep.dim) for at, _, part in places])
+        fro = np.concatenate([start + np.arange(part.dim) for _, start, part in places])
+        if name in low.complex:
+            to, fro = np.repeat(to, 2), np.stack([2 * fro, 2 * fro + 1], axis=1).reshape(-1)
+        shape = low.program.shapes[name]
+        rows = np.arange(shape[0])
+        legs, zero = (Leg(name, rows, fro),) * 2, np.zeros(len(fro), np.int64)
+        terms = Terms(rows, to, (shape[0], sum(part.mul for part in irreps)), legs, zero, ONE, {name: shape})
+        low.program.add(Sum(out, (terms,)))
 
 
-def squared_norms_vjp(q_bar: Any, x: Any, irreps: Irreps, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `squared_norms`: 2 q_bar conj(x)."""
-    x, q_bar = _checked("squared_norms_vjp", x, q_bar, irreps)
-    if not check_needs("squared_norms_vjp", needs, 1)[0]:
-        return (None,)
-    return (2 * (_spread(q_bar, irreps) * x.conj()),)  # D3
-
-
-def squared_norms_vjp_jvp(
-    q_bar: Any, x: Any, q_bar_dot: Any, x_dot: Any, irreps: Irreps, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent: 2 q_bar_dot conj(x) + 2 q_bar conj(x_dot); None where both tangents are."""
-    name = "squared_norms_vjp_jvp"
-    x, q_bar = _checked(name, x, q_bar, irreps)
-    q_bar_dot, x_dot = check_like(name, "q_bar_dot", q_bar_dot, q_bar), check_like(name, "x_dot", x_dot, x)
-    if not check_needs(name, needs, 1)[0]:
-        return (None,)
-    pairs = ((q_bar_dot, x), (q_bar, x_dot))
-    terms = [2 * (_spread(a, irreps) * b.conj()) for a, b in pairs if a is not None and b is not None]
-    return (sum(terms[1:], terms[0]) if terms else None,)  # D4
+SQUARED_NORMS = _SquaredNorms(squared_norms)
+squared_norms_jvp, squared_norms_vjp, squared_norms_vjp_jvp = SQUARED_NORMS.derivatives()
 
 
 def norms(x: Any, irreps: Irreps, epsilon: float = 0.0) -> Array:
@@ -118,51 +139,47 @@ def norms(x: Any, irreps: Irreps, epsilon: float = 0.0) -> Array:
     |computed - exact| <= (2l + 4) u y while no square underflows: components below 1e-154 (float32: 1e-19) count as
     zero. Gradient: `norms_vjp`.
     """
-    x = _state("norms", x, irreps)
-    return _norms("norms", x, irreps, epsilon)
+    return NORMS.value(x, irreps, epsilon)
 
 
-def norms_jvp(x: Any, x_dot: Any, irreps: Irreps, epsilon: float = 0.0) -> Array | None:
-    """Tangent of `norms`: Re sum conj(x) x_dot / y; None for None."""
-    x = _state("norms_jvp", x, irreps)
-    x_dot = check_like("norms_jvp", "x_dot", x_dot, x)
-    if x_dot is None:
-        return None
-    return _dot(x, x_dot, irreps) * _inverse(_norms("norms_jvp", x, irreps, epsilon))  # D5
+class _Norms(CheckedOp):
+    statics, defaults = ("irreps", "epsilon"), {"epsilon": 0.0}
+
+    def check(self, function: str, x: Any, irreps: Any, epsilon: Any = 0.0) -> Arguments:
+        given = _checked(function, x, irreps)
+        if isinstance(epsilon, bool) or not isinstance(epsilon, Real) or not 0 <= float(epsilon) < np.inf:
+            raise GeometryError(f"{function}: 'epsilon' must be non-negative and finite, got {epsilon}")
+        q = _dot(given.arrays[0], given.arrays[0], irreps)
+        y = np.sqrt(q + q.dtype.type(float(epsilon) ** 2)) if epsilon else np.sqrt(q)
+        return given._replace(statics=(irreps, y))
+
+    def forward(self, x: Array, irreps: Irreps, y: Array) -> Array:
+        return y
+
+    def tangent(self, x: Array, x_dot: Array, irreps: Irreps, y: Array) -> Array:
+        return _dot(x, x_dot, irreps) * _inverse(y)  # D5
+
+    def cotangents(self, needs: Needs, y_bar: Array, x: Array, irreps: Irreps, y: Array) -> Bars:
+        r""":math:`\bar x = \bar y x^* / y`."""
+        return (_spread(y_bar * _inverse(y), irreps) * x.conj(),)  # D6
+
+    def turning(self, needs: Needs, y_bar: Array, x: Array, *rest: Any) -> Bars:
+        r""":math:`\dot{\bar y}\,x^*/y + \bar y\,(\dot x^* - x^*\,\dot y / y)/y`."""
+        y_bar_dot, x_dot, irreps, y = rest
+        inverse = _inverse(y)
+        along = np.zeros_like(y_bar) if y_bar_dot is None else y_bar_dot * inverse
+        if x_dot is None:
+            return (_spread(along, irreps) * x.conj(),)
+        across = y_bar * inverse
+        along = along - across * (_dot(x, x_dot, irreps) * inverse) * inverse
+        return (_spread(along, irreps) * x.conj() + _spread(across, irreps) * x_dot.conj(),)  # D7
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(4, 5))], [Irreps("2x0e + 1x1o"), 0.5]
 
 
-def norms_vjp(y_bar: Any, x: Any, irreps: Irreps, epsilon: float = 0.0, needs: Needs = None) -> tuple[Array | None]:
-    """Cotangent of `norms`: y_bar conj(x) / y."""
-    x, y_bar = _checked("norms_vjp", x, y_bar, irreps)
-    inverse = _inverse(_norms("norms_vjp", x, irreps, epsilon))
-    if not check_needs("norms_vjp", needs, 1)[0]:
-        return (None,)
-    return (_spread(y_bar * inverse, irreps) * x.conj(),)  # D6
-
-
-def norms_vjp_jvp(
-    y_bar: Any, x: Any, y_bar_dot: Any, x_dot: Any, irreps: Irreps, epsilon: float = 0.0, needs: Needs = None
-) -> tuple[Array | None]:
-    r"""Tangent of the cotangent, :math:`\dot{\bar y}\,x^*/y + \bar y\,(\dot x^* - x^*\,\dot y / y)/y`."""
-    name = "norms_vjp_jvp"
-    x, y_bar = _checked(name, x, y_bar, irreps)
-    y_bar_dot, x_dot = check_like(name, "y_bar_dot", y_bar_dot, y_bar), check_like(name, "x_dot", x_dot, x)
-    if not check_needs(name, needs, 1)[0] or (y_bar_dot is None and x_dot is None):
-        return (None,)
-    inverse = _inverse(_norms(name, x, irreps, epsilon))
-    along = np.zeros_like(y_bar) if y_bar_dot is None else y_bar_dot * inverse
-    if x_dot is None:
-        return (_spread(along, irreps) * x.conj(),)
-    across = y_bar * inverse
-    along = along - across * (_dot(x, x_dot, irreps) * inverse) * inverse
-    return (_spread(along, irreps) * x.conj() + _spread(across, irreps) * x_dot.conj(),)  # D7
-
-
-def _norms(function: str, x: Array, irreps: Irreps, epsilon: float) -> Array:
-    if isinstance(epsilon, bool) or not isinstance(epsilon, Real) or not 0 <= float(epsilon) < np.inf:
-        raise GeometryError(f"{function}: 'epsilon' must be non-negative and finite, got {epsilon}")
-    q = _dot(x, x, irreps)
-    return np.sqrt(q + q.dtype.type(float(epsilon) ** 2)) if epsilon else np.sqrt(q)
+NORMS = _Norms(norms)
+norms_jvp, norms_vjp, norms_vjp_jvp = NORMS.derivatives()
 
 
 def _inverse(y: Array) -> Array:
@@ -173,40 +190,37 @@ def _inverse(y: Array) -> Array:
 def _dot(x: Array, z: Array, irreps: Irreps) -> Array:
     """Re sum over m of conj(x) z for every fragment, m by m."""
     out = np.zeros((len(x), sum(part.mul for part in irreps)), x.real.dtype)
-    for column, a, b in zip(_columns(irreps), _parts(x, irreps), _parts(z, irreps), strict=True):
+    for (column, _, part), a, b in zip(_placed(irreps), _parts(x, irreps), _parts(z, irreps), strict=True):
+        columns = slice(column, column + part.mul)
         for m in range(a.shape[1]):
-            out[:, column] += a[:, m].real * b[:, m].real
+            out[:, columns] += a[:, m].real * b[:, m].real
             if x.dtype.kind == "c":
-                out[:, column] += a[:, m].imag * b[:, m].imag
+                out[:, columns] += a[:, m].imag * b[:, m].imag
     return out
 
 
 def _spread(s: Array, irreps: Irreps) -> Array:
     """A number for each fragment, repeated for its components: (N, fragments) -> (N, dim)."""
     out = np.empty((len(s), irreps.dim), s.dtype)
-    for column, part in zip(_columns(irreps), _parts(out, irreps), strict=True):
-        part[...] = s[:, None, column]
+    for (column, _, part), block in zip(_placed(irreps), _parts(out, irreps), strict=True):
+        block[...] = s[:, None, column : column + part.mul]
     return out
 
 
 def _parts(x: Array, irreps: Irreps) -> Iterator[Array]:
-    for start, part in zip(irreps.offsets, irreps, strict=True):
+    for _, start, part in _placed(irreps):
         yield x[:, start : start + part.dim].reshape(len(x), part.irrep.dim, part.mul)
 
 
-def _columns(irreps: Irreps) -> Iterator[slice]:
-    start = 0
-    for part in irreps:
-        yield slice(start, start + part.mul)
-        start += part.mul
+def _placed(irreps: Irreps) -> Iterator[tuple[int, int, Any]]:
+    """First fragment of each part, where it starts in a state, and the part."""
+    column = 0
+    for start, part in zip(irreps.offsets, irreps, strict=True):
+        yield column, start, part
+        column += part.mul
 
 
-def _state(function: str, x: Any, irreps: Irreps) -> Array:
+def _checked(function: str, x: Any, irreps: Any) -> Arguments:
     check_type(function, "irreps", irreps, Irreps)
-    return check_array(function, "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
-
-
-def _checked(function: str, x: Any, y_bar: Any, irreps: Irreps) -> tuple[Array, Array]:
-    x = _state(function, x, irreps)
-    shape = len(x), sum(part.mul for part in irreps)
-    return x, check_array(function, "y_bar", y_bar, shape, (x.real.dtype,))
+    x = check_array(function, "x", x, (None, irreps.dim), REAL_OR_COMPLEX)
+    return Arguments((x,), (irreps,), (len(x), sum(part.mul for part in irreps)), x.real.dtype)

@@ -17,15 +17,19 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
 from nbody_ref.checks import check_integer
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import GeometryError, IrrepsError
 from nbody_ref.kernels.mixing import MixingArrays
 from nbody_ref.kernels.radial_weights import copies_adjoint, copies_forward
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_needs, check_same_dtype, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype, check_type
+from nbody_ref.ops._op import Arguments, Example, Gauges, Linear, Multilinear, Rows
 from nbody_ref.ops.message_table import MessageTable
 from nbody_ref.ops.mixing import Placed, add_outer, apply, both_ways, transposed
 
 __all__ = [
+    "RADIAL_COPIES",
+    "RADIAL_WEIGHTS",
     "RadialTable",
     "radial_copies",
     "radial_copies_jvp",
@@ -38,8 +42,6 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...]
-Adjoints = tuple[Array | None, ...]
 
 
 _COLUMNS = (("degrees", 0), ("muls", 1), ("index", 0))  # and the least value of each
@@ -150,71 +152,43 @@ def radial_weights(R: Array, V: Array, kind: Array, table: RadialTable) -> Array
     |computed - exact| <= (n/4 + 3) u sum|R V|. Derivation: docs/derivations/radial_weights.md; gradient
     `radial_weights_vjp`.
     """
-    R, V, kind = _checked("radial_weights", R, V, kind, table)
-    w = np.zeros((len(R), table.n_weights), R.dtype)
-    apply(w, R, V, kind, _arrays(table)[0])
-    return w
+    return RADIAL_WEIGHTS.value(R, V, kind, table)
 
 
-def radial_weights_jvp(
-    R: Array, V: Array, R_dot: Array | None, V_dot: Array | None, kind: Array, table: RadialTable
-) -> Array | None:
-    """Tangent of `radial_weights`; None where both tangents are None."""
-    R, V, kind = _checked("radial_weights_jvp", R, V, kind, table)
-    R_dot, V_dot = _like("radial_weights_jvp", "R_dot", R_dot, R), _like("radial_weights_jvp", "V_dot", V_dot, V)
-    if R_dot is None and V_dot is None:
-        return None
-    w = np.zeros((len(R), table.n_weights), R.dtype)
-    for left, right in ((R_dot, V), (R, V_dot)):
-        if left is not None and right is not None:
-            apply(w, left, right, kind, _arrays(table)[0])
-    return w
+class _RadialWeights(Multilinear):
+    inputs, statics, result = ("R", "V"), ("kind", "table"), "w"
+
+    def check(self, function: str, R: Any, V: Any, kind: Any, table: Any) -> Arguments:
+        R = _checked_radial(function, R, table)
+        V = check_array(function, "V", V, (None, table.n_parameters), REAL_OR_COMPLEX)
+        check_same_dtype(function, R=R, V=V)
+        kind = check_index(function, "kind", kind, len(V), (len(R),))
+        return Arguments((R, V), (kind, table), (len(R), table.n_weights), R.dtype)
+
+    def forward(self, R: Array, V: Array, kind: Array, table: RadialTable, out: Array | None = None) -> Array:
+        out = np.zeros((len(R), table.n_weights), R.dtype) if out is None else out
+        return apply(out, R, V, kind, _arrays(table)[0])
+
+    def adjoint(
+        self, k: int, w_bar: Array, R: Array, V: Array, kind: Array, table: RadialTable, out: Array | None = None
+    ) -> Array:
+        r""".. math:: \bar R_{e,l,n} = \sum_{p:\,l_2(p)=l} \sum_c \bar w_{e,p,c} V^{p}_{k(e),n,c}, \qquad
+        \bar V^{p}_{k,n,c} = \sum_{e:\,k(e)=k} R_{e,l_2(p),n} \bar w_{e,p,c}
+        """
+        forward, backward = _arrays(table)
+        out = np.zeros_like((R, V)[k]) if out is None else out
+        if k == 0:
+            return apply(out, w_bar, transposed(V, forward), kind, backward)  # D2
+        return add_outer(out, R, w_bar, kind, forward)  # D3
+
+    def example(self, rng: np.random.Generator) -> Example:
+        table = RadialTable.build(MessageTable.build("2x0e + 2x1o", 1), 3)
+        arrays = [rng.normal(size=(4, 2, 3)), rng.normal(size=(2, table.n_parameters))]
+        return arrays, [np.array([0, 1, 0, 1], np.uintp), table]
 
 
-def radial_weights_vjp(
-    w_bar: Array, R: Array, V: Array, kind: Array, table: RadialTable, needs: Needs | None = None
-) -> Adjoints:
-    r"""Cotangents of `radial_weights`.
-
-    .. math:: \bar R_{e,l,n} = \sum_{p:\,l_2(p)=l} \sum_c \bar w_{e,p,c} V^{p}_{k(e),n,c}, \qquad
-              \bar V^{p}_{k,n,c} = \sum_{e:\,k(e)=k} R_{e,l_2(p),n} \bar w_{e,p,c}
-    """
-    return radial_weights_vjp_jvp(w_bar, R, V, None, None, None, kind, table, needs, tangent=False)
-
-
-def radial_weights_vjp_jvp(
-    w_bar: Array,
-    R: Array,
-    V: Array,
-    w_bar_dot: Array | None,
-    R_dot: Array | None,
-    V_dot: Array | None,
-    kind: Array,
-    table: RadialTable,
-    needs: Needs | None = None,
-    *,
-    tangent: bool = True,
-) -> Adjoints:
-    """Tangents of the cotangents of `radial_weights`; with ``tangent=False`` the cotangents themselves."""
-    name = "radial_weights_vjp_jvp" if tangent else "radial_weights_vjp"
-    R, V, kind = _checked(name, R, V, kind, table)
-    w_bar = check_array(name, "w_bar", w_bar, (len(R), table.n_weights), (R.dtype,))
-    w_bar_dot = _like(name, "w_bar_dot", w_bar_dot, w_bar)
-    R_dot, V_dot = _like(name, "R_dot", R_dot, R), _like(name, "V_dot", V_dot, V)
-    need_R, need_V = check_needs(name, needs, 2)
-    to_R = ((w_bar_dot, V), (w_bar, V_dot)) if tangent else ((w_bar, V),)
-    to_V = ((R_dot, w_bar), (R, w_bar_dot)) if tangent else ((R, w_bar),)
-    R_bar = V_bar = None
-    forward, backward = _arrays(table)
-    for left, right in to_R if need_R else ():
-        if left is not None and right is not None:
-            R_bar = np.zeros_like(R) if R_bar is None else R_bar
-            apply(R_bar, left, transposed(right, forward), kind, backward)  # D2
-    for left, right in to_V if need_V else ():
-        if left is not None and right is not None:
-            V_bar = np.zeros_like(V) if V_bar is None else V_bar
-            add_outer(V_bar, left, right, kind, forward)  # D3
-    return R_bar, V_bar
+RADIAL_WEIGHTS = _RadialWeights(radial_weights)
+radial_weights_jvp, radial_weights_vjp, radial_weights_vjp_jvp = RADIAL_WEIGHTS.derivatives()
 
 
 def radial_copies(R: Array, table: RadialTable) -> Array:
@@ -243,35 +217,43 @@ def radial_copies(R: Array, table: RadialTable) -> Array:
     -----
     Exact: nothing is rounded. Derivation: docs/derivations/radial_weights.md; gradient `radial_copies_vjp`.
     """
-    R = _checked_radial("radial_copies", R, table)
-    w = np.empty((len(R), table.n_weights), R.dtype)
-    copies_forward(w.reshape(-1), R.reshape(-1), *_copies(table), *_sizes(R))
-    return w
+    return RADIAL_COPIES.value(R, table)
 
 
-def radial_copies_jvp(R: Array, R_dot: Array | None, table: RadialTable) -> Array | None:
-    """Tangent of `radial_copies`: copies of the tangent; None for None."""
-    R = _checked_radial("radial_copies_jvp", R, table)
-    R_dot = _like("radial_copies_jvp", "R_dot", R_dot, R)
-    return None if R_dot is None else radial_copies(R_dot, table)
+class _RadialCopies(Linear):
+    inputs, statics, result = ("R",), ("table",), "w"
+
+    def check(self, function: str, R: Any, table: Any) -> Arguments:
+        R = _checked_radial(function, R, table)
+        return Arguments((R,), (table,), (len(R), table.n_weights), R.dtype)
+
+    def forward(self, R: Array, table: RadialTable) -> Array:
+        w = np.empty((len(R), table.n_weights), R.dtype)
+        copies_forward(w.reshape(-1), R.reshape(-1), *_copies(table), *_sizes(R))
+        return w
+
+    def adjoint(self, k: int, w_bar: Array, R: Array, table: RadialTable) -> Array:
+        r""".. math:: \bar R_{e,l,n} = \sum_{p:\,l_2(p)=l,\,n(p)=n} \sum_c \bar w_{e,p,c}"""
+        R_bar = np.zeros_like(R)
+        copies_adjoint(R_bar.reshape(-1), w_bar.reshape(-1), *_copies(table), *_sizes(R))  # D5
+        return R_bar
+
+    def example(self, rng: np.random.Generator) -> Example:
+        message = MessageTable.build("2x0e + 2x1o", 1)
+        return [rng.normal(size=(4, 2, 3))], [RadialTable.build(message, 3, [0] * len(message.paths))]
+
+    def exact(self, gauges: Gauges, R: Rows, table: RadialTable) -> Rows:
+        places = np.repeat(*_copies(table)).tolist()
+        if any(row[place] is None for row in R for place in places):
+            raise GeometryError("run: an odd power of an irrational length has no value in an exact ring")
+        return [[row[place] for place in places] for row in R]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, table: RadialTable) -> None:
+        low.columns(out, inputs[0], kinds(np.repeat(*_copies(table))))
 
 
-def radial_copies_vjp(w_bar: Array, R: Array, table: RadialTable, needs: Needs | None = None) -> Adjoints:
-    r"""Cotangent of `radial_copies`, :math:`\bar R_{e,l,n} = \sum_{p:\,l_2(p)=l,\,n(p)=n} \sum_c \bar w_{e,p,c}`."""
-    R = _checked_radial("radial_copies_vjp", R, table)
-    w_bar = check_array("radial_copies_vjp", "w_bar", w_bar, (len(R), table.n_weights), (R.dtype,))
-    if not check_needs("radial_copies_vjp", needs, 1)[0]:
-        return (None,)
-    R_bar = np.zeros_like(R)
-    copies_adjoint(R_bar.reshape(-1), w_bar.reshape(-1), *_copies(table), *_sizes(R))  # D5
-    return (R_bar,)
-
-
-def radial_copies_vjp_jvp(
-    w_bar: Array, R: Array, w_bar_dot: Array | None, R_dot: Array | None, table: RadialTable, needs: Needs | None = None
-) -> Adjoints:
-    """Tangent of the cotangent of `radial_copies`; None where w_bar_dot is None."""
-    return (None,) if w_bar_dot is None else radial_copies_vjp(w_bar_dot, R, table, needs)
+RADIAL_COPIES = _RadialCopies(radial_copies)
+radial_copies_jvp, radial_copies_vjp, radial_copies_vjp_jvp = RADIAL_COPIES.derivatives()
 
 
 def _integers(name: str, values: Any, least: int) -> tuple[int, ...]:
@@ -302,14 +284,3 @@ def _sizes(R: Array) -> tuple[Any, Any]:
 def _checked_radial(function: str, R: Array, table: RadialTable) -> Array:
     check_type(function, "table", table, RadialTable)
     return check_array(function, "R", R, (None, table.lmax + 1, table.n), REAL_OR_COMPLEX)
-
-
-def _checked(function: str, R: Array, V: Array, kind: Array, table: RadialTable) -> tuple[Array, Array, Array]:
-    R = _checked_radial(function, R, table)
-    V = check_array(function, "V", V, (None, table.n_parameters), REAL_OR_COMPLEX)
-    check_same_dtype(function, R=R, V=V)
-    return R, V, check_index(function, "kind", kind, len(V), (len(R),))
-
-
-def _like(function: str, name: str, dot: Array | None, value: Array) -> Array | None:
-    return None if dot is None else check_array(function, name, dot, value.shape, (value.dtype,))

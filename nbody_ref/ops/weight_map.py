@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.certified.program import ONE
+from nbody_ref.certified.terms import Leg, Terms
 from nbody_ref.errors import ShapeError
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_like, check_needs
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_type
+from nbody_ref.ops._op import Arguments, Example, Linear
 
-__all__ = ["WeightMap", "weight_map", "weight_map_jvp", "weight_map_vjp", "weight_map_vjp_jvp"]
+__all__ = ["WEIGHT_MAP", "WeightMap", "weight_map", "weight_map_jvp", "weight_map_vjp", "weight_map_vjp_jvp"]
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,29 +87,43 @@ def weight_map(w: Array, table: WeightMap) -> Array:
     |computed - exact| <= (n + 1) u sum|M w| for rows of n nonzeros, summed in double precision. Gradient:
     `weight_map_vjp`.
     """
-    w = check_array("weight_map", "w", w, table.shape_in, REAL_OR_COMPLEX)
-    return _product(table.matrix, w, table.shape_out)
+    return WEIGHT_MAP.value(w, table)
 
 
-def weight_map_jvp(w: Array, w_dot: Array | None, table: WeightMap) -> Array | None:
-    """Tangent of `weight_map`."""
-    return None if w_dot is None else weight_map(w_dot, table)
+class _WeightMap(Linear):
+    inputs, statics = ("w",), ("table",)
+
+    def check(self, function: str, w: Any, table: Any) -> Arguments:
+        check_type(function, "table", table, WeightMap)
+        w = check_array(function, "w", w, table.shape_in, REAL_OR_COMPLEX)
+        return Arguments((w,), (table,), table.shape_out, w.dtype)
+
+    def forward(self, w: Array, table: WeightMap) -> Array:
+        return _product(table.matrix, w, table.shape_out)
+
+    def adjoint(self, k: int, y_bar: Array, w: Array, table: WeightMap) -> Array:
+        r""".. math:: \bar w_b = \sum_a M_{ab} \bar y_a"""
+        return _product(table.matrix.T, y_bar, table.shape_in)  # D2
+
+    def example(self, rng: np.random.Generator) -> Example:
+        table = WeightMap.build((2, 3), (4, 1), [0, 1, 3, 3], [1, 5, 0, 2], [2.0, -1.0, 0.5, 3.0])
+        return [rng.normal(size=(2, 3))], [table]
+
+    def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, table: WeightMap) -> None:
+        """Both arrays are read flat; the result gets its shape by a copy."""
+        coo, name, zero = table.matrix.tocoo(), inputs[0], np.zeros(1, np.int64)
+        rows, columns, every = kinds(coo.coords[0]), kinds(coo.coords[1]), np.arange(coo.nnz)
+        factors, flat, sizes = low.constant(coo.data[:, None]), f"{out}/flat", (prod(table.shape_out),)
+        shapes = {name: (prod(table.shape_in),), factors: (coo.nnz, 1)}
+        legs = (Leg(name, columns, zero), Leg(factors, every, zero))
+        low.sum(flat, Terms(rows, zero, sizes, legs, zero, ONE, shapes))
+        first, dim = table.shape_out[0], prod(table.shape_out[1:])
+        whole = (np.arange(first), np.arange(dim))
+        low.sum(out, low.linear(whole, tuple(table.shape_out), flat, (dim * whole[0], whole[1]), slack=0.5))
 
 
-def weight_map_vjp(y_bar: Array, w: Array, table: WeightMap, needs: Needs = None) -> tuple[Array | None]:
-    r"""Cotangent of `weight_map`, :math:`\bar w_b = \sum_a M_{ab} \bar y_a`."""
-    y_bar = check_array("weight_map_vjp", "y_bar", y_bar, table.shape_out, (np.asarray(w).dtype,))
-    if not check_needs("weight_map_vjp", needs, 1)[0]:
-        return (None,)
-    return (_product(table.matrix.T, y_bar, table.shape_in),)  # D2
-
-
-def weight_map_vjp_jvp(
-    y_bar: Array, w: Array, y_bar_dot: Array | None, w_dot: Array | None, table: WeightMap, needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of the cotangent: M is constant, so only the tangent of y_bar counts."""
-    y_bar_dot = check_like("weight_map_vjp_jvp", "y_bar_dot", y_bar_dot, np.asarray(y_bar))
-    return (None,) if y_bar_dot is None else weight_map_vjp(y_bar_dot, w, table, needs)
+WEIGHT_MAP = _WeightMap(weight_map)
+weight_map_jvp, weight_map_vjp, weight_map_vjp_jvp = WEIGHT_MAP.derivatives()
 
 
 def _product(matrix: Any, x: Array, shape: tuple[int, ...]) -> Array:

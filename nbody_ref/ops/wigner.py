@@ -14,15 +14,16 @@ import numpy as np
 from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, IrrepsError
 from nbody_ref.irreps import Irreps
 from nbody_ref.kernels import wigner as loops
-from nbody_ref.ops._check import check_array, check_finite, check_needs, check_out
+from nbody_ref.ops._check import check_array, check_finite, check_out
+from nbody_ref.ops._op import Arguments, CheckedOp, Example
 from nbody_ref.tables import check_basis, check_degree, real_to_complex
 
-__all__ = ["representation", "wigner", "wigner_D", "wigner_jvp", "wigner_vjp", "wigner_vjp_jvp"]
+__all__ = ["WIGNER", "representation", "wigner", "wigner_D", "wigner_jvp", "wigner_vjp", "wigner_vjp_jvp"]
 
 LARGEST_MATRIX = 32768  # rows; 8 GB
 
 Array = np.ndarray[Any, Any]
-Needs = tuple[bool, ...] | None
+Bars = tuple[Array, ...]
 
 
 def wigner(q: Any, lmax: int, basis: str = "real", out: Array | None = None) -> Array:
@@ -63,38 +64,37 @@ def wigner(q: Any, lmax: int, basis: str = "real", out: Array | None = None) -> 
     return _matrices("wigner", turn, 0, lmax, basis, out)
 
 
-def wigner_jvp(q: Any, omega: Any, lmax: int, basis: str = "real") -> Array | None:
-    """Tangent of `wigner` as R moves to exp(t omega) R at t = 0: omega . G D; omega (n, 3), a rotation vector."""
-    turn, lmax = _turn("wigner_jvp", q, lmax, basis)
-    w = _check_omega("wigner_jvp", omega, turn)
-    return None if w is None else _act(w, _matrices("wigner_jvp", turn, 0, lmax, basis), lmax, basis)  # D1
+class _Wigner(CheckedOp):
+    inputs, statics, result = ("q",), ("lmax", "basis"), "D"
+    dots, defaults = ("omega",), {"basis": "real"}  # a rotation vector: R moves to exp(t omega) R
+
+    def check(self, function: str, q: Any, lmax: Any, basis: Any = "real") -> Arguments:
+        turn, lmax = _turn(function, q, lmax, basis)
+        D = _matrices(function, turn, 0, lmax, basis)
+        return Arguments((turn,), (D, lmax, basis), D.shape, D.dtype, ((len(turn), 3),))
+
+    def tangent(self, turn: Array, omega: Array, D: Array, lmax: int, basis: str) -> Array:
+        return _act(omega, D, lmax, basis)  # D1
+
+    def cotangents(self, needs: tuple[bool, ...], g: Array, turn: Array, D: Array, lmax: int, basis: str) -> Bars:
+        """omega_bar_k = Re sum of D_bar * (G_k D), (n, 3), without conjugation."""
+        return (_pair(g, D, lmax, basis),)  # V1
+
+    def turning(self, needs: tuple[bool, ...], g: Array, turn: Array, *rest: Any) -> Bars:
+        g_dot, omega, D, lmax, basis = rest
+        total = np.zeros((len(turn), 3), turn.dtype)
+        if omega is not None:
+            total += _pair(g, _act(omega, D, lmax, basis), lmax, basis)  # V2
+        if g_dot is not None:
+            total += _pair(g_dot, D, lmax, basis)  # V2
+        return (total,)
+
+    def example(self, rng: np.random.Generator) -> Example:
+        return [rng.normal(size=(2, 4))], [2, "real"]
 
 
-def wigner_vjp(D_bar: Any, q: Any, lmax: int, basis: str = "real", needs: Needs = None) -> tuple[Array | None]:
-    """Adjoint of `wigner`: omega_bar_k = Re sum of D_bar * (G_k D), (n, 3), without conjugation."""
-    turn, lmax = _turn("wigner_vjp", q, lmax, basis)
-    D = _matrices("wigner_vjp", turn, 0, lmax, basis)
-    g = check_array("wigner_vjp", "D_bar", D_bar, D.shape, (D.dtype,))
-    return (_pair(g, D, lmax, basis),) if check_needs("wigner_vjp", needs, 1)[0] else (None,)  # V1
-
-
-def wigner_vjp_jvp(
-    D_bar: Any, q: Any, D_bar_dot: Any, omega: Any, lmax: int, basis: str = "real", needs: Needs = None
-) -> tuple[Array | None]:
-    """Tangent of `wigner_vjp` as R moves to exp(t omega) R and D_bar to D_bar + t D_bar_dot; None if both are."""
-    turn, lmax = _turn("wigner_vjp_jvp", q, lmax, basis)
-    w = _check_omega("wigner_vjp_jvp", omega, turn)
-    D = _matrices("wigner_vjp_jvp", turn, 0, lmax, basis)
-    g = check_array("wigner_vjp_jvp", "D_bar", D_bar, D.shape, (D.dtype,))
-    if not check_needs("wigner_vjp_jvp", needs, 1)[0] or (D_bar_dot is None and w is None):
-        return (None,)
-    total = np.zeros((len(turn), 3), turn.dtype)
-    if w is not None:
-        total += _pair(g, _act(w, D, lmax, basis), lmax, basis)  # V2
-    if D_bar_dot is not None:
-        g_dot = check_array("wigner_vjp_jvp", "D_bar_dot", D_bar_dot, D.shape, (D.dtype,))
-        total += _pair(g_dot, D, lmax, basis)  # V2
-    return (total,)
+WIGNER = _Wigner(wigner)
+wigner_jvp, wigner_vjp, wigner_vjp_jvp = WIGNER.derivatives()
 
 
 def wigner_D(l: int, rotation: Any, basis: str = "real") -> Array:
@@ -284,7 +284,3 @@ def _pair(D_bar: Array, D: Array, lmax: int, basis: str) -> Array:
     omega_bar = np.zeros((len(D), 3), D.dtype)
     loops.pair(D_bar, D, omega_bar, *_generators(lmax, basis, D.dtype.type))
     return np.ascontiguousarray(omega_bar.real)
-
-
-def _check_omega(function: str, omega: Any, turn: Array) -> Array | None:
-    return None if omega is None else check_array(function, "omega", omega, (len(turn), 3), (turn.dtype,))

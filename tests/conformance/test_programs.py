@@ -18,8 +18,7 @@ from nbody_ref.conformance.truth.lowering import lower
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.chain import Chain, Op, Step
 from nbody_ref.ops.activation import Activation
-from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial
-from nbody_ref.ops.radial_function import RadialFunction
+from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial, RadialFunction
 
 
 def composite_operations(name, lmax):

@@ -20,7 +20,7 @@ from nbody_ref.certified.program_sums import certify_program
 from nbody_ref.conformance.formats import unit
 from nbody_ref.conformance.judge.verdict import Measure, measure
 from nbody_ref.conformance.operations.networks import to_pairs
-from nbody_ref.conformance.truth.lowering_models import lower
+from nbody_ref.conformance.truth.lowering import lower
 from nbody_ref.errors import DataError, ShapeError
 from nbody_ref.graphs import Graph
 from nbody_ref.irreps import Irreps

@@ -13,10 +13,10 @@ from nbody_ref.certified.terms import Terms
 from nbody_ref.conformance.formats import rounded, spacing
 from nbody_ref.conformance.operations.layouts import Layout, State
 from nbody_ref.conformance.operations.operation import Case, Multilinear, Operation, Programmed, random, with_orders
-from nbody_ref.conformance.truth.lowering import mixing_terms
 from nbody_ref.irreps import Irreps
+from nbody_ref.ops.mixing import MixingTable, mixing_terms
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial, radial_from_dict
-from nbody_ref.ops.radial_function import RadialFunction
+from nbody_ref.ops.radial_families import RadialFunction
 
 if TYPE_CHECKING:
     from nbody_ref.conformance.backend import Capabilities
@@ -137,7 +137,8 @@ class LinearMix(Rowwise):
     def terms(self, inputs: Mapping[str, Array]) -> tuple[Terms, ...]:
         """F times W."""
         kind = np.asarray(inputs["kind"], np.int64)
-        return (mixing_terms(self.irreps_in, self.irreps_out, kind, ("F", "W"), self.sizes(len(kind))),)
+        table = MixingTable(self.irreps_in, self.irreps_out)
+        return (mixing_terms(table, kind, ("F", "W"), self.sizes(len(kind))),)
 
     @classmethod
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:

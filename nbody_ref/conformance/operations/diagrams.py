@@ -16,9 +16,9 @@ from nbody_ref.conformance.operations.layouts import Layout, State
 from nbody_ref.conformance.operations.operation import Operation, surd_from, surd_row, vertex_factor
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import IrrepsError
-from nbody_ref.exact.cg import cg_table_real
 from nbody_ref.exact.surd import Surd
-from nbody_ref.fusion import Diagram, Term, all_terms, coupling_tensor, symmetric_basis
+from nbody_ref.fusion import Diagram, Term, all_terms, symmetric_basis
+from nbody_ref.fusion.diagram_terms import diagram_slack, diagram_tensor, diagram_terms
 from nbody_ref.irreps import Irreps
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class SymmetricPower(Rowwise):
         shapes, kind, c = self.sizes(len(rows)), np.asarray(inputs["kind"], np.int64), np.arange(mul)
         found = []
         for k, (o, path) in enumerate(self.paths):
-            tensor = _tensor(path.diagram, self.factor(k))
+            tensor = diagram_tensor(path.diagram, self.factor(k))
             starts = [self.irreps.offsets[p] for p in path.parts]
             columns = [(at + m[:, None] * mul + c).reshape(-1) for at, m in zip(starts, tensor.components)]
             result = (self.irreps_out.offsets[o] + tensor.components[-1][:, None] * mul + c).reshape(-1)
@@ -164,7 +164,7 @@ class DiagramSum(Rowwise):
 
     def slack(self, order: int) -> float:
         """Two roundings more for each leg than a product."""
-        return 8.0 + 2 * max(len(term.sources) for term in self.diagrams)
+        return diagram_slack(self.diagrams)
 
     @property
     def irreps_out(self) -> Irreps:
@@ -188,30 +188,8 @@ class DiagramSum(Rowwise):
 
     def terms(self, inputs: Mapping[str, Array]) -> tuple[Terms, ...]:
         """One group of terms for each diagram."""
-        rows = np.arange(len(inputs["x0"]))
-        shapes, out = self.sizes(len(rows)), self.irreps_out
-        found = []
-        for t, term in enumerate(self.diagrams):
-            tensor = _tensor(term.diagram, self.coefficients[t] if self.coefficients else ONE)
-            channels, order = self._channels(term), _leg_order(term)
-            columns = []
-            for k, (s, p) in enumerate(term.sources):
-                start, part = self.irreps[s].offsets[p], self.irreps[s][p]
-                columns.append(start + tensor.components[k][:, None] * part.mul + channels[order.index(k)])
-            count = channels.shape[1]
-            result = out.offsets[t] + tensor.components[-1][:, None] * count + np.arange(count)
-            legs = tuple(Leg(f"x{s}", rows, c.reshape(-1)) for (s, _), c in zip(term.sources, columns))
-            coef = np.repeat(np.arange(len(tensor.table)), count)
-            shape = (len(rows), out.dim)
-            found.append(Terms(rows, result.reshape(-1), shape, legs, coef, tensor.table, shapes, sizes=tensor.sizes))
-        return tuple(found)
-
-    def _channels(self, term: Term) -> Array:
-        """Channel of every leg, legs in the order of the tree, for every channel of the term."""
-        muls = [self.irreps[s][p].mul for s, p in (term.sources[k] for k in _leg_order(term))]
-        if self.mode == "channelwise":
-            return np.broadcast_to(np.arange(muls[0]), (len(muls), muls[0]))
-        return np.indices(muls).reshape(len(muls), -1)
+        types, names, rows = (self.irreps, self.irreps_out), self.differentiable, len(inputs["x0"])
+        return diagram_terms(types, self.diagrams, self.mode, names, rows, self.coefficients)
 
     def to_dict(self) -> dict[str, Any]:
         rows = []
@@ -238,51 +216,6 @@ class DiagramSum(Rowwise):
         return cls((even,), every), cls((few, few), all_terms([few, few], (0, 1)), "full")
 
 
-@dataclass(frozen=True)
-class _Tensor:
-    """Components of every leg and of the root, coefficients, and sizes of the terms of a vertex-by-vertex kernel."""
-
-    components: tuple[Array, ...]
-    table: tuple[Surd, ...]
-    sizes: tuple[float, ...]
-
-
-@lru_cache(maxsize=4096)
-def _tensor(diagram: Diagram, factor: Surd) -> _Tensor:
-    exact, sizes = coupling_tensor(diagram, "real"), _absolute(diagram)
-    keys = list(sizes)
-    degrees = [label.l for label in (*diagram.legs, diagram.root)]  # type: ignore[union-attr]
-    components = tuple(np.array([int(key[i]) + l for key in keys], np.int64) for i, l in enumerate(degrees))
-    scale = float(factor) * factor.sign
-    zero = Surd(0, 0)
-    return _Tensor(
-        components, tuple(exact.get(key, zero) * factor for key in keys), tuple(sizes[key] * scale for key in keys)
-    )
-
-
-def _absolute(diagram: Diagram) -> dict[tuple[int, ...], float]:
-    """Sum over the bonds of products of absolute coupling coefficients, by components of legs and root."""
-
-    def grow(node: Any) -> tuple[tuple[int, ...], int, dict[tuple[int, ...], float]]:
-        if isinstance(node, int):
-            l = diagram.legs[node].l  # type: ignore[union-attr]
-            return (node,), l, {(m, m): 1.0 for m in range(-l, l + 1)}
-        label, left, right = node
-        (order_a, la, a), (order_b, lb, b) = grow(left), grow(right)
-        found: dict[tuple[int, ...], float] = {}
-        for ma, mb, m, value in cg_table_real(la, lb, label.l):
-            for key_a, x in a.items():
-                for key_b, y in b.items():
-                    if key_a[-1] == ma and key_b[-1] == mb:
-                        key = (*key_a[:-1], *key_b[:-1], m)
-                        found[key] = found.get(key, 0.0) + x * y * abs(float(value))
-        return order_a + order_b, label.l, found
-
-    order, _, tensor = grow(diagram.nodes)
-    place = [order.index(leaf) for leaf in range(len(order))]
-    return {(*(key[p] for p in place), key[-1]): value for key, value in tensor.items()}
-
-
 def _gauge_factor(diagram: Diagram, convention: Convention) -> Surd:
     """Our coupling of a diagram over that of a gauge."""
     total = ONE
@@ -300,15 +233,6 @@ def _paths(op: SymmetricPower) -> tuple[tuple[int, Any], ...]:
         for n in range(1, op.order + 1)
         for path in symmetric_basis(str(op.irreps), n, part.irrep).paths
     )
-
-
-def _leg_order(term: Term) -> list[int]:
-    """Legs from left to right in the tree."""
-
-    def walk(node: Any) -> list[int]:
-        return [node] if isinstance(node, int) else walk(node[1]) + walk(node[2])
-
-    return walk(term.diagram.nodes)
 
 
 def _tuple(value: Any) -> Any:

@@ -19,7 +19,7 @@ from nbody_ref.conformance.formats import rounded
 from nbody_ref.conformance.operations.blocks import BEHAVIOUR, CUTOFF
 from nbody_ref.conformance.operations.layouts import Layout, Positions, State
 from nbody_ref.conformance.operations.operation import Case, Operation, Programmed, random, with_orders
-from nbody_ref.conformance.truth.lowering_models import lower
+from nbody_ref.conformance.truth.lowering import lower
 from nbody_ref.gates import Bare, Directed, Gate, Product
 from nbody_ref.gates.build import Builder, program
 from nbody_ref.gates.named import first_order, relative, zeroth_order

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbody_ref.certified.couplings import CoupledColumns, CoupledPath, coupled_columns
 from nbody_ref.certified.terms import Leg, Terms
 from nbody_ref.conformance.operations import product_cases
 from nbody_ref.conformance.operations.layouts import Layout, Place, State
 from nbody_ref.conformance.operations.operation import Case, Multilinear, Operation, surd_from, surd_row, vertex_factor
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import IrrepsError
-from nbody_ref.exact.cg import cg_table, cg_table_real
 from nbody_ref.exact.surd import Surd
 from nbody_ref.irreps import Irrep, Irreps
 
@@ -307,37 +307,11 @@ class TensorProduct(Multilinear):
 
 
 @lru_cache(maxsize=256)
-def template(product: TensorProduct) -> tuple[Array, Array, Array, Array, Array, tuple[Surd, ...]]:
-    """Columns of one row: result, x1, x2, w; index of the coefficient; coefficients."""
-    found: list[list[Array]] = [[], [], [], [], []]
-    table: dict[Surd, int] = {}
-    for p, (i, start) in enumerate(zip(product.instructions, product.weight_offsets)):
-        (l1, l2, l), sizes = product.degrees(p), product.channels(p)
-        entries = (cg_table_real if product.basis == "real" else cg_table)(l1, l2, l)
-        c = np.array([table.setdefault(value * i.coefficient, len(table)) for *_, value in entries], np.int64)
-        m1, m2, m = (np.array([entry[k] for entry in entries]) + (l1, l2, l)[k] for k in range(3))
-        letters = sorted(sizes)
-        grid = dict(zip(letters, np.indices([sizes[letter] for letter in letters]).reshape(len(letters), -1)))
-        first, second, weight, result = (_channel(text, grid, sizes) for text in MODES[i.mode])
-        parts = (
-            (product.irreps_out, i.out, m, result),
-            (product.irreps_1, i.i1, m1, first),
-            (product.irreps_2, i.i2, m2, second),
-        )
-        for column, (irreps, part, component, channel) in zip(found, parts):
-            column.append((irreps.offsets[part] + component[:, None] * irreps[part].mul + channel).reshape(-1))
-        found[3].append(np.broadcast_to(start + weight, (len(c), len(weight))).reshape(-1))
-        found[4].append(np.broadcast_to(c[:, None], (len(c), len(weight))).reshape(-1))
-    out, x1, x2, w, coef = (np.concatenate([np.empty(0, np.int64), *column]) for column in found)
-    return out, x1, x2, w, coef, tuple(table)
-
-
-def _channel(letters: str, grid: dict[str, Array], sizes: dict[str, int]) -> Array:
-    """Flat channel number of some letters, C order."""
-    index = np.zeros_like(next(iter(grid.values())))
-    for letter in letters:
-        index = index * sizes[letter] + grid[letter]
-    return index
+def template(product: TensorProduct) -> CoupledColumns:
+    """Columns of one row."""
+    types = product.irreps_1, product.irreps_2, product.irreps_out
+    paths = (CoupledPath(i.i1, i.i2, i.out, MODES[i.mode], i.coefficient) for i in product.instructions)
+    return coupled_columns(types, paths, product.basis)
 
 
 def _check_instruction(product: TensorProduct, i: Instruction) -> None:

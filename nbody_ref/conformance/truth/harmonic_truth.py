@@ -11,21 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from math import isqrt, pi, sqrt
+from math import isqrt, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbody_ref.certified.harmonics import Polynomial, absolute_recursion, shift
 from nbody_ref.certified.sums import Certified, RootSum, round_root_sum
 from nbody_ref.exact.harmonics import solid_harmonic
 
 if TYPE_CHECKING:
     from nbody_ref.conformance.operations.harmonics import Harmonics
 
-__all__ = ["absolute_recursion", "certify_harmonics"]
+__all__ = ["certify_harmonics"]
 
 Array = np.ndarray[Any, Any]
-Polynomial = dict[tuple[int, int, int], Any]
 Pieces = list[tuple[Polynomial, int]]  # sum of p |r|^-s
 AXES = range(3)
 
@@ -113,7 +113,7 @@ def _derivative(op: Harmonics, l: int, m: int, along: tuple[int, ...]) -> tuple[
     exact = solid_harmonic(l, m, op.normalization)
     s = 0 if op.solid else l
     pieces: Pieces = [(dict(exact.terms), s)]
-    absolute: Pieces = [(_absolute(l, abs(m), op.normalization)[m < 0], s)]
+    absolute: Pieces = [(absolute_recursion(l, m, op.normalization), s)]
     for i in along:
         pieces, absolute = _differentiate(pieces, i, -1), _differentiate(absolute, i, 1)
     return pieces, absolute, exact.scale.square()
@@ -125,45 +125,11 @@ def _differentiate(pieces: Pieces, i: int, sign: int) -> Pieces:
         slope: Polynomial = {}
         for powers, c in p.items():
             if powers[i]:
-                slope[_shift(powers, i, -1)] = c * powers[i]
+                slope[shift(powers, i, -1)] = c * powers[i]
         found.append((slope, s))
         if s:
-            found.append(({_shift(powers, i, 1): sign * s * c for powers, c in p.items()}, s + 2))
+            found.append(({shift(powers, i, 1): sign * s * c for powers, c in p.items()}, s + 2))
     return found
-
-
-def absolute_recursion(l: int, m: int, normalization: str) -> Polynomial:
-    """Coefficients by monomial of the recursion of one solid harmonic with all signs positive."""
-    return _absolute(l, abs(m), normalization)[m < 0]
-
-
-@lru_cache(maxsize=4096)
-def _absolute(l: int, m: int, normalization: str) -> tuple[Polynomial, Polynomial]:
-    """Recursions of the harmonics (l, m) and (l, -m) with all signs positive, as polynomials."""
-    cosine, sine = {(0, 0, 0): 1.0}, dict[tuple[int, int, int], float]()
-    for _ in range(m):
-        cosine, sine = (
-            _add(_shifted(cosine, 0), _shifted(sine, 1)),
-            _add(_shifted(sine, 0), _shifted(cosine, 1)),
-        )
-    column = [_diagonal(m)]  # Q_m^m, Q_{m+1}^m, ... with "norm" normalization
-    for k in range(m + 1, l + 1):
-        low = sqrt((k - m) * (k + m))
-        step = [({(0, 0, 1): (2 * k - 1) / low}, column[-1])]
-        if k > m + 1:
-            b = sqrt((k - 1) ** 2 - m * m) / low
-            step.append(({(2, 0, 0): b, (0, 2, 0): b, (0, 0, 2): b}, column[-2]))
-        column.append(_add(*[_times(p, q) for p, q in step], {}))
-    factor = {"norm": 1.0, "component": sqrt(2 * l + 1), "integral": sqrt((2 * l + 1) / (4 * pi))}[normalization]
-    scaled = {powers: factor * c for powers, c in column[-1].items()}
-    return _times(scaled, cosine), _times(scaled, sine)
-
-
-def _diagonal(m: int) -> Polynomial:
-    square = 1.0
-    for k in range(1, m + 1):
-        square *= (2 * k - 1) / (2 * k) * (2 if k == 1 else 1)
-    return {(0, 0, 0): sqrt(square)}
 
 
 def _merged(radicand: Fraction, total: RootSum) -> tuple[Fraction, Fraction]:
@@ -181,28 +147,6 @@ def _at(p: Polynomial, r: Sequence[Any]) -> Any:
     for (i, j, k), c in p.items():
         total += c * r[0] ** i * r[1] ** j * r[2] ** k
     return total
-
-
-def _shift(powers: tuple[int, int, int], i: int, by: int) -> tuple[int, int, int]:
-    found = list(powers)
-    found[i] += by
-    return found[0], found[1], found[2]
-
-
-def _shifted(p: Polynomial, i: int) -> Polynomial:
-    return {_shift(powers, i, 1): c for powers, c in p.items()}
-
-
-def _add(*polynomials: Polynomial) -> Polynomial:
-    total: Polynomial = {}
-    for p in polynomials:
-        for powers, c in p.items():
-            total[powers] = total.get(powers, 0) + c
-    return total
-
-
-def _times(p: Polynomial, q: Polynomial) -> Polynomial:
-    return _add(*[{(a + i, b + j, c + k): x * y for (i, j, k), y in q.items()} for (a, b, c), x in p.items()])
 
 
 def _empty(shape: tuple[int, ...]) -> Certified:
