@@ -78,8 +78,8 @@ def coupled_columns(
         found[3].append(np.broadcast_to(start + weight, (len(c), len(weight))).reshape(-1))
         found[4].append(np.broadcast_to(c[:, None], (len(c), len(weight))).reshape(-1))
         start += int(np.prod([sizes[letter] for letter in path.letters[2]]))
-    columns = (np.concatenate([np.empty(0, np.int64), *column]) for column in found)
-    return CoupledColumns(*columns, tuple(table))
+    out, x1, x2, w, coef = (np.concatenate([np.empty(0, np.int64), *column]) for column in found)
+    return CoupledColumns(out, x1, x2, w, coef, tuple(table))
 
 
 def _channel(letters: str, grid: dict[str, Array], sizes: dict[str, int]) -> Array:

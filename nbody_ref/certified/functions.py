@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, prod
-from typing import ClassVar
 
 from nbody_ref.certified.enclosure import Enclosed, enclosed_sqrt
 
@@ -31,7 +30,10 @@ Jet = list[Enclosed]  # value and derivatives
 class Function:
     """Columns of functions of one number; subclasses are values."""
 
-    columns: int
+    @property
+    def columns(self) -> int:
+        """How many there are."""
+        return 1
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """The derivative of that order of every column."""
@@ -49,8 +51,6 @@ class Function:
 @dataclass(frozen=True)
 class SquareRoot(Function):
     """The length of a vector from its square."""
-
-    columns: ClassVar[int] = 1
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """x^(1/2 - k) times a falling factorial."""
@@ -72,7 +72,7 @@ class InversePowersOfRoot(Function):
     lmax: int
 
     @property
-    def columns(self) -> int:  # type: ignore[override]
+    def columns(self) -> int:
         """Degrees."""
         return self.lmax + 1
 

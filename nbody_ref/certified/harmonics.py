@@ -33,9 +33,9 @@ def solid_terms(name: str, rows: int, lmax: int, normalization: str) -> list[Ter
                 table.append(exact.scale * exact.terms.get(powers, 0))
                 sizes.append(size)
         legs = tuple(Leg(name, every, np.array([axes[k] for axes in monomials])) for k in range(l))
-        shape, coef, shapes = (rows, (lmax + 1) ** 2), np.arange(len(columns)), {name: (rows, 3)}
+        shape, coef = (rows, (lmax + 1) ** 2), np.arange(len(columns))
         more = (normalization == "integral", tuple(sizes), 8.0 * l + 12)
-        found.append(Terms(every, np.array(columns), shape, legs, coef, tuple(table), shapes, *more))
+        found.append(Terms(every, np.array(columns), shape, legs, coef, tuple(table), {name: (rows, 3)}, *more))
     return found
 
 

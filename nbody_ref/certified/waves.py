@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import pi
-from typing import ClassVar
 
 from nbody_ref.certified.enclosure import Enclosed, enclosed_pi, sin_cos_pi
 from nbody_ref.certified.functions import Function
@@ -19,7 +18,11 @@ class Waves(Function):
     """Columns sin x and cos x, or sin(2 pi x) and cos(2 pi x)."""
 
     turns: bool
-    columns: ClassVar[int] = 2
+
+    @property
+    def columns(self) -> int:
+        """Sine and cosine."""
+        return 2
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """Cyclic, with a factor of 2 pi each time where x counts turns."""

@@ -52,7 +52,8 @@ def diagram_terms(
     slack : float
     """
     irreps, out = types
-    rows, shapes, found = np.arange(n), {name: (n, tau.dim) for name, tau in zip(names, irreps)}, []
+    rows, found = np.arange(n), []
+    shapes: dict[str, tuple[int, ...]] = {name: (n, tau.dim) for name, tau in zip(names, irreps)}
     for t, term in enumerate(terms):
         tensor, order = diagram_tensor(term.diagram, coefficients[t] if coefficients else ONE), _leg_order(term)
         muls = [irreps[s][p].mul for s, p in (term.sources[k] for k in order)]

@@ -217,7 +217,9 @@ class CheckedOp(Op):
             return (None,) * len(wanted)
         return self._wanted(self.turning, wanted, y_bar, *given.arrays, *moved, *given.statics)
 
-    def _wanted(self, method: Callable[..., Sequence[Any]], needs: tuple[bool, ...], *arguments: Any) -> Any:
+    def _wanted(
+        self, method: Callable[..., Sequence[Any]], needs: tuple[bool, ...], *arguments: Any
+    ) -> tuple[Array | None, ...]:
         bars = method(needs, *arguments) if any(needs) else needs
         return tuple(bar if need else None for bar, need in zip(bars, needs, strict=True))
 
@@ -304,20 +306,22 @@ class Multilinear(Linear):
         """The sum of the values with one array replaced by its tangent."""
         arrays, dots, statics = self._split(self.name, arguments, 0)
         total = None
+        forward: Callable[..., Any] = self.forward
         for moved in _each_moved(arrays, dots):
-            total = self.forward(*moved, *statics, out=total)
+            total = forward(*moved, *statics, out=total)
         return total
 
     def turning(self, needs: tuple[bool, ...], y_bar: Array, *arguments: Any) -> Sequence[Any]:
         """The product rule applied to the adjoints."""
         arrays, (y_bar_dot, *dots), statics = self._split(self.name, arguments, 1)
         found: list[Array | None] = [None] * len(needs)
+        adjoint: Callable[..., Any] = self.adjoint
         for k in (k for k, need in enumerate(needs) if need):
             others = [*dots[:k], None, *dots[k + 1 :]]  # the cotangent of x_k does not depend on x_k
             terms = [(y_bar, moved) for moved in _each_moved(arrays, others)]
             terms += [] if y_bar_dot is None else [(y_bar_dot, arrays)]
             for bar, values in terms:
-                found[k] = self.adjoint(k, bar, *values, *statics, out=found[k])
+                found[k] = adjoint(k, bar, *values, *statics, out=found[k])
         return found
 
 
@@ -330,7 +334,7 @@ def _each_moved(arrays: Sequence[Array], dots: Sequence[Array | None]) -> Iterat
 
 def is_odd(*parts: Any) -> int:
     """Whether the degrees of three parts have an odd sum, which is the power of i of their vertex; parts or irreps."""
-    return sum(getattr(part, "irrep", part).l for part in parts) % 2
+    return int(sum(getattr(part, "irrep", part).l for part in parts) % 2)
 
 
 @cache

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -226,7 +226,6 @@ class ActivationFunction(Function):
     """
 
     kind: Activation
-    columns: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if _SHAPES[self.kind.name].jet is None:

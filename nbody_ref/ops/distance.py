@@ -139,8 +139,9 @@ def distance(r_rel: Any, edges: Edges | None = None) -> Array:
 
 
 class _Distance(CheckedOp):
-    inputs, statics, result = ("r_rel",), ("edges",), "dist"
-    dots, defaults = ("r_dot",), {"edges": None}
+    inputs, dots, result = ("r_rel",), ("r_dot",), "dist"
+    statics: tuple[str, ...] = ("edges",)
+    defaults: Mapping[str, Any] = {"edges": None}
 
     def check(self, function: str, r_rel: Any, edges: Any = None) -> Arguments:
         """Also the lengths, each at least the square root of the smallest normal number."""
@@ -211,7 +212,7 @@ def pair_distance(r_rel: Any, pairs: Edges, slots: Edges, parents: Edges) -> Arr
 
 
 class _PairDistance(_Distance):
-    statics: tuple[str, ...] = ("pairs", "slots", "parents")
+    statics = ("pairs", "slots", "parents")
     defaults: Mapping[str, Any] = {}
 
     def check(self, function: str, r_rel: Any, pairs: Any, slots: Any, parents: Any) -> Arguments:  # type: ignore[override]

@@ -321,7 +321,7 @@ class RadialFunction(Function):
         self.basis.chain(0)
 
     @property
-    def columns(self) -> int:  # type: ignore[override]
+    def columns(self) -> int:
         """Degrees times functions."""
         return (self.lmax + 1) * self.basis.n
 
