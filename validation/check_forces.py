@@ -86,7 +86,7 @@ def accumulated(bits: int) -> Callable[[Any], Any]:
         back = lambda *args, **kwargs: tuple(  # noqa: E731
             None if x is None else rounded(x, bits) for x in op.vjp(*args, **kwargs)
         )
-        return replace(op, f=lambda *args: rounded(op.f(*args), bits), vjp=back)
+        return op.with_functions(f=lambda *args: rounded(op.f(*args), bits), vjp=back)
 
     return change
 
@@ -103,7 +103,7 @@ def force_of_one_atom_forgotten(net: Network, frame: Any) -> tuple[Array, Array]
     def change(op: Any) -> Any:
         if op.name != "relative":
             return op
-        return replace(op, vjp=lambda *args, **kwargs: (op.vjp(*args, **kwargs)[0], None))
+        return op.with_functions(vjp=lambda *args, **kwargs: (op.vjp(*args, **kwargs)[0], None))
 
     return with_steps(change)(net, frame)
 

@@ -69,7 +69,7 @@ class _Fuse(CheckedOp):
         if not isinstance(table, FusionTable):
             raise ShapeError(f"{function}: the last argument must be a FusionTable, got {type(table).__name__}")
         if len(given) != len(table.irreps):
-            raise ShapeError(f"{function}: 'table' needs {len(table.irreps)} states, got {len(given)}")
+            raise ShapeError(f"{function}: 'table' needs {len(table.irreps)} arrays, got {len(given)}")
         found: Slots = []
         for k, (x, kind) in enumerate(zip(given, table.irreps)):
             rows = len(found[0]) if found else None

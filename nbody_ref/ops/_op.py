@@ -15,6 +15,7 @@ with A_k the adjoint towards x_k. Derivation: docs/derivations/chain.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cache
 from importlib import import_module
 from inspect import Parameter, Signature, cleandoc
@@ -79,6 +80,18 @@ class Op:
             if type(before).__module__ != type(self).__module__:
                 raise NBodyRefError(f"Op: 'name' must be new, got {name!r}, which {type(before).__module__} has")
             _KNOWN[name] = self
+
+    def __reduce__(self) -> Any:
+        """A registered op is pickled as its name and the module that it is found in."""
+        if _KNOWN.get(self.name) is self:
+            return _registered, (type(self).__module__, self.name)
+        return super().__reduce__()
+
+    def with_functions(self, **functions: Callable[..., Any]) -> Op:
+        """The same op with some of f, jvp, vjp, vjp_jvp replaced; it is not registered."""
+        other = copy(self)
+        vars(other).update(functions)
+        return other
 
     def example(self, rng: np.random.Generator) -> Example:
         """Small arguments: arrays, statics."""
@@ -335,6 +348,11 @@ def _each_moved(arrays: Sequence[Array], dots: Sequence[Array | None]) -> Iterat
 def is_odd(*parts: Any) -> int:
     """Whether the degrees of three parts have an odd sum, which is the power of i of their vertex; parts or irreps."""
     return int(sum(getattr(part, "irrep", part).l for part in parts) % 2)
+
+
+def _registered(module: str, name: str) -> Op:
+    import_module(module)
+    return _KNOWN[name]
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.certified.lowering import Lowering, kinds
+from nbody_ref.certified.lowering import Lowering
 from nbody_ref.checks import check_integer
 from nbody_ref.errors import GeometryError, IrrepsError
 from nbody_ref.kernels.mixing import MixingArrays
@@ -243,13 +243,13 @@ class _RadialCopies(Linear):
         return [rng.normal(size=(4, 2, 3))], [RadialTable.build(message, 3, [0] * len(message.paths))]
 
     def exact(self, gauges: Gauges, R: Rows, table: RadialTable) -> Rows:
-        places = np.repeat(*_copies(table)).tolist()
+        places = _columns(table).tolist()
         if any(row[place] is None for row in R for place in places):
             raise GeometryError("run: an odd power of an irrational length has no value in an exact ring")
         return [[row[place] for place in places] for row in R]
 
     def lower(self, low: Lowering, inputs: tuple[str, ...], out: str, table: RadialTable) -> None:
-        low.columns(out, inputs[0], kinds(np.repeat(*_copies(table))))
+        low.columns(out, inputs[0], _columns(table))
 
 
 RADIAL_COPIES = _RadialCopies(radial_copies)
@@ -275,6 +275,12 @@ def _copies(table: RadialTable) -> tuple[Array, Array]:
         raise IrrepsError("radial_copies: 'table' must be built with 'index', the radial function of each path")
     at = [l2 * table.n + i for l2, i in zip(table.degrees, table.index, strict=True)]
     return np.array(at, np.uintp), np.array(table.muls, np.uintp)
+
+
+def _columns(table: RadialTable) -> Array:
+    """For each weight the entry of R, taken flat, that it copies."""
+    at, muls = (x.astype(np.intp) for x in _copies(table))
+    return np.repeat(at, muls)
 
 
 def _sizes(R: Array) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nbody_ref.certified.enclosure import enclosed_exp, enclosed_sqrt, sin_cos_pi
-from nbody_ref.certified.functions import ActivationFunction, SquareRoot
+from nbody_ref.certified.functions import SquareRoot
 from nbody_ref.certified.program import program_derivatives
 from nbody_ref.certified.program_sums import certify_program, run_program
 from nbody_ref.certified.sums import Ball
@@ -17,7 +17,7 @@ from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conformance.truth.lowering import lower
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.gates.chain import Chain, Op, Step
-from nbody_ref.ops.activation import Activation
+from nbody_ref.ops.activation import Activation, ActivationFunction
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial, RadialFunction
 
 
