@@ -15,7 +15,7 @@ from nbody_ref.certified.functions import InversePowersOfRoot
 from nbody_ref.certified.harmonics import solid_terms
 from nbody_ref.certified.lowering import Lowering
 from nbody_ref.certified.program import Apply
-from nbody_ref.errors import GeometryError, IrrepsError
+from nbody_ref.errors import ArgumentError, GeometryError
 from nbody_ref.kernels import distance as vectors
 from nbody_ref.kernels import harmonics as loops
 from nbody_ref.kernels import harmonics_low as low
@@ -251,7 +251,7 @@ def _public(function: str, op: Any, lmax: int, r: Any, normalization: str, basis
         Y: Array = op(function, rows, lmax, normalization, None)
         return Y.reshape(shape)
     if out is not None:
-        raise IrrepsError(f"{function}: 'out' needs basis 'real', got basis {basis!r}")
+        raise ArgumentError(f"{function}: 'out' needs basis 'real', got basis {basis!r}")
     Y = op(function, rows, lmax, normalization, None)
     fragments = np.empty(Y.shape, np.result_type(found.dtype, np.complex64))
     for l in range(lmax + 1):

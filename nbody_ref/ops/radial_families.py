@@ -18,7 +18,7 @@ import numpy as np
 from nbody_ref.certified.enclosure import Enclosed, enclosed_exp, enclosed_pi, enclosed_sqrt, sin_cos_pi
 from nbody_ref.certified.functions import ZERO, Function, Jet, inverse_power, leibniz, leibniz_all
 from nbody_ref.checks import check_integer
-from nbody_ref.errors import GeometryError, IrrepsError, NBodyRefError
+from nbody_ref.errors import ArgumentError, GeometryError, NBodyRefError
 from nbody_ref.kernels import radial as loops
 from nbody_ref.ops._op import load_ops
 
@@ -42,7 +42,7 @@ class Radial:
         super().__init_subclass__(**keywords)
         before = FAMILIES.get(cls.__name__, cls).__module__
         if before != cls.__module__ and before.startswith("nbody_ref."):
-            raise IrrepsError(f"Radial: a family must have a new name, got {cls.__name__!r}, which {before} has")
+            raise ArgumentError(f"Radial: a family must have a new name, got {cls.__name__!r}, which {before} has")
         if not cls.__name__.startswith("_"):
             FAMILIES[cls.__name__] = cls
 
@@ -103,11 +103,11 @@ class InversePowers(Radial):
     def __post_init__(self) -> None:
         try:
             powers = tuple(check_integer("InversePowers", "powers", s, -_LARGEST) for s in self.powers)
-        except (IrrepsError, TypeError):
+        except (ArgumentError, TypeError):
             powers = ()
         if not powers or max(powers) > _LARGEST:
             rule = f"integers from -{_LARGEST} to {_LARGEST}, at least one"
-            raise IrrepsError(f"InversePowers: 'powers' must be {rule}, got {self.powers!r}")
+            raise ArgumentError(f"InversePowers: 'powers' must be {rule}, got {self.powers!r}")
         object.__setattr__(self, "powers", powers)
 
     @property
@@ -149,7 +149,7 @@ class _CutOff(Radial):
         name = type(self).__name__
         n, p = check_integer(name, "n", self.n, 1), check_integer(name, "p", self.p, 1)
         if max(n, p) > _LARGEST:
-            raise IrrepsError(f"{name}: 'n' and 'p' must be at most {_LARGEST}, got {n} and {p}")
+            raise ArgumentError(f"{name}: 'n' and 'p' must be at most {_LARGEST}, got {n} and {p}")
         for key, value in (("n", n), ("cutoff", _length(name, "cutoff", self.cutoff)), ("p", p)):
             object.__setattr__(self, key, value)
 
@@ -292,14 +292,14 @@ def radial_from_dict(data: Mapping[str, Any]) -> Radial:
 
     Raises
     ------
-    IrrepsError
+    ArgumentError
         If the family is unknown.
     """
     name = data.get("radial")
     if name not in FAMILIES:
         load_ops()
     if name not in FAMILIES:
-        raise IrrepsError(f"radial_from_dict: 'radial' must be one of {sorted(FAMILIES)}, got {name!r}")
+        raise ArgumentError(f"radial_from_dict: 'radial' must be one of {sorted(FAMILIES)}, got {name!r}")
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "radial"}
     return FAMILIES[name](**fields)
 

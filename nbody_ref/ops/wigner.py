@@ -172,7 +172,7 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
     irreps = Irreps(irreps)
     check_basis("Irreps.D", basis)
     if not isinstance(inversion, (bool, np.bool_)):
-        raise IrrepsError(f"Irreps.D: 'inversion' must be a bool, got {inversion!r}")
+        raise ArgumentError(f"Irreps.D: 'inversion' must be a bool, got {inversion!r}")
     if inversion and not irreps.has_parity and len(irreps):
         raise IrrepsError(f"Irreps.D: 'inversion' needs parts with a parity, got {irreps}, a type of SO(3)")
     stack = _quaternion("Irreps.D", rotation).shape[:-1]

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, ShapeError
 from nbody_ref.ops import learned_radial as op
 
 mpmath.mp.dps = 40
@@ -132,7 +132,7 @@ def test_absent_tangents_are_zeros_and_unneeded_adjoints_none(name):
 def test_wrong_arguments_are_named():
     with pytest.raises(GeometryError, match=r"sine_powers: 'dist' must be positive and finite, got 0\.0 at edge 1"):
         op.sine_powers(np.array([1.0, 0.0]), S, PHI, 3)
-    with pytest.raises(IrrepsError, match="'degree' must be a non-negative integer, got -1"):
+    with pytest.raises(ArgumentError, match="'degree' must be a non-negative integer, got -1"):
         op.sine_powers(DISTANCES, S, PHI, -1)
     with pytest.raises(ShapeError, match=r"soft_cutoff: 'width' must have shape \(1, 4\), got \(1, 3\)"):
         op.soft_cutoff(DISTANCES, RADIUS, WIDTH[:, 1:])

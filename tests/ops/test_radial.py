@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, ShapeError
 from nbody_ref.ops import radial as r
 
 mpmath.mp.dps = 50
@@ -205,15 +205,15 @@ def test_wrong_arguments_are_named():
         r.radial(np.array([1, 2]), basis, 1)
     with pytest.raises(ShapeError, match=r"radial_vjp: 'y_bar' must have shape \(1, 2, 2\), got \(1, 1, 2\)"):
         r.radial_vjp(np.ones((1, 1, 2)), np.ones(1), basis, 1)
-    with pytest.raises(IrrepsError, match="'lmax' must be a non-negative integer, got -1"):
+    with pytest.raises(ArgumentError, match="'lmax' must be a non-negative integer, got -1"):
         r.radial(np.ones(1), basis, -1)
-    with pytest.raises(IrrepsError, match=r"'radial' must be one of .*, got 'Gauss'"):
+    with pytest.raises(ArgumentError, match=r"'radial' must be one of .*, got 'Gauss'"):
         r.radial_from_dict({"radial": "Gauss"})
-    with pytest.raises(IrrepsError, match="'n' must be a positive integer, got 0"):
+    with pytest.raises(ArgumentError, match="'n' must be a positive integer, got 0"):
         r.Bessel(0, 5.0)
     with pytest.raises(GeometryError, match="'cutoff' must be a positive length"):
         r.Bessel(1, -5.0)
     with pytest.raises(GeometryError, match="'scale' must be a positive length"):
         r.ExponentialCosine(1, 5.0, scale=0.0)
-    with pytest.raises(IrrepsError, match="'powers' must be integers"):
+    with pytest.raises(ArgumentError, match="'powers' must be integers"):
         r.InversePowers((1.5,))

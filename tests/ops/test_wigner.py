@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from sympy.physics.quantum.spin import Rotation as SympyRotation
 
 from nbody_ref import Irreps
-from nbody_ref.errors import DTypeError, IrrepsError
+from nbody_ref.errors import ArgumentError, DTypeError, IrrepsError
 from nbody_ref.exact import wigner as exact
 from nbody_ref.ops.harmonics import spherical_harmonics
 from nbody_ref.ops.wigner import representation, wigner_D
@@ -137,7 +137,7 @@ def test_wrong_arguments_are_named():
     R = Rotation.identity()
     with pytest.raises(DTypeError, match="wigner_D: 'rotation' must be a scipy Rotation, got ndarray"):
         wigner_D(1, np.eye(3))
-    with pytest.raises(IrrepsError, match="wigner_D: 'basis' must be 'real' or 'complex', got 'cartesian'"):
+    with pytest.raises(ArgumentError, match="wigner_D: 'basis' must be 'real' or 'complex', got 'cartesian'"):
         wigner_D(1, R, "cartesian")
-    with pytest.raises(IrrepsError, match="must be a non-negative integer, got -1"):
+    with pytest.raises(ArgumentError, match="must be a non-negative integer, got -1"):
         wigner_D(-1, R)
