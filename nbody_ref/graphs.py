@@ -7,7 +7,7 @@ atoms of a frame within the cutoff.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,6 +159,8 @@ class Graph:
         Lattice translations of the senders; only zeros are supported.
     cell : (F, 3, 3) float64
         Lattice vectors in rows; only zeros are supported.
+    given : (N, dim) float64, optional
+        States that the atoms come with, such as charges and dipoles, in the real gauge.
 
     Raises
     ------
@@ -177,6 +179,7 @@ class Graph:
     cutoff: float
     shifts: Array
     cell: Array
+    given: Array | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, dtype in _DTYPES.items():
@@ -197,6 +200,11 @@ class Graph:
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
                 raise ShapeError(f"Graph: '{name}' must have shape {shape}, got {getattr(self, name).shape}")
+        if self.given is not None:
+            given = _real("Graph", "given", self.given)
+            if given.ndim != 2 or len(given) != n or not np.isfinite(given).all():
+                raise ShapeError(f"Graph: 'given' must be finite, a row for each of {n} atoms, got shape {given.shape}")
+            object.__setattr__(self, "given", given)
         if np.any(self.shifts) or np.any(self.cell):
             raise GeometryError("Graph: 'shifts' and 'cell' must be zero, periodic systems are not supported yet")
         bad = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))

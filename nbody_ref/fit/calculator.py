@@ -22,6 +22,7 @@ class PotentialCalculator(Calculator):
     Parameters
     ----------
     potential : Potential
+        If its atoms come with states (`Spec.given`), they are read from ``atoms.arrays["given"]``, (N, dim).
 
     Raises
     ------
@@ -37,6 +38,13 @@ class PotentialCalculator(Calculator):
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self.potential = potential
 
+    def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last calculation: ASE's list, and the states that atoms come with."""
+        changes: list[str] = super().check_state(atoms, tol)  # type: ignore[no-untyped-call]
+        if self.atoms is not None and not np.array_equal(self.atoms.arrays.get("given"), atoms.arrays.get("given")):
+            changes.append("given")
+        return changes
+
     def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """Fill `results`; called by ASE."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
@@ -44,7 +52,7 @@ class PotentialCalculator(Calculator):
         require_molecule(molecule)
         self.potential.check_species(molecule.numbers, "calculator")
         check_geometry("calculator", molecule.numbers, molecule.positions, error=GeometryError)
-        geometry = [(molecule.positions, molecule.numbers)]
+        geometry = [(molecule.positions, molecule.numbers, *_given(self.potential, molecule))]
         if list(properties or []) == ["forces"] and not self.potential.baseline.determines(molecule.numbers):
             self.results = {"forces": self.potential.forces(geometry)}
             return
@@ -52,6 +60,24 @@ class PotentialCalculator(Calculator):
         energies, forces, shares = self.potential.predict(geometry)
         energy = float(energies[0])
         self.results = {"energy": energy, "free_energy": energy, "energies": shares, "forces": forces}
+
+
+def _given(potential: Potential, atoms: Any) -> list[Any]:
+    """The states that the atoms come with, if the network wants them.
+
+    Raises
+    ------
+    GeometryError
+        If there are none, or they have another size.
+    """
+    irreps = potential.network.given
+    if not irreps:
+        return []
+    found = atoms.arrays.get("given")
+    if found is None or found.shape != (len(atoms), irreps.dim):
+        came = "none" if found is None else f"shape {found.shape}"
+        raise GeometryError(f"calculator: 'atoms.arrays[\"given\"]' must be {(len(atoms), irreps.dim)}, got {came}")
+    return [np.asarray(found, dtype=np.float64)]
 
 
 def require_molecule(atoms: Any) -> None:

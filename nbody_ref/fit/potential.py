@@ -83,12 +83,13 @@ class Potential:
         """
         return cls(model, Baseline.build(frames), dict.fromkeys(model.species, 0.0))
 
-    def predict(self, geometries: Sequence[tuple[Array, Array]]) -> Prediction:
+    def predict(self, geometries: Sequence[tuple[Array, ...]]) -> Prediction:
         """Energies and forces of molecules.
 
         Parameters
         ----------
         geometries : sequence of ((n, 3) float64 positions in Angstrom, (n,) atomic numbers)
+            And a third array, the states that atoms come with, if the network wants them (`Spec.given`).
 
         Returns
         -------
@@ -101,28 +102,28 @@ class Potential:
             a coordinate is not finite, or two atoms coincide nearly.
         """
         molecules = _pairs(geometries)
-        for i, (_, numbers) in enumerate(molecules):
+        for i, (_, numbers, *_) in enumerate(molecules):
             self.check_species(numbers, f"molecule {i}")
             self.check_composition(numbers, f"molecule {i}")
         return self._batches(molecules)
 
-    def forces(self, geometries: Sequence[tuple[Array, Array]]) -> Array:
+    def forces(self, geometries: Sequence[tuple[Array, ...]]) -> Array:
         """Forces alone, (N, 3) float64, eV/Angstrom: for molecules of any composition, see `predict`."""
         molecules = _pairs(geometries)
-        for i, (_, numbers) in enumerate(molecules):
+        for i, (_, numbers, *_) in enumerate(molecules):
             self.check_species(numbers, f"molecule {i}")
         return self._batches(molecules).forces
 
-    def _batches(self, molecules: Sequence[tuple[Array, Array]]) -> Prediction:
+    def _batches(self, molecules: Sequence[tuple[Array, ...]]) -> Prediction:
         parts = [self._predict(molecules[i : i + BATCH]) for i in range(0, len(molecules), BATCH)]
         if not parts:
             return Prediction(np.zeros(0), np.zeros((0, 3)), np.zeros(0))
         return Prediction(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def _predict(self, geometries: Sequence[tuple[Array, Array]]) -> Prediction:
+    def _predict(self, geometries: Sequence[tuple[Array, ...]]) -> Prediction:
         network, graph = self.network, self.network.graph(geometries)
         atoms, forces = network.node_energies_and_forces(graph)
-        for (_, numbers), start in zip(geometries, graph.frame_ptr, strict=False):
+        for (_, numbers, *_), start in zip(geometries, graph.frame_ptr, strict=False):
             constants = np.array([self.constants[int(z)] for z in numbers])
             atoms[int(start) : int(start) + len(numbers)] += self.baseline.atom_energies(numbers) + constants
         energies = np.add.reduceat(atoms, graph.frame_ptr[:-1].astype(np.intp))
@@ -217,14 +218,17 @@ def _formula(counts: Mapping[str, int]) -> str:
     return str(Formula.from_dict({name: n for name, n in counts.items() if n}).format("hill"))
 
 
-def _pairs(geometries: Any) -> list[tuple[Array, Array]]:
-    """Geometries as pairs of arrays."""
+def _pairs(geometries: Any) -> list[tuple[Array, ...]]:
+    """Geometries as pairs of arrays, or triples where atoms come with states."""
     rule = "predict: 'geometries' must be pairs of positions (n, 3) and atomic numbers (n,)"
     try:
-        pairs = [(np.asarray(positions, dtype=np.float64), np.asarray(numbers)) for positions, numbers in geometries]
+        pairs = [
+            (np.asarray(positions, dtype=np.float64), np.asarray(numbers), *map(np.asarray, given))
+            for positions, numbers, *given in geometries
+        ]
     except (TypeError, ValueError) as error:
         raise GeometryError(f"{rule}: {error}") from error
-    for i, (positions, numbers) in enumerate(pairs):
+    for i, (positions, numbers, *_) in enumerate(pairs):
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or positions.shape != (len(numbers), 3):
             came = f"positions of shape {positions.shape}, numbers {numbers.dtype} of shape {numbers.shape}"
             raise GeometryError(f"{rule}, got {came} for molecule {i}")

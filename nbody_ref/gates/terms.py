@@ -54,6 +54,8 @@ class Bare(Leg):
         Mix each irrep to `mul` fragments (a leg of a product needs equal numbers); None: leave them as they are.
     level : int, optional
         Level of the children that the sum runs over; None: the highest level at which there are any.
+    keep : tuple of str, optional
+        Irreps of the states to keep; None: all.
 
     Raises
     ------
@@ -64,9 +66,11 @@ class Bare(Leg):
     children: str = "all"
     mul: int | None = None
     level: int | None = None
+    keep: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         fields.check_words(self, {"children": ("all", "centre")})
+        fields.check_irreps(self, "keep")
         fields.check_integers(self, {"mul": 1, "level": 0}, ("mul", "level"))
 
     @property
@@ -75,12 +79,13 @@ class Bare(Leg):
         return 0
 
     def total(self, builder: Builder, place: Place) -> tuple[State, Irreps, Scale]:
-        """The sum over children of psi."""
+        """The sum over children of psi, or of those of its parts that are kept."""
         source = place.source(self.level)
+        psi = source.psi if self.keep is None else _kept(builder, source.psi, self.keep)
         edges = source.all if self.children == "all" else placed(source.centre, place, 'Bare("centre")')
         name = f"{place.name}/sum/{self.children}"
-        total = builder.emit(steps.SUM, (source.psi,), name, edges, irreps=source.psi.irreps)
-        builder.sums[total] = source.psi
+        total = builder.emit(steps.SUM, (psi,), name, edges, irreps=psi.irreps)
+        builder.sums[total] = psi
         return total, total.irreps, {}
 
 
@@ -159,6 +164,16 @@ class Directed(Leg):
             scale[part.irrep] = scale.get(part.irrep, ()) + ((i + 1.0) ** -self.smoothness,) * part.mul
         most = self.lmax if self.mixed_lmax is None else self.mixed_lmax
         return total, Irreps(part for part in total.irreps if part.irrep.l <= most), scale
+
+
+def _kept(builder: Builder, psi: State, keep: tuple[str, ...]) -> State:
+    """The parts of a state that are of certain irreps."""
+    wanted, offsets = {Irrep.parse(irrep) for irrep in keep}, psi.irreps.offsets
+    found = [(start, part) for start, part in zip(offsets, psi.irreps) if part.irrep in wanted]
+    if not found:
+        raise IrrepsError(f"Bare: 'keep' must name irreps of the states, {psi.irreps}, got {keep}")
+    spans = tuple((start, start + part.dim) for start, part in found)
+    return builder.emit(steps.TAKE, (psi,), f"{psi}/{','.join(keep)}", spans, irreps=Irreps(p for _, p in found))
 
 
 def read_legs(data: Any) -> tuple[Term, ...]:

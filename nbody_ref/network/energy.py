@@ -10,7 +10,8 @@ and the gradient of a loss on them is forward over reverse, docs/derivations/cha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -65,8 +66,15 @@ class EnergyModel(ABC):
     def with_parameters(self, arrays: Mapping[str, Array]) -> Self:
         """The same model with some weights replaced."""
 
-    def graph(self, frames: Iterable[tuple[Array, Array]]) -> Graph:
+    @property
+    def given(self) -> Irreps:
+        """Type of the states that the atoms come with; empty: they come with none."""
+        return Irreps()
+
+    def graph(self, frames: Iterable[tuple[Array, ...]]) -> Graph:
         """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)).
+
+        Atoms that come with states add a third array (n, given.dim), in the real gauge.
 
         Raises
         ------
@@ -74,14 +82,18 @@ class EnergyModel(ABC):
             If `frames` are no such pairs, and as `nbody_ref.graphs.build_graph`.
         """
         try:
-            positions, numbers = [], []
-            for r, z in frames:
+            positions, numbers, given = [], [], []
+            for r, z, *states in frames:
                 positions.append(r)
                 numbers.append(z)
+                given.append(states)
         except (TypeError, ValueError) as error:
             name = type(self).__name__
             raise ShapeError(f"{name}.graph: 'frames' must be pairs (positions, atomic numbers)") from error
-        return build_graph(positions, numbers, self.cutoff)
+        graph = build_graph(positions, numbers, self.cutoff)
+        if not self.given and not any(given):
+            return graph
+        return replace(graph, given=_given(type(self).__name__, given, graph, self.given))
 
     @property
     def irreps_out(self) -> Irreps:
@@ -318,6 +330,16 @@ class EnergyModel(ABC):
             spans[name] = slice(begin, begin + irreps.dim)
             begin += irreps.dim
         return spans
+
+
+def _given(name: str, given: Sequence[Sequence[Any]], graph: Graph, irreps: Irreps) -> Array:
+    """The states that the atoms of all frames come with, side by side."""
+    for f, (states, n) in enumerate(zip(given, np.diff(graph.frame_ptr.astype(np.intp)), strict=True)):
+        came = [np.shape(state) for state in states]
+        if came != [(n, irreps.dim)] * bool(irreps):
+            wanted = f"a state of shape {(int(n), irreps.dim)}, type {irreps}," if irreps else "no states of atoms,"
+            raise ShapeError(f"{name}.graph: 'frames' must hold {wanted} got {came or 'none'} in frame {f}")
+    return np.concatenate([np.asarray(states[0]) for states in given])
 
 
 def _checked_bars(function: str, bars: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:

@@ -81,6 +81,7 @@ class Neighbourhoods:
             "neighbours and centre": Edges.build(receivers, senders, n, n),
             "molecule": Edges.build(graph.frame, atoms, graph.n_frames, n),
             "leaf kind": kinds,
+            "leaf atom": atoms,
             "kind": kinds,
             "shared": np.zeros(n, dtype=np.uintp),
             "root kind": np.zeros(graph.n_frames, dtype=np.uintp),
@@ -166,7 +167,8 @@ class Schemes:
             raise SchemeError(f"Network: every scheme must have its root at level {len(self.kinds)}, got {root_level}")
         if not np.array_equal(root, np.arange(len(schemes))):
             raise SchemeError("Network: the last level must hold the roots and nothing else")
-        batch: dict[str, Any] = {"leaf kind": kinds[levels[0].positions.atoms]}
+        atoms = levels[0].positions.atoms
+        batch: dict[str, Any] = {"leaf kind": kinds[atoms], "leaf atom": atoms}
         for t, level in enumerate(levels):
             batch[f"positions{t}"] = _matrix(level, graph.n_atoms)
             batch[f"kind{t}"] = level.kind

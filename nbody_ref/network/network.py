@@ -1,7 +1,7 @@
 r"""N-body networks, Definition 3: a composition scheme whose gates carry covariant states.
 
-The leaves are atoms, with the one-hot vector of their species as state. Level t = 1, 2, ... aggregates level t - 1 by
-its gate; the root aggregates the last level and its state is the output:
+The leaves are atoms, with the one-hot vector of their species and whatever they come with as state. Level t = 1, 2,
+... aggregates level t - 1 by its gate; the root aggregates the last level and its state is the output:
 
 .. math:: \psi_j = \Phi_j(\hat r_{ch_1}, \ldots, |\hat r_{ch_1}|, \ldots, \psi_{ch_1}, \ldots), \qquad
           F_i = -\frac{\partial E}{\partial r_i}
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbody_ref.checks import check_integer
-from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError
+from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.gates.build import Builder
 from nbody_ref.gates.chain import Array, Values
 from nbody_ref.graphs import Graph
@@ -26,6 +26,7 @@ from nbody_ref.network.energy import EnergyModel
 from nbody_ref.network.layout import SchemeGraph
 from nbody_ref.network.parameters import draw
 from nbody_ref.network.spec import Spec
+from nbody_ref.ops.gauge import to_complex
 from nbody_ref.scheme import Scheme
 
 if TYPE_CHECKING:
@@ -99,8 +100,16 @@ class Network(EnergyModel):
         other.parameters = self.parameters.replace(arrays)
         return other
 
-    def graph(self, frames: Iterable[tuple[Array, Array]], schemes: Iterable[Scheme] | None = None) -> Graph:
-        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)), with a scheme each if any."""
+    @property
+    def given(self) -> Irreps:
+        """Type of the states that the atoms come with, from the spec."""
+        return Irreps(self.spec.given)
+
+    def graph(self, frames: Iterable[tuple[Array, ...]], schemes: Iterable[Scheme] | None = None) -> Graph:
+        """Batch molecules given as (positions (n, 3) in Angstrom, atomic numbers (n,)), with a scheme each if any.
+
+        A third array of a frame holds the states that its atoms come with, see `Spec.given`.
+        """
         graph = super().graph(frames)
         if schemes is None:
             return graph
@@ -108,10 +117,23 @@ class Network(EnergyModel):
         return SchemeGraph(**vars(graph), schemes=found)
 
     def leaves(self, graph: Graph) -> tuple[Values, dict[str, Any]]:
-        """Positions, one-hot species and the weights; edges and kinds of the layout."""
+        """Positions, one-hot species, the states that atoms come with, and the weights; edges and kinds of the layout.
+
+        Raises
+        ------
+        ShapeError
+            If the graph holds no states of the atoms, or of another size, where the spec asks for some.
+        """
         batch = self.spec.layout.batch(graph, self.kinds(graph))
-        one_hot = np.eye(len(self.species), dtype=self.spec.dtype)[batch["leaf kind"].astype(np.intp)]
-        return {"r": graph.positions, "psi0": one_hot, **self.parameters}, batch
+        psi = np.eye(len(self.species), dtype=self.spec.dtype)[batch["leaf kind"].astype(np.intp)]
+        came = 0 if graph.given is None else graph.given.shape[1]
+        if came != self.given.dim:
+            raise ShapeError(f"Network: 'graph' must give each atom {self.given.dim} numbers, got {came}")
+        if graph.given is not None:
+            given = graph.given[batch["leaf atom"].astype(np.intp)]
+            given = to_complex(given, self.given) if self.spec.basis == "complex" else given
+            psi = np.concatenate([psi, given.astype(self.spec.dtype)], axis=1)
+        return {"r": graph.positions, "psi0": psi, **self.parameters}, batch
 
     @cached_property
     def readout(self) -> str:

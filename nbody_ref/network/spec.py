@@ -40,6 +40,9 @@ class Spec:
     outputs : tuple of (str, str)
         Name and type of each output, side by side in the root's state: ``(("energy", "1x0e"), ("dipole", "1x1o"))``.
         Empty: the whole state is the energy.
+    given : str
+        Type of a state that every atom comes with, such as ``"1x0e + 1x1o"`` for a charge and a dipole (Def. 3, item 2:
+        the state of a leaf is determined by its particle); it stands beside the species in the leaves.
     """
 
     species: tuple[int, ...]
@@ -50,6 +53,7 @@ class Spec:
     basis: str = "real"
     group: str = "O(3)"
     outputs: tuple[tuple[str, str], ...] = ()
+    given: str = ""
 
     def __post_init__(self) -> None:
         set_fields(self, check_species, "species")
@@ -67,6 +71,9 @@ class Spec:
             came = f"{self.basis!r} with dtype {self.dtype!r}"
             raise ArgumentError(f"Spec: 'basis' must be 'real', or 'complex' with a complex dtype, got {came}")
         set_fields(self, check_word, "group", words=("O(3)", "SO(3)"))
+        object.__setattr__(self, "given", str(Irreps(self.given)))
+        if self.given and Irreps(self.given).has_parity != (self.group == "O(3)"):
+            raise ArgumentError(f"Spec: 'given' must be a type of {self.group}, got {self.given!r}")
         rows = _tuple("outputs", self.outputs)
         if not all(isinstance(row, (tuple, list)) and len(row) == 2 and isinstance(row[0], str) for row in rows):
             raise ArgumentError(f"Spec: 'outputs' must be pairs (name, irreps), got {self.outputs!r}")
@@ -86,8 +93,8 @@ class Spec:
 
     @property
     def leaves(self) -> Irreps:
-        """Type of the leaves: a scalar for each species."""
-        return Irreps([(len(self.species), "0e" if self.group == "O(3)" else "0")])
+        """Type of the leaves: a scalar for each species, and the state that an atom comes with."""
+        return Irreps([(len(self.species), "0e" if self.group == "O(3)" else "0"), *Irreps(self.given)])
 
     @property
     def layout(self) -> Layout:
@@ -105,6 +112,7 @@ class Spec:
             "basis": self.basis,
             "group": self.group,
             "outputs": [list(output) for output in self.outputs],
+            **({"given": self.given} if self.given else {}),
         }
 
     @classmethod
@@ -112,7 +120,7 @@ class Spec:
         """Inverse of `to_dict`."""
         gates = tuple(Gate.from_dict(gate) for gate in data["gates"])
         schemes = None if data.get("schemes") is None else Schemes.from_dict(data["schemes"])
-        rest = {name: data[name] for name in ("basis", "group") if name in data}
+        rest = {name: data[name] for name in ("basis", "group", "given") if name in data}
         rest["outputs"] = tuple((str(name), str(irreps)) for name, irreps in data.get("outputs", ()))
         return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes, **rest)
 
