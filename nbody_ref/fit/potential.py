@@ -218,13 +218,21 @@ def _formula(counts: Mapping[str, int]) -> str:
     return str(Formula.from_dict({name: n for name, n in counts.items() if n}).format("hill"))
 
 
+def _row(geometry: Any) -> tuple[Any, ...]:
+    """A pair or a triple; nothing longer, and no array of coordinates in its place."""
+    found = tuple(geometry)
+    if len(found) not in (2, 3) or np.ndim(found[1]) != 1:
+        raise ValueError(f"got {len(found)} entries")
+    return found
+
+
 def _pairs(geometries: Any) -> list[tuple[Array, ...]]:
     """Geometries as pairs of arrays, or triples where atoms come with states."""
     rule = "predict: 'geometries' must be pairs of positions (n, 3) and atomic numbers (n,)"
     try:
         pairs = [
             (np.asarray(positions, dtype=np.float64), np.asarray(numbers), *map(np.asarray, given))
-            for positions, numbers, *given in geometries
+            for positions, numbers, *given in (_row(geometry) for geometry in geometries)
         ]
     except (TypeError, ValueError) as error:
         raise GeometryError(f"{rule}: {error}") from error
