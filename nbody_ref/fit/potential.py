@@ -218,26 +218,23 @@ def _formula(counts: Mapping[str, int]) -> str:
     return str(Formula.from_dict({name: n for name, n in counts.items() if n}).format("hill"))
 
 
-def _row(geometry: Any) -> tuple[Any, ...]:
-    """A pair or a triple; nothing longer, and no array of coordinates in its place."""
-    found = tuple(geometry)
-    if len(found) not in (2, 3) or np.ndim(found[1]) != 1:
-        raise ValueError(f"got {len(found)} entries")
-    return found
-
-
 def _pairs(geometries: Any) -> list[tuple[Array, ...]]:
     """Geometries as pairs of arrays, or triples where atoms come with states."""
     rule = "predict: 'geometries' must be pairs of positions (n, 3) and atomic numbers (n,)"
     try:
         pairs = [
             (np.asarray(positions, dtype=np.float64), np.asarray(numbers), *map(np.asarray, given))
-            for positions, numbers, *given in (_row(geometry) for geometry in geometries)
+            for positions, numbers, *given in geometries
         ]
     except (TypeError, ValueError) as error:
         raise GeometryError(f"{rule}: {error}") from error
-    for i, (positions, numbers, *_) in enumerate(pairs):
-        if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or positions.shape != (len(numbers), 3):
+    for i, (positions, numbers, *given) in enumerate(pairs):
+        if (
+            len(given) > 1
+            or numbers.ndim != 1
+            or numbers.dtype.kind not in "iu"
+            or positions.shape != (len(numbers), 3)
+        ):
             came = f"positions of shape {positions.shape}, numbers {numbers.dtype} of shape {numbers.shape}"
             raise GeometryError(f"{rule}, got {came} for molecule {i}")
     return pairs
