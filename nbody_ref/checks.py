@@ -64,7 +64,7 @@ def as_number(value: Any) -> float | None:
     try:
         return float(plain)
     except OverflowError:
-        return float("inf") if plain > 0 else float("-inf")
+        return float("inf") if plain > 0 else float("-inf")  # type: ignore[operator]
 
 
 def check_integer(function: str, name: str, value: Any, least: int | None = 0, most: int | None = None) -> int:

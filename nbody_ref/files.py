@@ -370,15 +370,16 @@ def _byte_range(name: str, entry: Any) -> tuple[int, int]:
 def _description(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Config, metadata and names of complex arrays, from the strings of ``__metadata__``."""
     if texts.get("format") != FORMAT:
-        kind = shorten(texts.get("format"))
-        raise FileError(f"a safetensors file, but not a model of this package: its 'format' is {kind}")
+        came = shorten(texts.get("format"))
+        raise FileError(f"a safetensors file, but not a model of this package: its 'format' is {came}")
     version = texts.get("version", "")
     if not re.fullmatch("[1-9][0-9]{0,5}", version):
         raise FileError(f"format version {shorten(version)} is not a number")
     if int(version) > VERSION:
         raise FileError(f"written in format version {version}, this package reads up to {VERSION}: update nbody_ref")
     parsed: list[Any] = []
-    for key, kind in (("config", dict), ("metadata", dict), ("complex", list)):
+    wanted: dict[str, type] = {"config": dict, "metadata": dict, "complex": list}
+    for key, kind in wanted.items():
         if key not in texts:
             raise FileError(f"{key!r} is missing in the header")
         value = strict_json(texts[key], f"{key!r}")

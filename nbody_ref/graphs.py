@@ -57,7 +57,7 @@ class Edges(_Lists):
         return _Lists.__new__(cls, *lists)
 
     @classmethod
-    def _make(cls, iterable: Iterable[Any]) -> Edges:
+    def _make(cls, iterable: Iterable[Any]) -> Edges:  # type: ignore[override]
         return cls(*iterable)
 
     @classmethod

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
-from math import comb, factorial
+from itertools import groupby
+from math import comb, factorial, gcd
+from operator import itemgetter
 from typing import Any
 
 from nbody_ref.checks import check_integer
@@ -286,15 +288,49 @@ def _delta(a: int, b: int, c: int) -> Fraction:
 
 @lru_cache(maxsize=4096)
 def _table(j1: int, j2: int, j: int) -> tuple[Entry, ...]:
-    found: list[Entry] = []
+    """Nonzero coefficients by (n, n1): a quarter of them by the formula, the rest by two symmetries, as the same surds.
+
+    <l1 m1 l2 m2|l m> = (-1)^(l1+l2-l) <l2 m2 l1 m1|l m> = (-1)^(l1+l2-l) <l1 -m1 l2 -m2|l -m>.
+    """
     if not _triangle(j1, j2, j):
         return ()
-    for n in range(-j, j + 1, 2):
+    odd = (j1 + j2 - j) // 2 % 2 == 1
+    if j1 < j2:
+        groups = (list(group)[::-1] for _, group in groupby(_table(j2, j1, j), itemgetter(2)))
+        return tuple([(b, a, m, -v if odd else v) for group in groups for a, b, m, v in group])
+    rows = _rows(j1, j2, j)
+    mirrored = [(-a, -b, -m, -v if odd else v) for a, b, m, v in reversed(rows) if m]
+    return (*rows, *mirrored)
+
+
+def _rows(j1: int, j2: int, j: int) -> list[Entry]:
+    """The coefficients with m <= 0, by the formula; what depends on the degrees alone is made once."""
+    a, b, c = (j1 + j2 - j) // 2, (j1 - j2 + j) // 2, (-j1 + j2 + j) // 2
+    A, B, C = ([comb(n, k) for k in range(n + 1)] for n in (a, b, c))
+    bottom = factorial((j1 + j2 + j) // 2 + 1) * factorial(a) * factorial(b) * factorial(c)
+    above, left, right = _factorials(j), _factorials(j1), _factorials(j2)
+    found: list[Entry] = []
+    for n in range(-j, 1, 2):
+        top, m = (j + 1) * above[(n + j) // 2], _halve(n)
         for n1 in range(max(-j1, n - j2), min(j1, n + j2) + 1, 2):
-            value = _coefficient(j1, n1, j2, n - n1, j, n)
-            if value:
-                found.append((_halve(n1), _halve(n - n1), _halve(n), value))
-    return tuple(found)
+            n2 = n - n1
+            x, y = (j1 - n1) // 2, (j2 + n2) // 2
+            total = 0
+            for k in range(max(0, x - b, y - c), min(a, x, y) + 1):
+                term = A[k] * B[x - k] * C[y - k]
+                total += -term if k & 1 else term
+            if total:
+                p = top * left[(n1 + j1) // 2] * right[(n2 + j2) // 2] * total * total
+                common = gcd(p, bottom)
+                value = Surd.reduced(1 if total > 0 else -1, p // common, bottom // common)
+                found.append((_halve(n1), _halve(n2), m, value))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _factorials(j: int) -> tuple[int, ...]:
+    """(l + m)! (l - m)! for m = -l..l."""
+    return tuple(factorial(k) * factorial(j - k) for k in range(j + 1))
 
 
 def _column(n: int) -> tuple[tuple[int, int], ...]:
@@ -311,30 +347,36 @@ def _halve(n: int) -> int | Fraction:
 
 @lru_cache(maxsize=4096)
 def _real(l1: int, l2: int, l: int) -> dict[tuple[int, int, int], Surd]:
-    """Nonzero entries of i^s U_l C (U_l1^dagger x U_l2^dagger), keyed (m1, m2, m), ordered by (m, m1, m2)."""
-    sums: dict[tuple[int, int, int], list[Any]] = {}
+    """Nonzero entries of i^s U_l C (U_l1^dagger x U_l2^dagger), keyed (m1, m2, m), ordered by (m, m1, m2).
+
+    What an entry sums are numbers of one size, times powers of i: counted, first of 1 and -1, then of i and -i.
+    """
+    odd = (l1 + l2 - l) % 2 == 1
+    if l1 < l2:  # as in the complex gauge, whose unitaries stand on both sides
+        other = sorted(_real(l2, l1, l).items(), key=lambda item: (item[0][2], item[0][1]))
+        return {(b, a, m): -value if odd else value for (a, b, m), value in other}
+    sums: dict[tuple[int, int, int], list[int]] = {}
     s = (l1 + l2 + l) % 2
+    columns = {n: _column(n) for n in range(-max(l1, l), max(l1, l) + 1)}
     for n1, n2, n, value in _table(2 * l1, 2 * l2, 2 * l):
-        for m1, k1 in _column(n1):
-            for m2, k2 in _column(n2):
-                for m, k in _column(n):
-                    phase = (s + k - k1 - k2 + 1 - value.sign) % 4  # i^s; the daggers conjugate; a minus sign is i^2
-                    sums.setdefault((m1, m2, m), []).append((phase, value))
+        p, q, start = value.p, value.q, s + 1 - value.sign  # i^s; a minus sign is i^2
+        for m1, k1 in columns[n1]:
+            for m2, k2 in columns[n2]:
+                for m, k in columns[n]:
+                    entry = sums.get((m, m1, m2))
+                    if entry is None:
+                        entry = sums[m, m1, m2] = [p, q, 0, 0]
+                    if entry[0] != p or entry[1] != q:
+                        raise ArgumentError(f"clebsch_gordan_real: degrees {(l1, l2, l)}: not a single surd")
+                    phase = (start + k - k1 - k2) % 4  # the daggers conjugate
+                    entry[2 + phase % 2] += 1 if phase < 2 else -1
     found = {}
-    for key in sorted(sums, key=lambda ms: (ms[2], ms[0], ms[1])):
-        entry = _single_surd((l1, l2, l), key, sums[key])
-        if entry:
-            found[key] = entry
+    for key in sorted(sums):
+        m, m1, m2 = key
+        p, q, real, imaginary = sums[key]
+        if imaginary:
+            raise ArgumentError(f"clebsch_gordan_real: degrees {(l1, l2, l)}, components {key}: not real")
+        if real:
+            halvings = (m1 != 0) + (m2 != 0) + (m != 0)
+            found[m1, m2, m] = Surd(1 if real > 0 else -1, p * real * real, q << halvings)
     return found
-
-
-def _single_surd(degrees: tuple[int, int, int], key: tuple[int, int, int], terms: list[tuple[int, Surd]]) -> Surd:
-    """Sum of i^phase times abs(value) times 1/sqrt(2) for every nonzero component; must be one real surd."""
-    first = terms[0][1]
-    if any((value.p, value.q) != (first.p, first.q) for _, value in terms):
-        raise ArgumentError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not a single surd")
-    if sum((0, 1, 0, -1)[phase] for phase, _ in terms):
-        raise ArgumentError(f"clebsch_gordan_real: degrees {degrees}, components {key}: not real")
-    real = sum((1, 0, -1, 0)[phase] for phase, _ in terms)
-    halvings = sum(m != 0 for m in key)
-    return Surd((real > 0) - (real < 0), first.p * real * real, first.q << halvings)

@@ -70,6 +70,13 @@ class Surd:
                 _set(self, self.sign, self.p // common, self.q // common)
 
     @classmethod
+    def reduced(cls, sign: int, p: int, q: int) -> Surd:
+        """The surd of Python's integers in lowest terms: nothing is checked."""
+        found = object.__new__(cls)
+        _set(found, sign, p, q)
+        return found
+
+    @classmethod
     def of(cls, value: SurdLike) -> Surd:
         """Return `value` itself, or the surd equal to an int or a Fraction; DTypeError for anything else."""
         if isinstance(value, Surd):
@@ -110,7 +117,7 @@ class Surd:
         return self.sign != 0
 
     def __neg__(self) -> Surd:
-        return Surd(-self.sign, self.p, self.q)
+        return Surd.reduced(-self.sign, self.p, self.q) if self.sign else self
 
     def __abs__(self) -> Surd:
         return Surd(self.sign * self.sign, self.p, self.q)

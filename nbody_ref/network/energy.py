@@ -34,6 +34,8 @@ class EnergyModel(ABC):
 
     Attributes
     ----------
+    spec
+        The description it was made from, with `to_dict`.
     species : tuple of int
         Atomic numbers the model knows.
     cutoff : float
@@ -50,6 +52,7 @@ class EnergyModel(ABC):
         The weights, variables of the program.
     """
 
+    spec: Any
     species: tuple[int, ...]
     cutoff: float
     builder: Builder

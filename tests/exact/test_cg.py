@@ -9,8 +9,10 @@ from sympy.physics.wigner import clebsch_gordan as sympy_cg
 from sympy.physics.wigner import wigner_6j as sympy_6j
 
 from nbody_ref.errors import ArgumentError
+from nbody_ref.exact import cg
 from nbody_ref.exact.cg import (
-    _single_surd,
+    _real,
+    _table,
     cg_integer,
     cg_table,
     cg_table_real,
@@ -183,14 +185,34 @@ def test_real_gauge_single_entries_match_the_table():
                     assert clebsch_gordan_real(l1, m1, l2, m2, l, m) == table.get((m1, m2, m), Surd(0, 0, 1))
 
 
-def test_a_real_entry_that_is_no_real_surd_is_refused():
-    """The two terms of an entry must have one modulus and phases that add up to a real number: planted errors."""
-    third, half_ = Surd(1, 1, 3), Surd(1, 1, 2)
-    assert _single_surd((1, 1, 2), (1, 1, 0), [(0, third), (0, third)]) == Surd(1, 1, 3)
+def test_a_real_entry_that_is_no_real_surd_is_refused(monkeypatch):
+    """The terms of an entry must have one modulus and phases that add up to a real number: planted errors."""
+    true = _table(2, 2, 4)
+    real = _real.__wrapped__
+
+    def planted(change):
+        monkeypatch.setattr(cg, "_table", lambda *degrees: tuple(change(entry) for entry in true))
+        return real(1, 1, 2)
+
+    assert planted(lambda entry: entry) == _real(1, 1, 2)
     with pytest.raises(ArgumentError, match="not a single surd"):
-        _single_surd((1, 1, 2), (1, 1, 0), [(0, third), (0, half_)])
+        planted(lambda entry: entry if entry[0] < 1 else (*entry[:3], Surd(1, 1, 7)))
     with pytest.raises(ArgumentError, match="not real"):
-        _single_surd((1, 1, 2), (1, 1, 0), [(0, third), (1, third)])
+        planted(lambda entry: entry if entry[0] < 1 else (*entry[:3], -entry[3]))
+
+
+def test_symmetries_give_the_surds_of_the_formula():
+    """Three quarters of a table come from the rest by two symmetries; each entry by its own formula."""
+    for j1, j2, j in ((2, 4, 4), (4, 2, 4), (3, 4, 5), (4, 3, 1), (5, 5, 6)):
+        for m1, m2, m, value in _table(j1, j2, j):
+            half = Fraction(1, 2)
+            assert value == clebsch_gordan(j1 * half, m1, j2 * half, m2, j * half, m)
+        assert len(_table(j1, j2, j)) == sum(
+            clebsch_gordan(j1 * half, Fraction(a, 2), j2 * half, Fraction(b, 2), j * half, Fraction(a + b, 2)).sign != 0
+            for a in range(-j1, j1 + 1, 2)
+            for b in range(-j2, j2 + 1, 2)
+            if abs(a + b) <= j
+        )
 
 
 def test_six_j_equals_sympy_half_integers_included():

@@ -205,7 +205,7 @@ class ModelOperation(Programmed):
     @cached_property
     def wide(self) -> bool:
         """Whether the root's state is complex, so that the result is (re, im) side by side."""
-        return bool(getattr(self.model.spec, "is_complex", False))  # type: ignore[attr-defined]
+        return bool(getattr(self.model.spec, "is_complex", False))
 
     def shape(self, inputs: Mapping[str, Array]) -> tuple[int, ...]:
         return (len(inputs["frame_ptr"]) - 1, self.model.irreps_out.dim * (1 + self.wide))
