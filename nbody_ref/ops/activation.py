@@ -93,6 +93,10 @@ _SHAPES = {
 }
 
 
+BLOCK = 4096  # numbers whose exponentials stay in the nearest cache
+WITHOUT_EXPONENTIAL = tuple(_SHAPES[name].code for name in ("leaky_relu", "reciprocal"))
+
+
 @dataclass(frozen=True)
 class Activation:
     """A function of one number and the constant it is multiplied by.
@@ -249,5 +253,12 @@ class ActivationFunction(Function):
 def derivatives(x: Array, kind: Activation, order: int) -> Array:
     """Derivatives of order 0..order, (order + 1, ...)."""
     g = np.empty((order + 1, *x.shape), x.dtype)
-    activate(x.reshape(-1), _SHAPES[kind.name].code, kind.factor, g.reshape(order + 1, -1))
+    flat, rows, code = x.reshape(-1), g.reshape(order + 1, -1), _SHAPES[kind.name].code
+    exponentials = np.empty(min(BLOCK, x.size))
+    for start in range(0, x.size, BLOCK):
+        part = flat[start : start + BLOCK]
+        e = exponentials[: len(part)]
+        if code not in WITHOUT_EXPONENTIAL:
+            np.exp(np.multiply(np.abs(part, out=e), -2.0 if kind.name == "tanh" else -1.0, out=e), out=e)  # D1
+        activate(flat, e, code, kind.factor, np.uintp(start), rows)
     return g
