@@ -73,8 +73,8 @@ def f_move_text(legs: Sequence[Any], bond: Any, root: Any) -> str:
     left, terms = _f_move(legs, bond, root)
     signs = ["- " if value.sign < 0 else "+ " for value, _ in terms]
     signs[0] = signs[0].replace("+ ", "")
-    parts = [f"{sign}{abs(value)} {_linear(term)}" for sign, (value, term) in zip(signs, terms)]
-    return f"{_linear(left)}  =  " + "  ".join(parts)
+    parts = [f"{sign}{abs(value)} {linear(term)}" for sign, (value, term) in zip(signs, terms)]
+    return f"{linear(left)}  =  " + "  ".join(parts)
 
 
 def svg(diagram: Diagram, names: Sequence[str] | None = None) -> str:
@@ -106,7 +106,7 @@ def svg(diagram: Diagram, names: Sequence[str] | None = None) -> str:
         if not all(isinstance(name, str) for name in names):
             raise SchemeError(f"svg: 'names' must be texts, got {names!r:.60}")
     body, width, height = _picture(diagram, names)
-    return _document(body, width, height, _linear(diagram))
+    return _document(body, width, height, linear(diagram))
 
 
 def f_move_svg(legs: Sequence[Any], bond: Any, root: Any) -> str:
@@ -216,7 +216,7 @@ def _document(body: str, width: float, height: float, title: str) -> str:
     )
 
 
-def _linear(diagram: Diagram) -> str:
+def linear(diagram: Diagram) -> str:
     """Diagram on one line, ((0 1)_2e 2)_0e."""
 
     def show(node: Any) -> str:

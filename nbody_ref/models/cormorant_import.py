@@ -8,6 +8,7 @@ that program computed with them.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -98,7 +99,7 @@ def _arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         raise
     except OSError as error:
         raise FileError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from error
-    except (ValueError, BadZipFile, EOFError, KeyError, MemoryError, NotImplementedError, RuntimeError) as error:
+    except (ValueError, BadZipFile, zlib.error, EOFError, KeyError, MemoryError, RuntimeError) as error:
         raise FileError(f"{os.fspath(path)}: not a readable .npz file: {error}") from error
 
 
