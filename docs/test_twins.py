@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from twins import twin  # noqa: E402
+from twins import twin
 
 LESSONS = sorted(Path(__file__).parent.glob("lessons/[01][0-9]_*.md"))
 

@@ -9,9 +9,7 @@ Answers come from the exact layer (`nbody_ref.exact`), by another route than the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 from nbody_ref.errors import ArgumentError
@@ -20,8 +18,7 @@ from nbody_ref.lessons.exercise import Exercise, Result, Slip
 __all__ = ["Exercise", "Result", "Slip", "check", "exercises"]
 
 
-@lru_cache(maxsize=1)
-def exercises() -> Mapping[str, Exercise]:
+def exercises() -> dict[str, Exercise]:
     """All exercises by name, in the order of the lessons.
 
     Examples
@@ -30,10 +27,15 @@ def exercises() -> Mapping[str, Exercise]:
     >>> exercise.answer(), [cause for answer, cause in exercise.wrong]
     (-1, ['degree 1', 'the identity', 'm = 0 forgotten'])
     """
+    return dict(_exercises())
+
+
+@lru_cache(maxsize=1)
+def _exercises() -> dict[str, Exercise]:
     from nbody_ref.lessons import diagrams, networks, products, symmetry
 
     rooms = (symmetry, products, networks, diagrams)
-    return MappingProxyType({exercise.name: exercise for room in rooms for exercise in room.EXERCISES})
+    return {exercise.name: exercise for room in rooms for exercise in room.EXERCISES}
 
 
 def check(name: str, answer: Any) -> Result:
