@@ -8,7 +8,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-ENTRY = re.compile(r"^\.\. auto(module|function):: (\S+)\n(?:   :members:\n)?", re.MULTILINE)
+ENTRY = re.compile(r"^\.\. auto(module|function):: (\S+)\n((?:   :members:\n)?)", re.MULTILINE)
 BLOCK = re.compile(r"```\{eval-rst\}\n(.*?)```", re.DOTALL)
 
 
@@ -24,19 +24,22 @@ def public(module):
 
 def first_line(thing):
     """Summary of a docstring; equations of the summary stay."""
-    return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+    line = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+    spans = re.split(r"(:math:`[^`]*`|`[^`]*`)", line)
+    return "".join(span if k % 2 else span.replace("|", r"\|") for k, span in enumerate(spans))
 
 
-def page(kind, name):
-    """Source of the page of a module or a function."""
+def page(kind, name, members):
+    """Source of the page of a module or a function; without `members` a module's names are described elsewhere."""
     if kind == "function":
         return f"# {name}\n\n```{{eval-rst}}\n.. autofunction:: {name}\n```\n"
+    if not members:
+        return f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n```\n"
     names = public(import_module(name))
     rows = [
         f"   * - :py:obj:`~{name}.{entry}`\n     - {first_line(getattr(import_module(name), entry))}" for entry in names
     ]
     table = ".. list-table::\n   :widths: 30 70\n\n" + "\n".join(rows) + "\n\n" if rows else ""
-    table = re.sub(r"(?<![:`\w])`([^`\n]+)`(?![`_])", r"``\1``", table).replace("|", r"\|")
     return f"# {name}\n\n```{{eval-rst}}\n{table}.. automodule:: {name}\n   :members:\n```\n"
 
 
@@ -45,8 +48,8 @@ def write_pages(app):
     folder = Path(app.srcdir, "api")
     folder.mkdir(exist_ok=True)
     text = Path(app.srcdir, "api.md").read_text(encoding="utf-8")
-    for kind, name in ENTRY.findall(text):
-        target, source = folder / f"{name}.md", page(kind, name)
+    for kind, name, members in ENTRY.findall(text):
+        target, source = folder / f"{name}.md", page(kind, name, members)
         if not target.exists() or target.read_text(encoding="utf-8") != source:
             target.write_text(source, encoding="utf-8")
 
@@ -59,15 +62,15 @@ def list_pages(app, docname, source):
     def table(match):
         entries = ENTRY.findall(match[1])
         rows = []
-        for kind, name in entries:
+        for kind, name, _ in entries:
             thing = (
                 import_module(name)
                 if kind == "module"
                 else getattr(import_module(name.rpartition(".")[0]), name.rpartition(".")[2])
             )
-            summary = first_line(thing).replace("|", r"\|")
+            summary = re.sub(r":math:`([^`]*)`", r"$\1$", first_line(thing))
             rows.append(f"| [{name}](api/{name}.md) | {summary} |")
-        pages = "\n".join(f"api/{name}" for _, name in entries)
+        pages = "\n".join(f"api/{name}" for _, name, _ in entries)
         return (
             "| module | what it is for |\n|---|---|\n"
             + "\n".join(rows)
