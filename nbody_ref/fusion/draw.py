@@ -48,7 +48,7 @@ def text(diagram: Diagram) -> str:
 
 
 def f_move_text(legs: Sequence[Any], bond: Any, root: Any) -> str:
-    """F-move of three legs, eq. (F4), as text, ``((0 1)_1 2)_1  =  - sqrt(1/3) (0 (1 2)_0)_1  ...``, with exact coefficients.
+    """F-move of three legs, eq. (F4), with exact coefficients: ``((0 1)_1 2)_1  =  - sqrt(1/3) (0 (1 2)_0)_1 ...``.
 
     Parameters
     ----------

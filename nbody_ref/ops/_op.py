@@ -159,7 +159,8 @@ class CheckedOp(Op):
         self.many = "*" in self.inputs[0]
         dots = self.dots = self.dots or tuple(f"{x}_dot" for x in self.inputs)
         first, moved, zero = [*self.inputs], [*dots, *self.statics], "None where all tangents are"
-        bars = cleandoc(self.cotangents.__doc__ or "")
+        bars, gap, more = cleandoc(self.cotangents.__doc__ or "").partition("\n\n")
+        bars = bars.replace("\n", "\n   ") + gap + more  # further lines of the equation belong to its directive
         super().__init__(
             name,
             f,
