@@ -53,7 +53,7 @@ def scheme() -> Scheme:
 def network(name: str, dtype: str) -> Network:
     """A network of the list."""
     schemes = Schemes.like([scheme()]) if name == "powers, eq. (6)" else None
-    return Network(Spec((1, 6), 6.0, NETWORKS[name], dtype, schemes), seed=1)
+    return Network(Spec((1, 6), np.inf, NETWORKS[name], dtype, schemes), seed=1)
 
 
 def graph_of(net: Network, frame: Any) -> Any:

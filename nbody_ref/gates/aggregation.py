@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,11 @@ class Aggregation(Term):
         least = {"P": 0, "Q": 0, "S": 0, "children": 1, "max_dim": 1, "level": 0}
         fields.check_integers(self, least, ("level",))
         fields.check_irreps(self, "keep")
+
+    @property
+    def reach(self) -> float:
+        """Powers of the distance, which vanish nowhere."""
+        return inf
 
     def emit(self, builder: Builder, place: Place, name: str) -> State:
         """A product over the children of (1 + r + ...) x (1 + psi + ...) x (1, 1/|r|, ...), from the left."""

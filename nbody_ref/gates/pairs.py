@@ -7,6 +7,7 @@ child i to the slot of another child j of the same parent. Derivation: docs/deri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,6 +57,11 @@ class Pairs(Term):
         fields.check_harmonics(self)
         fields.check_irreps(self, "keep")
         fields.check_integers(self, {"level": 0}, ("level",))
+
+    @property
+    def reach(self) -> float:
+        """Pairs of children count by their own distance, not by that from the parent."""
+        return inf
 
     def emit(self, builder: Builder, place: Place, name: str) -> State:
         """A message to slots (parent, child), times the slot's own state, summed; two equal terms are one."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbody_ref.checks import check_word
 from nbody_ref.errors import ArgumentError
 from nbody_ref.gates import fields, steps
 from nbody_ref.irreps import Irreps
+from nbody_ref.ops.radial import Radial
 
 if TYPE_CHECKING:
     from nbody_ref.gates.build import Builder, Place, State
@@ -46,6 +48,15 @@ class Term(ABC):
     def n_factors(self) -> int:
         """Number of sums over children that are multiplied in each of its fragments."""
         return 1
+
+    @property
+    def reach(self) -> float:
+        """Distance from the parent, Angstrom, at which a child contributes nothing any more; infinite: at none.
+
+        That of the radial functions and terms it is made of. A term that adds a child's share without a function that
+        vanishes must say `math.inf`.
+        """
+        return max((_reach(value) for value in vars(self).values()), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description, read back by `from_dict`."""
@@ -122,6 +133,14 @@ class Gate:
             return cls(tuple(Term.from_dict(term) for term in data["terms"]), data["out"])
         except (KeyError, TypeError, AttributeError) as error:  # a name that is missing, unknown, or no name
             raise ArgumentError(f"Gate.from_dict: 'data' must be what `to_dict` writes: {error!r}") from error
+
+
+def _reach(value: Any) -> float:
+    if isinstance(value, Term):
+        return value.reach
+    if isinstance(value, Radial):
+        return float(getattr(value, "cutoff", inf))
+    return max(map(_reach, value), default=0.0) if isinstance(value, tuple) else 0.0
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 from nbody_ref.checks import check_number, set_fields
@@ -77,6 +78,11 @@ class Bare(Leg):
     def n_factors(self) -> int:
         """None: no neighbour's position enters."""
         return 0
+
+    @property
+    def reach(self) -> float:
+        """Every child counts, wherever it is, unless only the centre does."""
+        return inf if self.children == "all" else 0.0
 
     def total(self, builder: Builder, place: Place) -> tuple[State, Irreps, Scale]:
         """The sum over children of psi, or of those of its parts that are kept."""

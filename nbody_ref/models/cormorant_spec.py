@@ -67,6 +67,9 @@ class CormorantSpec:
     scale : float
         Of the energies, eV; the published program learns (E - mean) / deviation.
     dtype : {"complex128", "complex64"}
+    jumps : bool
+        A finite cutoff is refused without this: the learned mask, or none, is not zero at any distance, so that energies
+        jump where a pair is left out. The published program allows it.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class CormorantSpec:
     mixed: int = 64
     scale: float = 1.0
     dtype: str = "complex128"
+    jumps: bool = False
 
     def __post_init__(self) -> None:
         check_species(self)
@@ -122,7 +126,10 @@ class CormorantSpec:
         )
         if self.charge_scale is not None:
             check_numbers(self, (), positive=("charge_scale",))
-        check_flags(self, "self_edge")
+        check_flags(self, "self_edge", "jumps")
+        if not (isinf(self.cutoff) or self.jumps):
+            rule = "infinite, or energies jump where a pair is left out, which 'jumps' allows"
+            raise NBodyRefError(f"CormorantSpec: 'cutoff' must be {rule}, got {self.cutoff:g}")
         check_integers(self, {"fusion_bond": 0}, optional=("fusion_bond",))
         blocks = self.fusion if isinstance(self.fusion, tuple | list) else (self.fusion,)
         for legs in blocks:
@@ -148,7 +155,8 @@ class CormorantSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CormorantSpec:
         """Inverse of `to_dict`."""
-        found: dict[str, Any] = {field.name: data[field.name] for field in fields(cls)}
+        found: dict[str, Any] = {field.name: data[field.name] for field in fields(cls) if field.name != "jumps"}
+        found["jumps"] = data.get("jumps", False)
         found["species"] = tuple(found["species"])
         found["fusion"] = tuple(tuple(legs) for legs in found["fusion"])
         found["cutoff"] = inf if found["cutoff"] is None else found["cutoff"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isinf
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.checks import check_number, check_species, check_word, set_fields
+from nbody_ref.checks import check_number, check_species, check_word, set_fields, shown
 from nbody_ref.errors import ArgumentError
 from nbody_ref.gates.terms import Gate
 from nbody_ref.irreps import Irreps
@@ -26,7 +27,8 @@ class Spec:
     species : tuple of int
         Atomic numbers the network knows, in the order of the one-hot leaf states.
     cutoff : float
-        Radius of a neighbourhood, Angstrom.
+        Radius of a neighbourhood, Angstrom. At this distance every term of a neighbourhood must vanish, or the energy
+        jumps there; infinite: all atoms of a molecule are neighbours.
     gates : tuple of Gate
         One for each level of neighbourhoods, then the root's.
     dtype : {"float64", "float32", "complex128", "complex64"}
@@ -43,6 +45,11 @@ class Spec:
     given : str
         Type of a state that every atom comes with, such as ``"1x0e + 1x1o"`` for a charge and a dipole (Def. 3, item 2:
         the state of a leaf is determined by its particle); it stands beside the species in the leaves.
+
+    Raises
+    ------
+    ArgumentError
+        If a field is not what it must be, or a term of a neighbourhood does not vanish at the cutoff.
     """
 
     species: tuple[int, ...]
@@ -85,6 +92,17 @@ class Spec:
         if self.schemes is not None and len(self.gates) != len(self.schemes.kinds):
             wanted = len(self.schemes.kinds)
             raise ArgumentError(f"Spec: 'gates' must hold one for each of {wanted} levels, got {len(self.gates)}")
+        self._check_reach()
+
+    def _check_reach(self) -> None:
+        """Where neighbours are found by distance, each must fade before it is lost; who is in a molecule is fixed."""
+        for level, gate in enumerate(self.gates[:-1] if self.schemes is None else (), start=1):
+            for term in gate.terms:
+                if term.reach > self.cutoff:
+                    far = f"one at level {level}, {shown(term)}, which reaches {term.reach:g} Angstrom"
+                    rule = f"terms that vanish at the 'cutoff' of {self.cutoff:g} Angstrom, or the energy jumps there"
+                    hint = "; with cutoff=math.inf all atoms are neighbours" if isinf(term.reach) else ""
+                    raise ArgumentError(f"Spec: 'gates' must hold {rule}{hint}, got {far}")
 
     @property
     def is_complex(self) -> bool:
@@ -102,10 +120,10 @@ class Spec:
         return Neighbourhoods(len(self.species), len(self.gates) - 1) if self.schemes is None else self.schemes
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready description."""
+        """JSON-ready description; an infinite cutoff is None."""
         return {
             "species": list(self.species),
-            "cutoff": self.cutoff,
+            "cutoff": None if isinf(self.cutoff) else self.cutoff,
             "gates": [gate.to_dict() for gate in self.gates],
             "dtype": self.dtype,
             "schemes": None if self.schemes is None else self.schemes.to_dict(),
@@ -122,7 +140,8 @@ class Spec:
         schemes = None if data.get("schemes") is None else Schemes.from_dict(data["schemes"])
         rest = {name: data[name] for name in ("basis", "group", "given") if name in data}
         rest["outputs"] = tuple((str(name), str(irreps)) for name, irreps in data.get("outputs", ()))
-        return cls(tuple(data["species"]), float(data["cutoff"]), gates, data["dtype"], schemes, **rest)
+        cutoff = inf if data["cutoff"] is None else float(data["cutoff"])
+        return cls(tuple(data["species"]), cutoff, gates, data["dtype"], schemes, **rest)
 
 
 def _tuple(name: str, values: Any) -> tuple[Any, ...]:

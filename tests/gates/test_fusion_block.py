@@ -148,7 +148,7 @@ CENTRE = Bare("centre", mul=2)
 def network(tying, dtype="float64"):
     first = Gate((Fusion((LEG, LEG, CENTRE), FusionBlock(("0e", "1o"), ((0, 2), 1), 1, tying), True),), "2x0e + 2x1o")
     second = Gate((Fusion((LEG, CENTRE), FusionBlock(("1o", "0e", "2e"), None, None, tying)),), "1x0e + 1x1o + 1x2e")
-    return Network(Spec((1, 8), 4.0, (first, second, Gate((Bare(),))), dtype), seed=1)
+    return Network(Spec((1, 8), np.inf, (first, second, Gate((Bare(),))), dtype), seed=1)
 
 
 NUMBERS = np.array([8, 1, 1])
@@ -241,7 +241,7 @@ def test_values_and_derivatives_are_within_the_law_of_the_definition(tying):
 def scalar_network(tying):
     block = FusionBlock(("0e",), left_comb(3), 2, tying)
     leg = Directed(InversePowers((0, 1)), 2, mul=3)
-    return Network(Spec((1, 8), 4.0, (Gate((Fusion((leg,) * 3, block, True),), "1x0e"), Gate((Bare(),)))), seed=1)
+    return Network(Spec((1, 8), np.inf, (Gate((Fusion((leg,) * 3, block, True),), "1x0e"), Gate((Bare(),)))), seed=1)
 
 
 @pytest.mark.parametrize("tying", TYINGS)
@@ -276,7 +276,7 @@ def test_shared_legs_have_one_set_of_weights():
     counts = []
     for shared in (True, False):
         gate = Gate((Fusion((leg, other, leg), block, shared),), "1x0e")
-        names = Network(Spec((1, 8), 4.0, (gate, Gate((Bare(),))))).parameters
+        names = Network(Spec((1, 8), np.inf, (gate, Gate((Bare(),))))).parameters
         counts.append(sum("/leg" in name for name in names))
     assert counts == [2, 3]
 
@@ -317,7 +317,7 @@ def test_bad_trees_labels_and_sizes_are_named():
             block_on(["b", "b"], FusionBlock(("0o",), weights=tying))
     with pytest.raises(IrrepsError, match="all legs must have one number of channels"):
         gate = Gate((Fusion((leg, Directed(InversePowers((1,)), 1, mul=3)), FusionBlock(("0e",))),), "1x0e")
-        Network(Spec((1, 8), 4.0, (gate, Gate((Bare(),)))))
+        Network(Spec((1, 8), np.inf, (gate, Gate((Bare(),)))))
     with pytest.raises(SchemeError, match=r"'limit' is .* terms, but there are"):
         block_on(["a"] * 12, FusionBlock(("0e",), left_comb(12)))
 

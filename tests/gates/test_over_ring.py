@@ -34,7 +34,7 @@ def networks(dtype="float64", basis="real"):
         (*relative("1x0e + 1x1o + 1x2e", (0, 3)).terms, Pairs(InversePowers((2,)), 2, keep=("1o",))),
         "1x0e + 1x1o + 1x2e",
     )
-    spec = Spec((1, 8), 4.0, (first, second, Gate((Bare(),))), dtype, basis=basis)
+    spec = Spec((1, 8), np.inf, (first, second, Gate((Bare(),))), dtype, basis=basis)
     pair = Gate((Aggregation(1, 1, 0, 2, keep=("0e", "1o", "2e")),), "1x0e + 1x1o + 1x2e")
     out = "1x0e + 2x1o + 1x1e"
     top = Gate(first_order(out, (0, 2)).terms, out)
@@ -199,7 +199,7 @@ def test_a_weight_off_by_many_roundings_is_caught():
 
 def test_an_odd_power_of_an_irrational_length_is_refused():
     gates = (Gate((Directed(InversePowers((1,)), 0),), "1x0e"), Gate((Bare(),)))
-    net = Network(Spec((1, 8), 4.0, gates))
+    net = Network(Spec((1, 8), np.inf, gates))
     with pytest.raises(GeometryError, match="irrational length"):
         exact_run(net, [[1, 1, 0], [0, 0, 0], [0, 1, 2]], MONOMIAL, np.random.default_rng(0))
 

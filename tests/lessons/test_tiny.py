@@ -29,7 +29,7 @@ def molecule(frames=2, seed=0):
 def library(weights):
     """The same network as a declaration: eq. (10) on every level, the root a bare sum."""
     gates = [zeroth_order(" + ".join(f"{c}x{l}" for l, c in tau.items())) for tau in TYPES]
-    network = Network(Spec(SPECIES, 100.0, (*gates, Gate((Bare(),))), group="SO(3)"))
+    network = Network(Spec(SPECIES, np.inf, (*gates, Gate((Bare(),))), group="SO(3)"))
     arrays = {}
     for level, W in enumerate(weights, start=1):
         names = [name for name in network.parameters if name.startswith(f"level{level}/")]

@@ -10,7 +10,7 @@ from nbody_ref.errors import NBodyRefError
 from nbody_ref.models.cormorant_spec import CormorantSpec
 from nbody_ref.models.nequip import NequIPSpec
 
-SPECS = [NequIPSpec((1, 8), 4.0), CormorantSpec((1, 8), 4.0, fusion=(("centre", "neighbours"),), fusion_bond=1)]
+SPECS = [NequIPSpec((1, 8), 4.0), CormorantSpec((1, 8), fusion=(("centre", "neighbours"),), fusion_bond=1)]
 HOSTILE = (
     None,
     "x",

@@ -47,7 +47,7 @@ def tensor_field_network():
 
 
 def cormorant_of(**others):
-    fixed = {"n_levels": 2, "lmax": 2, "lmax_edge": 2, "n_channels": 3, "level_gain": 3.0}
+    fixed = {"n_levels": 2, "lmax": 2, "lmax_edge": 2, "n_channels": 3, "level_gain": 3.0, "jumps": True}
     return lambda: cormorant.Cormorant(cormorant.CormorantSpec(SPECIES, CUTOFF, **fixed | others), seed=2)
 
 

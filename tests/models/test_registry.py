@@ -16,7 +16,7 @@ from nbody_ref.models.registry import MODELS, model_from_dict
 
 SPECIES, CUTOFF = (1, 8), 3.0
 MADE = {
-    "Cormorant": lambda: Cormorant(CormorantSpec(SPECIES, CUTOFF, n_levels=1, lmax=1, lmax_edge=1, n_channels=2)),
+    "Cormorant": lambda: Cormorant(CormorantSpec(SPECIES, CUTOFF, 1, 1, 1, n_channels=2, jumps=True)),
     "MACE": lambda: Mace(MaceSpec(SPECIES, CUTOFF, hidden="2x0e + 2x1o", lmax=1, correlation=(2, 2))),
     "NequIP": lambda: NequIP(NequIPSpec(SPECIES, CUTOFF, hidden="2x0e + 2x1o", n_layers=1)),
 }

@@ -30,7 +30,7 @@ def make(dtype="float64", basis="real", out="1x0e", seed=1):
     leg = Directed(bessel, 2, mul=2, mixed_lmax=1)
     keep = tuple(str(part.irrep) for part in Irreps(out))
     second = Gate((Directed(bessel, 2, keep=keep), Product((leg, leg, leg), keep, bond=2), Bare("all")), out)
-    return Network(Spec((1, 6, 8), 4.0, (first, second, Gate((Bare(),))), dtype, basis=basis), seed=seed)
+    return Network(Spec((1, 6, 8), np.inf, (first, second, Gate((Bare(),))), dtype, basis=basis), seed=seed)
 
 
 def graph_of(network, positions=POSITIONS):

@@ -104,10 +104,10 @@ def test_a_potential_in_a_file_reads_states_from_the_atoms(tmp_path):
 @pytest.mark.parametrize("irreps", ["0e + 1x1o", "1x0", "3"])
 def test_wrong_types_are_refused(irreps):
     if irreps == "0e + 1x1o":
-        assert Spec((1,), 5.0, (Gate((Bare(),), "1x0e"),) * 2, given=irreps).given == "1x0e + 1x1o"
+        assert Spec((1,), np.inf, (Gate((Bare(),), "1x0e"),) * 2, given=irreps).given == "1x0e + 1x1o"
         return
     with pytest.raises((ArgumentError, IrrepsError)):
-        Spec((1,), 5.0, (Gate((Bare(),), "1x0e"),) * 2, given=irreps)
+        Spec((1,), np.inf, (Gate((Bare(),), "1x0e"),) * 2, given=irreps)
 
 
 def test_wrong_states_are_refused_by_frame():
@@ -118,7 +118,7 @@ def test_wrong_states_are_refused_by_frame():
             net.graph([(R, Z, PSI), frame])
     with pytest.raises(ShapeError, match="'given' must be finite"):
         net.graph([(R, Z, PSI * np.nan)])
-    plain = Network(Spec((1, 6, 8), 5.0, (Gate((Bare(),), "1x0e"),) * 2))
+    plain = Network(Spec((1, 6, 8), np.inf, (Gate((Bare(),), "1x0e"),) * 2))
     with pytest.raises(ShapeError, match="must hold no states of atoms, got"):
         plain.graph([(R, Z, PSI)])
     with pytest.raises(ShapeError, match="must give each atom 9 numbers, got 0"):
@@ -131,5 +131,5 @@ def test_keep_takes_parts_of_the_states_before_they_are_summed():
     types = {step.output: step.inputs for step in net.chain.steps}
     assert types["level2/sum/centre"] == ("level1/mixing/mixed/0e",)
     with pytest.raises(IrrepsError, match="'keep' must name irreps of the states"):
-        Network(Spec((1,), 5.0, (Gate((Bare(),), "1x0e"), Gate((Bare(keep=("3o",)),), "1x3o"))))
+        Network(Spec((1,), np.inf, (Gate((Bare(),), "1x0e"), Gate((Bare(keep=("3o",)),), "1x3o"))))
     assert Gate.from_dict(Gate((Bare(keep=("0e",)),), "1x0e").to_dict()).terms[0].keep == ("0e",)

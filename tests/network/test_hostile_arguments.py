@@ -110,20 +110,20 @@ GATES = Gate((Bare(),)), Gate((Bare(),))
     ],
 )
 def test_a_spec_that_cannot_be_is_refused(change, message):
-    good = {"species": (1, 8), "cutoff": 4.0, "gates": GATES}
+    good = {"species": (1, 8), "cutoff": np.inf, "gates": GATES}
     with pytest.raises(NBodyRefError, match=message):
         Spec(**{**good, **change})
 
 
 def test_a_spec_of_numpys_kinds_is_the_one_of_pythons():
-    plain = Spec((1, 8), 4.0, GATES, "float32")
+    plain = Spec((1, 8), np.inf, GATES, "float32")
     for dtype in (np.float32, np.dtype("float32")):
-        other = Spec(np.array([1, 8], np.uint8), np.float32(4), list(GATES), dtype)
+        other = Spec(np.array([1, 8], np.uint8), np.float32(np.inf), list(GATES), dtype)
         assert other == plain and json.dumps(other.to_dict()) == json.dumps(plain.to_dict())
 
 
 def test_a_network_is_made_from_a_spec_and_an_integer():
-    spec = Spec((1, 8), 4.0, GATES)
+    spec = Spec((1, 8), np.inf, GATES)
     for wrong in (None, 5, spec.to_dict()):
         with pytest.raises(DTypeError, match="'spec' must be a Spec"):
             Network(wrong)

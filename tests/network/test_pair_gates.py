@@ -21,7 +21,7 @@ POSITIONS = np.array([[0.1, 0.0, -0.05], [0.9, 0.3, 0.2], [-0.4, 0.8, -0.3], [-0
 def on_neighbourhoods():
     first = zeroth_order("2x0e + 2x1o")
     second = Gate((Directed(Bessel(2, 4.0), 1), Pairs(Bessel(2, 9.0), 2, keep=("0e",))), "1x0e")
-    return Network(Spec((1, 8), 4.0, (Gate((*first.terms, Bare()), "2x0e + 1x1o"), second, Gate((Bare(),)))), seed=2)
+    return Network(Spec((1, 8), np.inf, (Gate((*first.terms, Bare()), "2x0e + 1x1o"), second, Gate((Bare(),)))), seed=2)
 
 
 def scheme():
@@ -95,7 +95,7 @@ def test_forces_are_minus_the_gradient(make):
 @pytest.mark.parametrize(("dtype", "basis"), [("float64", "real"), ("complex64", "complex")])
 def test_single_atoms_and_far_atoms_have_no_pairs(dtype, basis):
     gates = (Gate((Pairs(Bessel(2, 6.0), 1, keep=("0e",)), Bare("centre")), "1x0e"), Gate((Bare(),)))
-    network = Network(Spec((1, 8), 3.0, gates, dtype, basis=basis), seed=0)
+    network = Network(Spec((1, 8), np.inf, gates, dtype, basis=basis), seed=0)
     far = np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]])
     energy, forces = network.energy_and_forces(network.graph([(far[:1], [8]), (far[1:], [1]), (far, [8, 1])]))
     assert np.all(forces == 0)

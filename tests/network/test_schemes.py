@@ -55,7 +55,7 @@ def run(network, positions):
 def test_a_scheme_of_neighbourhoods_gives_the_network_of_neighbourhoods():
     gates = (
         Gate((Directed(Bessel(3, 2.0), 2), Bare("centre")), "2x0e + 2x1o"),
-        Gate((Directed(Bessel(3, 2.0), 1), Bare()), "1x0e"),
+        Gate((Directed(Bessel(3, 2.0), 1), Bare("centre")), "1x0e"),
         Gate((Bare(),)),
     )
     found = Network(Spec((1, 6, 8), 2.0, gates), seed=4)
@@ -157,9 +157,9 @@ def test_what_does_not_fit_is_explained():
         flat = Scheme([*[Node([i], kind=int(z)) for i, z in enumerate(NUMBERS)], Node(range(6), range(6), "CO")])
         network.energy(network.graph([(METHANOL, NUMBERS)], [flat]))
     with pytest.raises(NBodyRefError, match="one for each of 3 levels"):
-        Spec((1, 6, 8), 3.0, (Gate((Bare(),)),), schemes=Schemes.like([groups()]))
+        Spec((1, 6, 8), np.inf, (Gate((Bare(),)),), schemes=Schemes.like([groups()]))
     with pytest.raises(SchemeError, match="'level' must be one of"):
-        Network(Spec((1, 6, 8), 3.0, (Gate((Bare(level=2),)), Gate((Bare(),)))))
-    found = Network(Spec((1, 6, 8), 3.0, (Gate((Bare(),)), Gate((Bare(),)))))
+        Network(Spec((1, 6, 8), np.inf, (Gate((Bare(level=2),)), Gate((Bare(),)))))
+    found = Network(Spec((1, 6, 8), np.inf, (Gate((Bare(),)), Gate((Bare(),)))))
     with pytest.raises(SchemeError, match="finds neighbourhoods itself"):
         found.states(found.graph([(METHANOL, NUMBERS)], [groups()]))
