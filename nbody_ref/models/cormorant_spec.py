@@ -68,8 +68,8 @@ class CormorantSpec:
         Of the energies, eV; the published program learns (E - mean) / deviation.
     dtype : {"complex128", "complex64"}
     jumps : bool
-        A finite cutoff is refused without this: the learned mask, or none, is not zero at any distance, so that energies
-        jump where a pair is left out. The published program allows it.
+        A finite cutoff is refused without this: the learned mask, or none, is not zero at any distance, so that
+        energies jump where a pair is left out. The published program allows it.
 
     Raises
     ------

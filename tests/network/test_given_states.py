@@ -27,7 +27,7 @@ PSI = np.random.default_rng(1).standard_normal((4, GIVEN.dim))
 def network(**options):
     level = Gate((Bare(), Directed(InversePowers((0, 1)), 2)), "3x0e + 3x1o + 2x2e")
     readout = Gate((Bare("centre", keep=("0e",)), Directed(InversePowers((1,)), 1, keep=("0e",))), "1x0e")
-    return Network(Spec((1, 6, 8), 5.0, (level, readout, Gate((Bare(),))), given=str(GIVEN), **options), seed=2)
+    return Network(Spec((1, 6, 8), np.inf, (level, readout, Gate((Bare(),))), given=str(GIVEN), **options), seed=2)
 
 
 def gauge(net, graph):
