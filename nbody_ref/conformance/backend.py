@@ -226,7 +226,28 @@ def _gauge(backend: Backend, op: Operation) -> Convention:
 
 
 def _results(backend: Backend, op: Operation, given: dict[str, Any], order: int, tangent: str) -> Mapping[str, Any]:
-    """What the backend returns, by name."""
+    """What the backend returns, by name.
+
+    Raises
+    ------
+    ResultError
+        If it returns nothing, or tries to end the process.
+    """
+    try:
+        found = _asked(backend, op, given, order, tangent)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception):
+            raise
+        raise ResultError(f"tried to end the process: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Mapping) or (order == 0 and found["out"] is None):
+        came = "None" if order == 0 else type(found).__name__
+        raise ResultError(f"must return {'an array' if order == 0 else 'arrays by name'}, got {came}")
+    return found
+
+
+def _asked(backend: Backend, op: Operation, given: dict[str, Any], order: int, tangent: str) -> Any:
     plain = {name: x for name, x in given.items() if name != "cotangent" and not name.endswith("_dot")}
     if order == 0:
         return {"out": backend.forward(op, plain)}

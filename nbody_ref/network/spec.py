@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nbody_ref.checks import check_number, check_species, check_word, set_fields, shown
+from nbody_ref.checks import check_number, check_species, check_word, set_fields
 from nbody_ref.errors import ArgumentError
 from nbody_ref.gates.terms import Gate
 from nbody_ref.irreps import Irreps
@@ -99,7 +99,7 @@ class Spec:
         for level, gate in enumerate(self.gates[:-1] if self.schemes is None else (), start=1):
             for term in gate.terms:
                 if term.reach > self.cutoff:
-                    far = f"one at level {level}, {shown(term)}, which reaches {term.reach:g} Angstrom"
+                    far = f"a {type(term).__name__} of level {level} that reaches {term.reach:g} Angstrom"
                     rule = f"terms that vanish at the 'cutoff' of {self.cutoff:g} Angstrom, or the energy jumps there"
                     hint = "; with cutoff=math.inf all atoms are neighbours" if isinf(term.reach) else ""
                     raise ArgumentError(f"Spec: 'gates' must hold {rule}{hint}, got {far}")

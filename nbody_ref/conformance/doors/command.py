@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     text = "Hold a kernel to account: values, gradients, second gradients, behaviour."
     parser: argparse.ArgumentParser = commands.add_parser("conform", help=text, description=text, allow_abbrev=False)
     inner = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    parser.set_defaults(run=lambda options: int(options.act(options)))
+    parser.set_defaults(run=_acted)
     shown = inner.add_parser("list", help="operations and checks", allow_abbrev=False)
     shown.set_defaults(act=_list)
     told = inner.add_parser("explain", help="what a check, a planted error or a path set is", allow_abbrev=False)
@@ -52,6 +52,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def _acted(options: argparse.Namespace) -> int:
+    """The exit status; code under test that ends the program has not given one."""
+    try:
+        return int(options.act(options))
+    except SystemExit as error:
+        raise DataError(f"conform {options.action}: the code under test ended the program: {error.code!r}") from error
+
+
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--backend", metavar="MODULE:NAME", help="a Backend, its class, or a function that makes one")
@@ -72,7 +80,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         type=_seconds,
         metavar="S",
-        help="run in another process; a crash, or a call that takes longer, is a result",
+        help="seconds that a call may take; a call that takes longer is a result, as a crash always is",
     )
     _output_arguments(parser)
     parser.set_defaults(act=_run)
@@ -135,7 +143,6 @@ def _run(options: argparse.Namespace) -> int:
     from nbody_ref.conformance.doors.subprocesses import run_apart
     from nbody_ref.conformance.judge.behaviour import every_aim
     from nbody_ref.conformance.operations.path_sets import path_set
-    from nbody_ref.conformance.suite import run
 
     unknown = [name for name in options.check or () if name not in every_aim()]
     if unknown:
@@ -144,10 +151,7 @@ def _run(options: argparse.Namespace) -> int:
     for name in options.paths or ():
         path_set(name)
     wanted = _wanted(options)
-    if options.timeout is None:
-        report = run(_backend(_source(options)), **wanted)
-    else:
-        report = run_apart(_backend, (_source(options),), options.timeout, wanted)
+    report = run_apart(_backend, (_source(options),), options.timeout, wanted)
     report.source = _named(options)
     chosen = {name: getattr(options, name) or () for name in ("op", "dtype", "check", "paths")}
     report.selection = ", ".join(

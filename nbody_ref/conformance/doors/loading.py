@@ -23,7 +23,12 @@ def load_backend(text: str) -> Any:
         If it cannot be loaded.
     """
     found = load_object(text)
-    return found() if isinstance(found, type) or not hasattr(found, "forward") else found
+    if isinstance(found, type) or not hasattr(found, "forward"):
+        found = _whatever_it_raises(text, found)
+    for name in ("name", "convention", "capabilities", "forward"):
+        if not hasattr(found, name):
+            raise DataError(f"conform run: {text!r} must give a Backend, got {type(found).__name__} without {name!r}")
+    return found
 
 
 def load_object(text: str) -> Any:
@@ -33,10 +38,20 @@ def load_object(text: str) -> Any:
         raise DataError(f"conform run: expected MODULE:NAME, got {text!r}")
     if "" not in sys.path:
         sys.path.insert(0, "")
+    found = _whatever_it_raises(text, importlib.import_module, module)
+    if not hasattr(found, name):
+        raise DataError(f"conform run: cannot load {text!r}: module {module!r} has no attribute {name!r}")
+    return getattr(found, name)
+
+
+def _whatever_it_raises(text: str, function: Any, *arguments: Any) -> Any:
+    """Call code under test; SystemExit is an error like any other, and Ctrl-C is none."""
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise DataError(f"conform run: cannot load {text!r}: {error}") from error
+        return function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise DataError(f"conform run: cannot load {text!r}: {type(error).__name__}: {error}") from error
 
 
 def show(report: Any, options: argparse.Namespace) -> int:

@@ -11,7 +11,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from nbody_ref.errors import NBodyRefError
 
 __all__ = ["answer", "run_apart"]
 
+SHELL = "/bin/sh"
 START = 600.0  # seconds in which a child must have loaded the backend; imports of tensor libraries are slow
 
 
@@ -54,17 +57,47 @@ def answer(command: Sequence[str], prompts: Path, answers: Path, timeout: float)
         )
     except (OSError, ValueError) as error:
         return f"the program cannot be started: {error}"
-    try:
-        _, words = program.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(program.pid, signal.SIGKILL)
-        program.communicate()
-        return f"the program was ended after {timeout:g} s"
+    with _ended_with_us(program.pid):
+        try:
+            _, words = program.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end_group(program.pid)
+            program.communicate()
+            return f"the program was ended after {timeout:g} s"
     if program.returncode == 0:
         return ""
     said = words.decode(errors="replace").strip().splitlines()
     last = f": {said[-1][:200]}" if said else ""
     return f"the program {_ending(program.returncode)}{last}"
+
+
+def _end_group(leader: int) -> None:
+    """End a process that leads its session, and all that it started there."""
+    for end in (getattr(os, "killpg", os.kill), os.kill):
+        with suppress(OSError):  # gone already
+            end(leader, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+@contextmanager
+def _ended_with_us(leader: int) -> Iterator[None]:
+    """Whatever ends the block, or this process, ends the process `leader` and all that it started.
+
+    The end of this process, SIGKILL included, is seen by a shell that reads from a pipe of ours until it closes.
+    """
+    watcher = None
+    if os.path.exists(SHELL):
+        ending = ["-c", 'read -r _; kill -s KILL -- "-$0"; kill -s KILL "$0"', str(leader)]
+        watcher = subprocess.Popen(
+            [SHELL, *ending], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield
+    finally:
+        _end_group(leader)
+        if watcher is not None:
+            watcher.kill()
+            watcher.communicate()
 
 
 def _ending(code: int | None) -> str:
@@ -80,7 +113,7 @@ def _ending(code: int | None) -> str:
 
 
 class _Child:
-    """A child process that works on tasks, (dtype, operation) each."""
+    """A child process that works on tasks, (dtype, operation) each; it and all that it starts end with the block."""
 
     def __init__(self, load: Any, arguments: tuple[Any, ...], more: dict[str, Any]) -> None:
         context = multiprocessing.get_context("spawn")
@@ -88,6 +121,18 @@ class _Child:
         self.process = context.Process(target=_work, args=(theirs, load, arguments, more))
         self.process.start()
         theirs.close()
+        self.end = ExitStack()
+        self.end.enter_context(_ended_with_us(self.process.pid or 0))
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        """A child that is done may end by itself; one that is interrupted is ended."""
+        self.pipe.close()
+        wait([self.process.sentinel], timeout=5 if kind is None else 0)
+        self.end.close()
+        self.process.join()
 
     def hear(self, limit: float | None) -> tuple[str, Any]:
         """The next word; ("gone", how) if the child died, or was ended because it was silent for too long."""
@@ -95,24 +140,16 @@ class _Child:
             if self.pipe.poll(limit):
                 kind, what = self.pipe.recv()
                 return str(kind), what
-            self.process.kill()
+            _end_group(self.process.pid or 0)
             self.process.join()
             return "gone", f"was ended after {limit:g} s"
         except (EOFError, OSError):
             self.process.join()
             return "gone", _ending(self.process.exitcode)
 
-    def end(self) -> None:
-        """Leave nothing behind."""
-        self.pipe.close()
-        self.process.join(timeout=5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-
 
 def run_apart(
-    load: Callable[..., Any], arguments: tuple[Any, ...], timeout: float, wanted: Mapping[str, Any] | None = None
+    load: Callable[..., Any], arguments: tuple[Any, ...], timeout: float | None, wanted: Mapping[str, Any] | None = None
 ) -> Report:
     """Run the suite on a backend in child processes.
 
@@ -122,8 +159,8 @@ def run_apart(
         Gives the backend; a function of a module, called in the child with `arguments`.
     arguments : tuple
         Anything that can be sent to a process.
-    timeout : float
-        Seconds that one call of the backend may take.
+    timeout : float, optional
+        Seconds that one call of the backend may take; None: as long as it likes.
     wanted : mapping, optional
         ``names``, ``dtypes`` and further arguments of `nbody_ref.conformance.run`.
 
@@ -136,8 +173,7 @@ def run_apart(
     names, dtypes = more.pop("names", None), more.pop("dtypes", None)
     report, tasks = Report("backend", "nbody_ref", seed=int(more.get("seed", 0))), None
     while tasks is None or tasks:
-        child = _Child(load, arguments, more)
-        try:
+        with _Child(load, arguments, more) as child:
             kind, what = child.hear(START)
             if kind != "backend":
                 raise NBodyRefError(what if kind == "refused" else f"conform run: on loading, the process {what}")
@@ -146,13 +182,11 @@ def run_apart(
                 tasks = [(d, n) for d in dtypes or caps.dtypes for n in names or caps.operations]
             child.pipe.send(tasks)
             tasks = tasks[_follow(child, report, tasks, timeout) :]
-        finally:
-            child.end()
     report.seconds = time.perf_counter() - start
     return report
 
 
-def _follow(child: _Child, report: Report, tasks: list[tuple[str, str]], timeout: float) -> int:
+def _follow(child: _Child, report: Report, tasks: list[tuple[str, str]], timeout: float | None) -> int:
     """Take a child's outcomes until it is done or gone; returns how many tasks are settled."""
     settled, after, doing = 0, "at the beginning", ""
     while settled < len(tasks):
@@ -204,6 +238,8 @@ def _work(pipe: Any, load: Any, arguments: tuple[Any, ...], more: dict[str, Any]
     """What a child does: load the backend, say what it declares, be told what to run, tell what comes out."""
     from nbody_ref.conformance.suite import run
 
+    if hasattr(os, "setsid"):
+        os.setsid()
     try:
         backend = load(*arguments)
     except NBodyRefError as error:

@@ -1,13 +1,18 @@
 """Programs and backends that crash, hang or cannot start: each is a named result, and the rest goes on."""
 
 import os
+import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from nbody_ref import cli
+from nbody_ref.conformance import FunctionBackend, run
 from nbody_ref.conformance.doors.exchange import answered, generate
+from nbody_ref.conformance.doors.loading import load_object
 from nbody_ref.conformance.doors.subprocesses import answer
 
 BACKENDS = """
@@ -34,6 +39,38 @@ class Good(Model):
 
 def dies():
     os._exit(7)
+
+def leaves():
+    raise SystemExit(0)
+
+def nothing_at_all():
+    return None
+
+def leave_at_call(op, inputs):
+    raise SystemExit(0)
+
+def end_at_call(op, inputs):
+    os._exit(0)
+
+def returns_none(op, inputs):
+    return None
+
+def is_interrupted(op, inputs):
+    raise KeyboardInterrupt
+
+class BaseOnly(BaseException):
+    pass
+
+def raises_base(op, inputs):
+    raise BaseOnly("odd")
+
+def spins(op, inputs):
+    import subprocess
+    started = subprocess.Popen(["sleep", "600"])
+    with open("pids", "w") as file:
+        file.write(f"{os.getpid()} {started.pid}")
+    while True:
+        pass
 """
 
 
@@ -66,6 +103,66 @@ def test_a_good_backend_passes_apart_as_it_does_here(mine, capsys):
 def test_a_backend_that_cannot_be_loaded_is_an_error_of_the_command(mine, capsys):
     assert conform("dies") == 1 and "ended with status 7" in capsys.readouterr().err
     assert conform("nothing") == 1 and "cannot load" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["leaves", "nothing_at_all"])
+def test_a_backend_that_leaves_or_is_none_is_an_error_of_the_command(mine, capsys, name):
+    assert conform(name) == 1 and "nbody-ref: error: conform run: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("leave_at_call", "tried to end the process: SystemExit: 0"),
+        ("end_at_call", "the process ended with status 0"),
+    ],
+)
+def test_no_run_ends_well_without_a_verdict(mine, capsys, name, words):
+    """Without a time-out, as most will run it."""
+    assert cli.main(["conform", "run", "--call", f"under_test:{name}", "--op", "solid", "--lmax", "1"]) == 2
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("returns_none", "must return an array, got None"), ("raises_base", "tried to end the process: BaseOnly: odd")],
+)
+def test_what_is_no_result_is_an_error_in_this_process_too(mine, name, words):
+    backend = FunctionBackend("solid", load_object(f"under_test:{name}"), lmax=1)
+    report = run(backend, dtypes=("float64",), checks=("value",))
+    assert report.exit_code == 2 and words in report.outcomes[-1].text
+
+
+def test_an_interrupted_kernel_is_no_verdict_either(mine, capsys):
+    assert cli.main(["conform", "run", "--call", "under_test:is_interrupted", "--op", "solid", "--lmax", "1"]) != 0
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_the_command_whatever_ends_it(mine, number):
+    call = ["-m", "nbody_ref.cli", "conform", "run", "--call", "under_test:spins", "--op", "solid", "--lmax", "1"]
+    roots = os.pathsep.join((str(mine), str(Path(cli.__file__).parents[1])))
+    command = subprocess.Popen([sys.executable, *call], env={**os.environ, "PYTHONPATH": roots}, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (mine / "pids").exists() or len((mine / "pids").read_text().split()) < 2:
+        assert time.monotonic() < deadline and command.poll() is None
+        time.sleep(0.1)
+    pids = [int(pid) for pid in (mine / "pids").read_text().split()]
+    assert not any(ended(pid) for pid in pids)  # the sight is sharp: they are seen while they run
+    command.send_signal(number)
+    command.communicate(timeout=60)
+    assert command.returncode == (-number if number == signal.SIGKILL else 130)
+    while not all(ended(pid) for pid in pids):
+        assert time.monotonic() < deadline + 60
+        time.sleep(0.1)
+
+
+def ended(pid):
+    """Whether there is no such process, or one that only waits to be asked for its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 @pytest.fixture
