@@ -1,7 +1,7 @@
 """Loops of `nbody_ref.ops.mixing`: F W for every node with the W of its kind, and the sum of F^T y_bar.
 
 The channels of one irrep may lie in several parts. They are gathered to a dense row first and scattered afterwards, so
-that the products run over contiguous memory, four channels or rows at a time.
+that the products run over contiguous memory, four channels or rows at a time, for several nodes of one kind.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import numpy as np
 
 from nbody_ref.kernels._jit import kernel
 
-__all__ = ["BLOCK", "MixingArrays", "mixing_forward", "mixing_weights"]
+__all__ = ["BLOCK", "NODES", "MixingArrays", "mixing_forward", "mixing_weights"]
 
 ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT = (np.uintp(i) for i in range(9))
 COLUMNS = EIGHT  # of the table of blocks
+NODES = np.uintp(16)  # that are multiplied by one W together
 BLOCK = np.uintp(64)  # nodes summed into a scratch before that is added to the total
 
 
@@ -40,20 +41,30 @@ class MixingArrays(NamedTuple):
 
 @kernel(contract=True)
 def mixing_forward(
-    out: Any, F: Any, W: Any, kind: Any, first: Any, last: Any, t: Any, a: Any, b: Any, zero: Any
+    out: Any, F: Any, W: Any, kind: Any, order: Any, first: Any, last: Any, t: Any, a: Any, b: Any, zero: Any
 ) -> None:
-    """out[n, m, c_out] += sum over c_in of F[n, m, c_in] W[kind[n], c_in, c_out] in every block; a, b are scratch."""
+    """out[n, m, c_out] += sum over c_in of F[n, m, c_in] W[kind[n], c_in, c_out] in every block, n = order[first..].
+
+    `order` goes kind by kind, so that up to `NODES` nodes read one W while it is near; a and b hold their rows.
+    """
     blocks, ins, outs = t.blocks, t.ins, t.outs
     df, do, dw = t.sizes[0], t.sizes[1], t.sizes[2]
-    for n in range(first, last):
+    begin = first
+    while begin < last:
+        k, count = kind[order[begin]], ONE
+        while count < NODES and begin + count < last and kind[order[begin + count]] == k:
+            count = count + ONE
         for p in range(np.uintp(len(blocks)) // COLUMNS):
             q = p * COLUMNS
-            d, mi, mo, wo = blocks[q], blocks[q + ONE], blocks[q + TWO], kind[n] * dw + blocks[q + THREE]
-            _gather(a, ZERO, F, n * df, ins, blocks[q + FOUR], blocks[q + FIVE], d, mi)
-            for c in range(d * mo):
+            d, mi, mo, wo = blocks[q], blocks[q + ONE], blocks[q + TWO], k * dw + blocks[q + THREE]
+            for i in range(count):
+                _gather(a, i * d * mi, F, order[begin + i] * df, ins, blocks[q + FOUR], blocks[q + FIVE], d, mi)
+            for c in range(count * d * mo):
                 b[c] = zero
-            _product(b, a, W, wo, d, mi, mo)
-            _scatter(out, n * do, b, outs, blocks[q + SIX], blocks[q + SEVEN], d, mo)
+            _product(b, a, W, wo, count * d, mi, mo)
+            for i in range(count):
+                _scatter(out, order[begin + i] * do, b, i * d * mo, outs, blocks[q + SIX], blocks[q + SEVEN], d, mo)
+        begin = begin + count
 
 
 @kernel(contract=True)
@@ -100,9 +111,9 @@ def _gather(a: Any, o: Any, F: Any, row: Any, parts: Any, first: Any, last: Any,
 
 
 @kernel(contract=True)
-def _scatter(out: Any, row: Any, b: Any, parts: Any, first: Any, last: Any, d: Any, width: Any) -> None:
-    """The parts += b[m, :]; rows of b of length `width`."""
-    left = ZERO
+def _scatter(out: Any, row: Any, b: Any, o: Any, parts: Any, first: Any, last: Any, d: Any, width: Any) -> None:
+    """The parts += b[m, :]; rows of b of length `width`, from o on."""
+    left = o
     for p in range(first, last):
         at, mul = row + parts[p * TWO], parts[p * TWO + ONE]
         for m in range(d):
@@ -111,21 +122,30 @@ def _scatter(out: Any, row: Any, b: Any, parts: Any, first: Any, last: Any, d: A
         left = left + mul
 
 
-@kernel(contract=True)
-def _product(b: Any, a: Any, W: Any, wo: Any, d: Any, mi: Any, mo: Any) -> None:
-    """b[m, c] += sum_r a[m, r] W[r, c], D1 and D2."""
+@kernel(contract=True, distinct=True)
+def _product(b: Any, a: Any, W: Any, wo: Any, rows: Any, mi: Any, mo: Any) -> None:
+    """b[m, c] += sum_r a[m, r] W[r, c], D1 and D2: four values of r at a time, and two rows m, which share W."""
     for four in range(mi // FOUR):
         i = four * FOUR
         w0 = wo + i * mo
         w1, w2, w3 = w0 + mo, w0 + TWO * mo, w0 + THREE * mo
-        for m in range(d):
+        for two in range(rows // TWO):
+            f, o = two * TWO * mi + i, two * TWO * mo
+            g, p = f + mi, o + mo
+            f0, f1, f2, f3 = a[f], a[f + ONE], a[f + TWO], a[f + THREE]
+            g0, g1, g2, g3 = a[g], a[g + ONE], a[g + TWO], a[g + THREE]
+            for c in range(mo):
+                v0, v1, v2, v3 = W[w0 + c], W[w1 + c], W[w2 + c], W[w3 + c]
+                b[o + c] += (f0 * v0 + f1 * v1) + (f2 * v2 + f3 * v3)
+                b[p + c] += (g0 * v0 + g1 * v1) + (g2 * v2 + g3 * v3)
+        for m in range(rows // TWO * TWO, rows):
             f, o = m * mi + i, m * mo
             f0, f1, f2, f3 = a[f], a[f + ONE], a[f + TWO], a[f + THREE]
             for c in range(mo):
                 b[o + c] += (f0 * W[w0 + c] + f1 * W[w1 + c]) + (f2 * W[w2 + c] + f3 * W[w3 + c])
     for r in range(mi // FOUR * FOUR, mi):
         w0 = wo + r * mo
-        for m in range(d):
+        for m in range(rows):
             f0, o = a[m * mi + r], m * mo
             for c in range(mo):
                 b[o + c] += f0 * W[w0 + c]

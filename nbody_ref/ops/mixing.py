@@ -21,7 +21,7 @@ from nbody_ref.errors import IrrepsError
 from nbody_ref.exact import definition
 from nbody_ref.exact.network import flatten, unflatten
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.kernels.mixing import MixingArrays, mixing_forward, mixing_weights
+from nbody_ref.kernels.mixing import NODES, MixingArrays, mixing_forward, mixing_weights
 from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_index, check_same_dtype, check_type
 from nbody_ref.ops._op import POWERS_OF_I, Arguments, Example, Exponents, Gauges, Multilinear, Rows
 
@@ -200,7 +200,8 @@ def apply(out: Array, F: Array, W: Array, kind: Array, arrays: MixingArrays) -> 
     """Add F W to out, unchecked and over any ring."""
     flat = out.reshape(-1), F.reshape(-1), W.reshape(-1)
     a, b, zero = _scratch(arrays, out.dtype)
-    mixing_forward(*flat, kind, np.uintp(0), np.uintp(len(F)), arrays, a, b, zero)
+    order = np.argsort(kind, kind="stable").astype(np.uintp)
+    mixing_forward(*flat, kind, order, np.uintp(0), np.uintp(len(F)), arrays, a, b, zero)
     return out
 
 
@@ -250,6 +251,7 @@ def _one_way(blocks: list[Placed], sizes: tuple[int, int, int]) -> MixingArrays:
 
 
 def _scratch(arrays: MixingArrays, dtype: Any) -> tuple[Array, Array, Any]:
-    """Rows of four nodes of the widest block on either side, and zero."""
+    """Rows of as many nodes as go together, of the widest block on either side, and zero."""
     d, mul_in, mul_out = (arrays.blocks.reshape(-1, 8)[:, i].astype(np.intp) for i in range(3))
-    return np.zeros(4 * (d * mul_in).max(), dtype), np.zeros(4 * (d * mul_out).max(), dtype), np.zeros(1, dtype)[0]
+    n = int(NODES)
+    return np.zeros(n * (d * mul_in).max(), dtype), np.zeros(n * (d * mul_out).max(), dtype), np.zeros(1, dtype)[0]
