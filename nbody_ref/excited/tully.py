@@ -97,8 +97,11 @@ def scatter(model: str, k: float, method: str = "exact", trajectories: int = 100
 def potential(model: str, x: Array) -> Array:
     """The diabatic matrices V(x), (..., 2, 2), Hartree."""
     check_word("potential", "model", model, MODELS)
-    flat = np.array([loops.diabatic(*MODELS[model], float(y))[:3] for y in np.ravel(x)]).reshape(*np.shape(x), 3)
-    return flat[..., [[0, 2], [2, 1]]]
+    number, constants = MODELS[model]
+    flat = np.ascontiguousarray(x, dtype=np.float64).ravel()
+    out = np.empty((len(flat), 2, 2))
+    loops.potentials(number, constants, flat, out)
+    return out.reshape(*np.shape(x), 2, 2)
 
 
 def hop(model: str, k: float, method: str, trajectories: int = 1000, seed: int = 0, dt: float = 1.0) -> Scattering:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nbody_ref.kernels._jit import kernel
 
-__all__ = ["adiabatic", "diabatic", "trajectories"]
+__all__ = ["adiabatic", "diabatic", "potentials", "trajectories"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,6 +34,15 @@ def diabatic(model: Any, p: Array, x: float) -> tuple[float, float, float, float
     e = p[1] * math.exp(-p[2] * abs(x))
     c = e if x < 0 else 2 * p[1] - e
     return p[0], -p[0], c, 0.0, 0.0, p[2] * e
+
+
+@kernel()
+def potentials(model: Any, p: Array, x: Array, out: Array) -> None:
+    """V (n, 2, 2) at n positions."""
+    for i in range(np.uintp(len(x))):
+        a, b, c, _, _, _ = diabatic(model, p, x[i])
+        out[i, np.uintp(0), np.uintp(0)], out[i, np.uintp(1), np.uintp(1)] = a, b
+        out[i, np.uintp(0), np.uintp(1)], out[i, np.uintp(1), np.uintp(0)] = c, c
 
 
 @kernel()
