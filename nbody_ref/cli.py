@@ -21,6 +21,7 @@ import nbody_ref
 from nbody_ref.conformance.doors import command as conformance
 from nbody_ref.errors import ArgumentError, NBodyRefError
 from nbody_ref.exact import command as tables
+from nbody_ref.excited import command as excited
 from nbody_ref.fit.interrupt import signals_as_interrupts
 from nbody_ref.fit.run_folder import silence_output
 from nbody_ref.models import command as imports
@@ -116,6 +117,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     check.add_argument("--lmax", type=_whole, default=8, help="largest degree (default: 8)")
     made["conform"] = cast(Parser, conformance.add_parser(commands))
     made["import"] = cast(Parser, imports.add_parser(commands))
+    made["hop"] = cast(Parser, excited.add_parser(commands))
     made["table"] = cast(Parser, tables.add_parser(commands))
     about = command("info", _info, "Versions, or what is in a model file.")
     about.add_argument("model", type=Path, nargs="?", metavar="MODEL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +20,8 @@ __all__ = ["Hop", "HopOptions", "Swarm", "run", "start"]
 
 Array = np.ndarray[Any, Any]
 
-RUNNING, FINISHED, ENERGY, OUTSIDE = range(4)
-WHY = ("running", "finished", "energy not conserved", "outside the data")
+RUNNING, ENERGY, OUTSIDE = range(3)
+WHY = ("running", "energy not conserved", "outside the data")
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,29 @@ class Swarm:
         share = np.stack([(states == s).sum(axis=1) for s in range(self.amplitudes.shape[1])], axis=1) / alive
         return share, np.sqrt(share * (1 - share) / alive)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Swarm]) -> Swarm:
+        """One swarm of several that ran apart, in the order of the numbers of their trajectories."""
+        first, order = parts[0], np.argsort(np.concatenate([part.number for part in parts]))
+        arrays: dict[str, Any] = {}
+        for name in PER_TRAJECTORY:
+            arrays[name] = np.concatenate([getattr(part, name) for part in parts])[order]
+        gaps = np.concatenate([part.gaps for part in parts], axis=1)[:, order]
+        columns = [[getattr(part.electronic, field.name) for part in parts] for field in fields(Electronic)]
+        electronic: list[Any] = [None if c[0] is None else np.concatenate(c)[order] for c in columns]
+        length = max(len(part.history) for part in parts)
+        rows: list[Any] = []
+        for i in range(length):
+            known = [p.history[i] if i < len(p.history) else _ended(len(p.state)) for p in parts]
+            rows.append(tuple(np.concatenate([row[k] for row in known])[order] for k in range(3)))
+        jumps = sorted(
+            (pair for part in parts for pair in zip(part.hops, part.geometries, strict=True)),
+            key=lambda pair: (pair[0].step, pair[0].trajectory),
+        )
+        rest: dict[str, Any] = {"hops": [j for j, _ in jumps], "geometries": [g for _, g in jumps], "history": rows}
+        steps = max(part.step for part in parts)
+        return cls(first.masses, electronic=Electronic(*electronic), gaps=gaps, step=steps, **arrays, **rest)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one ``.npz`` file, atomically."""
         arrays = {name: getattr(self, name) for name in ARRAYS}
@@ -177,6 +201,7 @@ class Swarm:
 
 
 ARRAYS = "masses positions velocities state amplitudes gaps total status number".split()
+PER_TRAJECTORY = "positions velocities state amplitudes total status number".split()
 HISTORY = "history_state history_potential history_total".split()
 
 
@@ -325,6 +350,11 @@ def _hop(swarm: Swarm, choice: HopOptions, t: int, target: int) -> None:
     gap = abs(float(energies[origin] - energies[target]))
     swarm.hops.append(Hop(int(swarm.number[t]), swarm.step, origin, target, gap, found is not None))
     swarm.geometries.append(swarm.positions[t].copy())
+
+
+def _ended(count: int) -> tuple[Array, Array, Array]:
+    """A row of the history in which no trajectory runs."""
+    return np.full(count, -1), np.full(count, np.nan), np.full(count, np.nan)
 
 
 def _kinetic(swarm: Swarm, chosen: Array) -> Array:

@@ -1,11 +1,14 @@
 """Several states from networks: the three ways on surfaces that cross, files, calculators, other programs' formats."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import write
 
+from nbody_ref.cli import main
 from nbody_ref.errors import DataError, FileError
 from nbody_ref.excited import swarm
 from nbody_ref.excited.calculator import sharc_answer
@@ -27,8 +30,8 @@ def two_states(positions):
     for k, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):
         grad[:, k, j], grad[:, k, i] = rel[:, k] / dist[:, k, None], -rel[:, k] / dist[:, k, None]
     a, b, c = dist.T
-    well = 3 * ((a - 1) ** 2 + (b - 1) ** 2)
-    slopes = np.stack([6 * (a - 1), 6 * (b - 1), 0 * c], axis=1)
+    well = 3 * ((a - 1) ** 2 + (b - 1) ** 2) + 4 * (c - 1.5) ** 2
+    slopes = np.stack([6 * (a - 1), 6 * (b - 1), 8 * (c - 1.5)], axis=1)
     tilt, tilt_slopes = 2 * (c - 1.25), np.stack([0 * a, 0 * a, 2 + 0 * a], axis=1)
     mix, mix_slopes = 1.0 * (a - b), np.stack([1 + 0 * a, -1 + 0 * a, 0 * a], axis=1)
     h = np.array([[well + tilt, mix], [mix, well - tilt]]).transpose(2, 0, 1)
@@ -59,15 +62,14 @@ def errors(model, frames):
     return np.abs(found.energies - frames.energies).mean(), np.abs(found.forces - frames.forces).mean()
 
 
-def test_matrix_beats_a_network_for_each_state_near_a_crossing(frames, model):
+def test_matrix_learns_energies_and_forces_near_the_crossing_too(frames, model):
+    """Thirty unseen frames: a few % of the spread of the labels, and where the gap is below 1 eV not twice that."""
     test = frames[60:]
     near = test[test.gaps() < 1.0]
     assert len(near) > 3
-    small = {"size": "small", "curve": False, "smoothness": 1.5, "cutoff": 4.0}
-    specific = fit_states(frames[:60], "specific", **small)
-    for part in (test, near):
-        ours, theirs = errors(model, part), errors(specific, part)
-        assert ours[0] < 0.7 * theirs[0] and ours[1] < 0.8 * theirs[1]
+    for part, factor in ((test, 1), (near, 2)):
+        energy, force = errors(model, part)
+        assert energy < factor * 0.02 * np.std(frames.energies) and force < factor * 0.04 * np.std(frames.forces)
 
 
 def test_forces_of_states_are_derivatives_of_their_energies(frames, model):
@@ -161,3 +163,35 @@ def test_mudslide_moves_our_model(frames, model):
     trace = run.simulate()
     totals = np.array([snapshot["energy"] for snapshot in trace])
     assert np.abs(totals - totals[0]).max() < 1e-3
+
+
+def test_command_starts_from_the_wigner_function_and_goes_on_where_it_stopped(frames, model, tmp_path, capsys):
+    model.save(tmp_path / "states.safetensors")
+    write(tmp_path / "start.xyz", Atoms("CHH", [[0, 0, 0], [1.0, 0, 0], [-0.5, 0.87, 0]]))
+    line = (
+        f"hop {tmp_path}/states.safetensors --start {tmp_path}/start.xyz --trajectories 5 --time-step 0.2 --guard 0.5"
+    )
+    assert main([*line.split(), "-o", str(tmp_path / "a"), "--femtoseconds", "4"]) == 0
+    assert main([*line.split(), "-o", str(tmp_path / "b"), "--femtoseconds", "2"]) == 0
+    assert main([*line.split(), "-o", str(tmp_path / "b"), "--femtoseconds", "4"]) == 0
+    whole, again = (swarm.Swarm.load(tmp_path / name / "swarm.npz") for name in "ab")
+    assert np.array_equal(whole.positions, again.positions) and whole.hops == again.hops
+    found = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert found["trajectories"] == 5 and abs(sum(found["populations"]) - 1) < 1e-5
+    assert (tmp_path / "a" / "swarm.png").stat().st_size > 1000
+    assert "trajectories of 4 fs" in capsys.readouterr().out
+    assert main(["hop", str(tmp_path / "states.safetensors"), "-o", str(tmp_path / "c")]) == 1
+    assert "--start" in capsys.readouterr().err
+
+
+def test_parts_of_a_swarm_join_to_the_whole(frames, model):
+    velocities = 0.03 * np.random.default_rng(2).standard_normal((6, 3, 3))
+    options = swarm.HopOptions(method="fssh", time_step=0.2, guard=0.5, seed=1)
+    parts = []
+    for share in (np.arange(6), np.arange(0, 6, 2), np.arange(1, 6, 2)):
+        made = swarm.start(model.surfaces, MASSES, frames.positions[share], velocities[share], 1, share)
+        parts.append(swarm.run(made, model.surfaces, 20, options))
+    joined = swarm.Swarm.joined(parts[1:])
+    assert np.array_equal(joined.number, np.arange(6)) and np.array_equal(joined.state, parts[0].state)
+    np.testing.assert_allclose(joined.positions, parts[0].positions, rtol=0, atol=1e-10)
+    assert [h[:4] for h in joined.hops] == sorted([h[:4] for h in parts[0].hops], key=lambda h: (h[1], h[0]))
