@@ -116,6 +116,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
     check.add_argument("--lmax", type=_whole, default=8, help="largest degree (default: 8)")
     made["conform"] = cast(Parser, conformance.add_parser(commands))
+    made["equivariance"] = cast(Parser, conformance.add_equivariance(commands))
     made["import"] = cast(Parser, imports.add_parser(commands))
     made["hop"] = cast(Parser, excited.add_parser(commands))
     made["table"] = cast(Parser, tables.add_parser(commands))

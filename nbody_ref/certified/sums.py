@@ -67,6 +67,13 @@ class Certified:
         value, low, S, n = (x.reshape(shape) for x in (self.value, self.low, self.S, self.n))
         return Certified(value, low, S, n, self.exact, radius, self.undecided)
 
+    def taken(self, rows: Array) -> Certified:
+        """Some rows, perhaps several times."""
+        value, low, S, n = (x[rows] for x in (self.value, self.low, self.S, self.n))
+        return Certified(
+            value, low, S, n, self.exact, None if self.radius is None else self.radius[rows], self.undecided
+        )
+
 
 class Ball(NamedTuple):
     """Numbers known as hi + lo with an error of at most rad, arrays of one shape."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbody_ref.conformance.backend import Backend, Capabilities, FunctionBackend, ResultError
+    from nbody_ref.conformance.doors.checking import check
     from nbody_ref.conformance.operations.harmonics import Harmonics
     from nbody_ref.conformance.operations.product import Instruction
     from nbody_ref.conformance.operations.product import TensorProduct as Product
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "ResultError",
     "Rotation",
+    "check",
     "run",
 ]
 
@@ -39,6 +41,7 @@ _HOMES = {
     "operations.product": ("Instruction", "Product"),
     "operations.tables": ("Coupling", "Rotation"),
     "suite": ("Outcome", "Report", "run"),
+    "doors.checking": ("check",),
 }
 
 

@@ -23,7 +23,7 @@ from nbody_ref.conformance.operations.registry import REGISTRY
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import DTypeError, IrrepsError, NBodyRefError, ShapeError
 
-__all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call", "result_shape"]
+__all__ = ["Backend", "Capabilities", "FunctionBackend", "ResultError", "call", "raw_call", "result_shape"]
 
 Array = np.ndarray[Any, Any]
 TABLES_AND_PRODUCTS = ("coupling", "rotation", "solid", "spherical", "product", "convolution")
@@ -66,6 +66,12 @@ class Capabilities:
     propagates_nan : bool
         A NaN in an input reaches exactly the results that depend on it; otherwise it may be refused by an exception.
     max_edges : int
+    power : int
+        Highest power of a symmetric contraction.
+    accelerated : bool
+        The backend counts the calls of its kernel (`Backend.kernel_calls`); a result without one fails.
+    threads : bool
+        Several threads may call at a time.
     """
 
     operations: tuple[str, ...] = TABLES_AND_PRODUCTS
@@ -83,6 +89,9 @@ class Capabilities:
     empty: bool = True
     propagates_nan: bool = True
     max_edges: int = 2**31 - 1
+    power: int = 3
+    accelerated: bool = False
+    threads: bool = False
 
     def unit(self, dtype: str) -> float:
         """Unit roundoff of the declared arithmetic."""
@@ -130,6 +139,14 @@ class Backend:
     def operations(self, name: str) -> tuple[Operation, ...] | None:
         """Operations of this name to test instead of those of the suite, a model of your own for example."""
         return None
+
+    def kernel_calls(self) -> int:
+        """How often the kernel under test has run; by it a silent fallback is seen. See `Capabilities.accelerated`."""
+        raise NotImplementedError
+
+    def forms(self) -> Mapping[str, Backend]:
+        """Other forms in which the same kernel ships, by name: compiled, vectorised, traced."""
+        return {}
 
     def asarray(self, array: Array) -> Any:
         """A NumPy array (a private copy, perhaps strided) as the kind of array that this backend takes."""
@@ -183,7 +200,8 @@ def call(
     inputs: Mapping[str, Array],
     order: int = 0,
     tangent: str = "",
-    view: Callable[[Array], Array] | None = None,
+    view: Callable[[Array, Callable[[Array], Any]], Any] | None = None,
+    indices: str = "int64",
 ) -> dict[str, Array]:
     """Run a backend on inputs in our gauge, and give its results back in our gauge as float64.
 
@@ -197,25 +215,47 @@ def call(
     order : {0, 1, 2}
     tangent : str
         Input along which the second gradient is taken.
-    view : callable, optional
-        Lays an array out differently (strides) before it is handed over.
+    view : callable (array, asarray), optional
+        Hands an array over in another layout (strides, offsets).
+    indices : {"int64", "int32"}
+        Kind of the index arrays.
 
     Raises
     ------
     ResultError
         If the backend raises, or returns wrong names, shapes or dtypes.
     """
+    return raw_call(backend, op, dtype, inputs, order, tangent, view, indices)()
+
+
+def raw_call(
+    backend: Backend,
+    op: Operation,
+    dtype: str,
+    inputs: Mapping[str, Array],
+    order: int = 0,
+    tangent: str = "",
+    view: Callable[[Array, Callable[[Array], Any]], Any] | None = None,
+    indices: str = "int64",
+) -> Callable[[], dict[str, Array]]:
+    """Run a backend as `call` does; what is returned reads its results, which are still in its own hands."""
     gauge = _gauge(backend, op)
     foreign = {name: to_foreign(gauge, op, name, array, dtype) for name, array in inputs.items()}
-    given = {name: backend.asarray(_laid_out(array, view)) for name, array in foreign.items()}
-    own = op.in_gauge(gauge)
     try:
+        given = {name: _handed_over(backend, x, view, indices) for name, x in foreign.items()}
         with np.errstate(all="ignore"):
-            results = _results(backend, own, given, order, tangent)
-        arrays = {name: backend.to_numpy(x) for name, x in results.items() if x is not None}
+            results = _results(backend, op.in_gauge(gauge), given, order, tangent)
     except Exception as error:  # whatever the code under test raises is a finding
         raise ResultError(f"{type(error).__name__}: {error}") from error
-    return {name: _checked(gauge, op, name, x, dtype, inputs) for name, x in arrays.items()}
+
+    def read() -> dict[str, Array]:
+        try:
+            arrays = {name: backend.to_numpy(x) for name, x in results.items() if x is not None}
+        except Exception as error:
+            raise ResultError(f"{type(error).__name__}: {error}") from error
+        return {name: _checked(gauge, op, name, x, dtype, inputs) for name, x in arrays.items()}
+
+    return read
 
 
 def _gauge(backend: Backend, op: Operation) -> Convention:
@@ -288,8 +328,13 @@ def _checked(gauge: Convention, op: Operation, name: str, x: Array, dtype: str, 
         raise ResultError(f"{name}: {error}") from error
 
 
-def _laid_out(array: Array, view: Callable[[Array], Array] | None) -> Array:
-    return array if view is None or array.dtype.kind in "iu" else view(array)
+def _handed_over(
+    backend: Backend, x: Array, view: Callable[[Array, Callable[[Array], Any]], Any] | None, indices: str
+) -> Any:
+    """An array as the backend takes it; bfloat16 patterns are no indices."""
+    if x.dtype.kind == "i":
+        x = x.astype(indices)
+    return backend.asarray(x) if view is None else view(x, backend.asarray)
 
 
 def _to_numpy(array: Any) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -14,17 +14,20 @@ from nbody_ref import conventions
 from nbody_ref.conformance.backend import Backend, Capabilities, ResultError, call
 from nbody_ref.conformance.formats import HALVES
 from nbody_ref.conformance.judge import behaviour
-from nbody_ref.conformance.judge.diagnosis import likely_cause
+from nbody_ref.conformance.judge.behaviour import poison
+from nbody_ref.conformance.judge.diagnosis import Blame
 from nbody_ref.conformance.judge.fingerprint import fingerprint
 from nbody_ref.conformance.judge.outcome import Outcome, Report
 from nbody_ref.conformance.judge.verdict import Measure, groups, locate, measure, precision_name
-from nbody_ref.conformance.operations.operation import Case, Operation
+from nbody_ref.conformance.operations.operation import Case, Operation, result_shape
 from nbody_ref.conformance.operations.path_sets import PathSet, published_products
 from nbody_ref.conformance.operations.registry import REGISTRY
 
 __all__ = ["Outcome", "Report", "judge", "operations", "run", "skipped", "suite_cases"]
 
 Array = np.ndarray[Any, Any]
+UNCOUNTED = "declared as accelerated, but kernel_calls() does not say how often the kernel ran"
+SILENT = "the kernel did not run: its counter stands still"
 SUSPECTS = 3  # failing results of one operation that are compared with the planted errors
 
 
@@ -55,6 +58,7 @@ def run(
     progress: Callable[[Outcome], None] | None = None,
     causes: bool = True,
     products: int | tuple[str, ...] | None = None,
+    thorough: bool = False,
 ) -> Report:
     """Run the conformance suite.
 
@@ -73,10 +77,12 @@ def run(
         Compare failures with the planted errors.
     products : int or tuple of str, optional
         Use only so many of the suite's own products; or only the path sets of these names, with their published numbers
-        of channels. By default all products, and the path sets with few channels.
+        of channels. By default all products, the path sets with few channels, and the shapes at which kernels branch.
+    thorough : bool
+        Larger shapes, every mode at every degree, and a million edges.
     """
-    start, plan = time.perf_counter(), _Plan(seed, checks, causes, products)
-    report = Report(backend.name, backend.convention, seed=seed)
+    start, plan = time.perf_counter(), _Plan(seed, checks, causes, products, thorough)
+    report = Report(backend.name, backend.convention, seed=seed, declared=backend.capabilities)
     for outcome in _everything(backend, names, dtypes, plan):
         report.outcomes.append(outcome)
         if progress is not None:
@@ -93,6 +99,7 @@ class _Plan:
     checks: tuple[str, ...] | None
     causes: bool
     products: int | tuple[str, ...] | None
+    thorough: bool = False
 
 
 def _everything(
@@ -128,26 +135,35 @@ def _operation(backend: Backend, name: str, dtype: str, plan: _Plan) -> Iterator
     chosen = operations(name, backend, plan.products)
     if not chosen:
         yield Outcome("declared", name, dtype, status="skip", text="no product of the suite has the declared modes")
-    suspects = SUSPECTS if plan.causes and basis == "real" and dtype not in HALVES else 0
+    blame = Blame(backend, dtype, SUSPECTS if plan.causes and basis == "real" and dtype not in HALVES else 0)
     for number, op in enumerate(chosen):
-        for case in _cases(op, dtype, caps.orders, plan.seed, not number):
-            if wanted is not None and case.check not in wanted:
-                continue
-            for outcome in _judge(backend, case, dtype):
-                if outcome.status == "fail" and suspects and not outcome.cause:
-                    outcome.cause, suspects = likely_cause(backend, case, outcome, dtype), suspects - 1
-                yield outcome
+        yield from _judged(backend, _cases(op, dtype, caps.orders, plan.seed, not number), dtype, wanted, blame)
         if isinstance(op, Operation):
             yield from _behaviour(backend, op, dtype, plan.seed, wanted)
-    for check in wanted or ():
-        for case in REGISTRY[name].on_demand(name, check, dtype, caps.orders, plan.seed) if basis == "real" else ():
-            yield from _judge(backend, case, dtype)
+    if basis == "real" and plan.products is None and backend.operations(name) is None:
+        shapes = REGISTRY[name].shapes_of(name, caps, dtype, plan.seed, plan.thorough)
+        yield from _judged(backend, shapes, dtype, wanted, blame)
+    for check in wanted or (("million",) if plan.thorough else ()):
+        more = REGISTRY[name].on_demand(name, check, dtype, caps.orders, plan.seed) if basis == "real" else ()
+        yield from _judged(backend, more, dtype, None, blame)
 
 
 @lru_cache(maxsize=256)
 def _cases(op: Operation | PathSet, dtype: str, orders: tuple[int, ...], seed: int, first: bool) -> tuple[Case, ...]:
     """Cases of one operation, kept with their truth for the next backend."""
     return tuple(op.cases(dtype, orders, seed, first))
+
+
+def _judged(
+    backend: Backend, cases: Iterable[Case], dtype: str, wanted: tuple[str, ...] | None, blame: Blame
+) -> Iterator[Outcome]:
+    """Outcomes of cases, failures with their cause."""
+    for case in cases:
+        if wanted is None or case.check in wanted:
+            for outcome in _judge(backend, case, dtype):
+                if outcome.status == "fail":
+                    outcome.cause = blame.cause(case, outcome)
+                yield outcome
 
 
 def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
@@ -158,12 +174,25 @@ def _judge(backend: Backend, case: Case, dtype: str) -> Iterator[Outcome]:
     if reason:
         yield replace(base, status="skip", text=reason)
         return
+    base.extent, before = case.op.extent(case.inputs), _kernel_calls(backend)
+    poison([result_shape(case.op, case.inputs, name) for name in (*case.op.differentiable, "out")], dtype)
     try:
         found = call(backend, case.op, dtype, case.inputs, case.order, case.tangent)
     except ResultError as error:
         yield replace(base, status="error", text=str(error))
         return
+    if caps.accelerated and _rows(case) and (before is None or _kernel_calls(backend) == before):
+        text = UNCOUNTED if before is None else SILENT
+        yield replace(base, result="kernel", status="fail", text=text, cause="a silent fallback")
     yield from judge(caps, case, dtype, found, base)
+
+
+def _kernel_calls(backend: Backend) -> int | None:
+    """The backend's own count, where it declares one."""
+    try:
+        return backend.kernel_calls() if backend.capabilities.accelerated else 0
+    except NotImplementedError:
+        return None
 
 
 def judge(
@@ -177,11 +206,12 @@ def judge(
         if name not in found:
             yield replace(base, result=name, status="fail", text=f"no gradient in {name} was returned")
             continue
-        result = measure(found[name], truth, dtype, caps.unit(dtype), case.slack, case.exact, caps.store(dtype))
+        slack = case.op.slacks(name, case.order)
+        result = measure(found[name], truth, dtype, caps.unit(dtype), slack, case.exact, caps.store(dtype))
         outcome = replace(base, result=name, measured=result)
         if not result.ok:
             outcome.status, outcome.text = "fail", _words(case.op, name, result)
-            precision = precision_name(result.bits, dtype)
+            precision = precision_name(result.bits, dtype) if result.typical else ""
             outcome.cause = f"behaves like {precision}: {result.bits:.1f} bits" if precision else ""
         yield outcome
 
@@ -224,10 +254,12 @@ def _behaviour(
             continue
         outcome = Outcome(name, op.name, dtype, order, describe=op.to_dict())
         check, _, aim = behaviour.CHECKS[name]
-        try:
-            passed, outcome.text = check(backend, op.sample(dtype, order, seed), dtype)
-            outcome.status = "pass" if passed else "fail"
-        except ResultError as error:
-            outcome.status, outcome.text = "error", str(error)
-        outcome.cause = aim if outcome.status != "pass" else ""
-        yield outcome
+        for case in op.samples(dtype, order, seed):
+            found = replace(outcome, note=f"tangent of {case.tangent}" if case.tangent else "")
+            try:
+                passed, found.text = check(backend, case, dtype)
+                found.status = "pass" if passed else "fail"
+            except ResultError as error:
+                found.status, found.text = "error", str(error)
+            found.cause = aim if found.status != "pass" else ""
+            yield found

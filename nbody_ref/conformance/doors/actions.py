@@ -9,7 +9,7 @@ from typing import Any
 
 from nbody_ref.errors import DataError
 
-__all__ = ["add_actions"]
+__all__ = ["add_actions", "add_equivariance"]
 
 
 def add_actions(inner: Any) -> None:
@@ -95,3 +95,40 @@ def _run_diff(options: argparse.Namespace) -> int:
     lines, changed = difference(options.first, options.second, options.factor)
     print("\n".join(lines))
     return int(changed)
+
+
+def add_equivariance(commands: Any) -> argparse.ArgumentParser:
+    """Add ``equivariance`` to the subparsers of a command; returns its parser."""
+    text = "whether a function turns with its inputs, and the likely mistake if not"
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "equivariance", help=text, description=text, allow_abbrev=False
+    )
+    parser.add_argument("function", metavar="MODULE:FUNCTION")
+    parser.add_argument(
+        "--type",
+        action="append",
+        default=[],
+        metavar="NAME=TYPE",
+        help="how an input turns: vectors, scalars or irreps",
+    )
+    parser.add_argument("--out", metavar="TYPE", help="how the result turns")
+    parser.add_argument("--rotation", metavar="MODULE:NAME", help="a rotation matrix of your own; default: R of MODULE")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_run_equivariance)
+    return parser
+
+
+def _run_equivariance(options: argparse.Namespace) -> int:
+    import inspect
+
+    from nbody_ref.conformance.doors.equivariance import equivariance
+    from nbody_ref.conformance.doors.loading import load_object
+
+    function = load_object(options.function)
+    types = dict(text.split("=", 1) for text in options.type if "=" in text)
+    rotation = load_object(options.rotation) if options.rotation else None
+    if rotation is None:
+        rotation = getattr(inspect.getmodule(function), "R", None)
+    found = equivariance(function, types=types, out=options.out, rotation=rotation, seed=options.seed)
+    print(found)
+    return 0 if found.ok else 1

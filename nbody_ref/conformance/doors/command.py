@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nbody_ref.conformance.doors.actions import add_actions
+from nbody_ref.conformance.doors.actions import add_actions, add_equivariance
 from nbody_ref.errors import DataError
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
-__all__ = ["add_parser"]
+__all__ = ["add_equivariance", "add_parser"]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -76,6 +76,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only this path set of a published model, with its published numbers of channels",
     )
+    parser.add_argument("--thorough", action="store_true", help="larger shapes, every mode at every degree")
     parser.add_argument(
         "--timeout",
         type=_seconds,
@@ -98,6 +99,7 @@ def _output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expect", type=Path, metavar="FILE", help="expected failures, with reason and expiry")
     parser.add_argument("--json", type=Path, metavar="OUT")
     parser.add_argument("--html", type=Path, metavar="OUT")
+    parser.add_argument("--markdown", type=Path, metavar="OUT", help="a summary for a continuous-integration run")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -165,7 +167,9 @@ def _run(options: argparse.Namespace) -> int:
 def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `run`; None for what was not asked for."""
     given = {"names": options.op, "dtypes": options.dtype, "checks": options.check, "products": options.paths}
-    return {"seed": options.seed} | {key: None if value is None else tuple(value) for key, value in given.items()}
+    return {"seed": options.seed, "thorough": options.thorough} | {
+        key: None if value is None else tuple(value) for key, value in given.items()
+    }
 
 
 def _named(options: argparse.Namespace) -> str:

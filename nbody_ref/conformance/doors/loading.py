@@ -57,7 +57,7 @@ def _whatever_it_raises(text: str, function: Any, *arguments: Any) -> Any:
 def show(report: Any, options: argparse.Namespace) -> int:
     """Print a report, write what the options ask for, and give its exit status."""
     from nbody_ref.conformance.doors.page import page
-    from nbody_ref.conformance.doors.report import table, to_dict
+    from nbody_ref.conformance.doors.report import markdown, table, to_dict
     from nbody_ref.conformance.judge.expectations import expect, read_expectations
 
     if options.expect is not None:
@@ -65,6 +65,8 @@ def show(report: Any, options: argparse.Namespace) -> int:
     print(table(report))
     if options.json is not None:
         write_atomically(options.json, (json.dumps(to_dict(report), indent=1, allow_nan=False) + "\n").encode())
+    if getattr(options, "markdown", None) is not None:
+        options.markdown.write_text(markdown(report), encoding="utf-8")
     if options.html is not None:
         write_atomically(options.html, page(report).encode())
     return int(report.exit_code)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.conformance.doors.report import (
-    ORDERS,
     STATUSES,
     cells,
+    covered,
     describe,
     first_failures,
     summary,
@@ -20,7 +20,7 @@ from nbody_ref.conformance.doors.report import (
     verdict,
 )
 from nbody_ref.conformance.judge.behaviour import every_aim
-from nbody_ref.conformance.judge.outcome import Outcome, Report
+from nbody_ref.conformance.judge.outcome import ORDERS, Outcome, Report
 from nbody_ref.conformance.judge.verdict import BINS
 
 __all__ = ["page"]
@@ -69,6 +69,7 @@ def page(report: Report) -> str:
         "roundoff. Usual values of correct kernels are 1 to 5; the gate, which is a theorem, is the number of "
         "roundings of a sum and its terms.</p>",
         *_failures(report),
+        f"<h2>What the verdict covers</h2><pre>{escape(chr(10).join(covered(report)))}</pre>",
         "<h2>What was checked</h2>",
         _checks(report),
         f"<p class=soft>Made by nbody_ref {about['nbody_ref']} on {escape(about['platform'])}; gauge "

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 import nbody_ref
+from nbody_ref.conformance.judge.outcome import ORDERS
 from nbody_ref.conformance.judge.verdict import BINS
 from nbody_ref.conformance.suite import Outcome, Report
 
 __all__ = ["describe", "table", "to_dict", "verdict"]
 
 SCHEMA = "report.schema.json"
-ORDERS = ("value", "gradient", "second gradient")
+COUNTED = ("rows", "edges", "nodes")
+SIZES = (*COUNTED, "fan", "multiplicity", "degree")
 STATUSES = ("pass", "fail", "error", "xfail", "skip")
 
 
@@ -30,7 +32,7 @@ def verdict(report: Report) -> str:
         return f"NOT CONFORMANT: {words}, in {report.seconds:.1f} s"
     end = "" if not counts["skip"] else "; skips come from the backend's own declaration"
     end += "" if not counts["xfail"] else "; xfail: failures that are expected, with reason and expiry"
-    kind = "CONFORMANT to what is declared" + (" but for expected failures" if counts["xfail"] else "")
+    kind = "CONFORMANT for what is covered" + (" but for expected failures" if counts["xfail"] else "")
     if report.selection:
         kind = f"PASSED what was asked for ({report.selection}), which is not everything that is declared"
     return f"{kind}: {words}, in {report.seconds:.1f} s{end}"
@@ -78,7 +80,39 @@ def table(report: Report, limit: int = 8) -> str:
     unclean = sum(o.measured.unclean for o in report.outcomes if o.measured is not None)
     if unclean:
         lines += [f"note: {unclean} entries that must be exactly zero hold noise below one rounding of their row", ""]
+    if not report.failures:
+        lines += [*covered(report), ""]
     return "\n".join([*lines, verdict(report)])
+
+
+def covered(report: Report) -> list[str]:
+    """The largest calls that were judged, and what is declared beyond them."""
+    lines = ["covered, the largest of each:"] if report.coverage else []
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for (operation, dtype, order), most in report.coverage.items():
+        sizes = ", ".join(
+            f"{most[key]} {key}" if key in COUNTED else f"{key} {most[key]}" for key in SIZES if key in most
+        )
+        rows.setdefault((operation, ORDERS[order], sizes), []).append(dtype)
+    lines += [
+        f"  {operation}, {order} ({', '.join(kinds)}): {text}" for (operation, order, text), kinds in rows.items()
+    ]
+    missing = report.uncovered
+    return [*lines, "declared and not covered:", *(f"  {text}" for text in missing)] if missing else lines
+
+
+def markdown(report: Report) -> str:
+    """The report for the summary of a continuous-integration run."""
+    rows = [
+        f"| {operation} | {dtype} | {ORDERS[order]} | {row['results']} | {row['failed']} | {row['rho']:.3g} |"
+        for (operation, dtype, order), outcomes in cells(report).items()
+        for row in (summary(outcomes),)
+    ]
+    wrong = [f"- {line.strip()}" for o in first_failures(report) for line in describe(o, report)[:-1]]
+    head = ["| operation | dtype | order | results | failed | max rho |", "|---|---|---|---|---|---|"]
+    return "\n".join(
+        [f"### {report.backend}", "", verdict(report), "", *head, *rows, "", *wrong, "", *covered(report), ""]
+    )
 
 
 def first_failures(report: Report) -> Iterator[Outcome]:
@@ -118,6 +152,11 @@ def to_dict(report: Report) -> dict[str, Any]:
         "exit_code": report.exit_code,
         "counts": {status: report.count(status) for status in STATUSES},
         "selection": report.selection,
+        "coverage": [
+            {"operation": name, "dtype": dtype, "order": order, **most}
+            for (name, dtype, order), most in report.coverage.items()
+        ],
+        "not_covered": report.uncovered,
         "ulp_bins": [number(top) for top in BINS],
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],
     }

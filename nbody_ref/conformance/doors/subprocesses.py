@@ -178,6 +178,7 @@ def run_apart(
             if kind != "backend":
                 raise NBodyRefError(what if kind == "refused" else f"conform run: on loading, the process {what}")
             report.backend, report.convention, caps = what
+            report.declared = caps
             if tasks is None:
                 tasks = [(d, n) for d in dtypes or caps.dtypes for n in names or caps.operations]
             child.pipe.send(tasks)
@@ -213,7 +214,7 @@ class _Announcing(Backend):
     def __init__(self, backend: Backend, tell: Callable[[tuple[str, Any]], None]) -> None:
         self.backend, self.tell = backend, tell
         self.name, self.convention, self.capabilities = backend.name, backend.convention, backend.capabilities
-        for name in ("asarray", "to_numpy", "operations"):
+        for name in ("asarray", "to_numpy", "operations", "kernel_calls", "forms"):
             setattr(self, name, getattr(backend, name))
 
     def _call(self, what: str, op: Operation, inputs: dict[str, Any], *more: Any) -> Any:

@@ -1,99 +1,204 @@
-"""The most likely cause of a wrong result: a planted error that gives the same numbers, or one path that is off.
+"""The most likely cause of a wrong result, the most definite one first.
 
-A product is a sum over paths, so that an error in one path is a multiple of what that path contributes. The multiple is
-found by least squares, and believed only if it explains every entry to within the gate.
+A result is a sum over paths, so that an error in one path is a multiple of what that path contributes; a column may be
+off by a factor; an input may have been misread; a planted error may give the same numbers. Each is believed only if it
+explains every entry to within the gate. Only what nothing else explains is a matter of precision.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from nbody_ref.certified.sums import Certified, certify
+from nbody_ref.certified.terms import derivatives
 from nbody_ref.conformance.backend import Backend, ResultError, call
 from nbody_ref.conformance.judge.outcome import Outcome
-from nbody_ref.conformance.operations.operation import Case
-from nbody_ref.conformance.operations.product import TensorProduct
-from nbody_ref.conformance.planted.model import Model
+from nbody_ref.conformance.operations.operation import Case, Multilinear
 from nbody_ref.conformance.planted.mutants import MUTANTS
 
-__all__ = ["likely_cause"]
+__all__ = ["Blame", "explain", "likely_cause"]
 
 Array = np.ndarray[Any, Any]
 FACTORS = {-1.0: "has the opposite sign", 0.0: "is missing", 2.0: "is counted twice"}
+LARGE = 3_000  # entries; of larger results only single paths and factors are looked at
 
 
-def likely_cause(backend: Backend, case: Case, outcome: Outcome, dtype: str) -> str:
-    """What explains a wrong result, in words; "" if nothing does.
+@dataclass
+class Blame:
+    """Causes of the failures of one operation; the first few are looked into.
 
     Parameters
     ----------
     backend : Backend
+    dtype : str
+    left : int
+        How many are still looked into.
+    """
+
+    backend: Backend
+    dtype: str
+    left: int
+    known: bool = False
+
+    def cause(self, case: Case, outcome: Outcome) -> str:
+        """What explains a failure; less precision only as long as no other cause has been found."""
+        return self.of(case, outcome, None)
+
+    def of(self, case: Case, outcome: Outcome, results: dict[str, Array] | None) -> str:
+        """The same for results that are at hand."""
+        if self.left <= 0:
+            return "" if self.known else outcome.cause
+        self.left -= 1
+        if results is None:
+            found = likely_cause(self.backend, case, outcome, self.dtype)
+        else:
+            unit = self.backend.capabilities.unit(self.dtype)
+            found = explain(case, outcome.result, results[outcome.result], unit, self.dtype)
+        self.known = self.known or bool(found)
+        return found or outcome.cause
+
+
+def likely_cause(backend: Backend, case: Case, outcome: Outcome, dtype: str) -> str:
+    """What explains a wrong result of a backend, in words; "" if nothing does."""
+    try:
+        found = call(backend, case.op, dtype, case.inputs, case.order, case.tangent).get(outcome.result)
+    except ResultError:
+        return ""
+    return "" if found is None else explain(case, outcome.result, found, backend.capabilities.unit(dtype), dtype)
+
+
+def explain(case: Case, name: str, found: Array, unit: float, dtype: str) -> str:
+    """What explains a wrong result.
+
+    Parameters
+    ----------
     case : Case
-    outcome : Outcome
-        The failure.
+    name : str
+        Of the result.
+    found : float64
+        In our gauge.
+    unit : float
+        Unit roundoff of the declared arithmetic.
     dtype : str
     """
-    found = call(backend, case.op, dtype, case.inputs, case.order, case.tangent)[outcome.result]
-    truth = case.truth[outcome.result]
-    room = 2 * (truth.n + case.slack) * backend.capabilities.unit(dtype) * truth.S
-    return _planted(case, outcome, dtype, found, room) or _path(case, outcome.result, found, room)
+    truth = case.truth[name]
+    room = 2 * (truth.n + case.slack) * unit * truth.S
+    if not np.isfinite(found).all() or _within(found, truth.value, room):
+        return ""
+    what = "the value" if name == "out" else f"the {'second ' if case.order == 2 else ''}gradient in {name}"
+    for words in (_path(case, name, found, room), _columns(case, name, found, room)):
+        if words:
+            return f"in {what}, {words}"
+    if found.size > LARGE:
+        return ""
+    return _reading(case, name, found, room) or _planted(case, name, dtype, found, room)
 
 
-def _planted(case: Case, outcome: Outcome, dtype: str, found: Array, room: Array) -> str:
+def _planted(case: Case, name: str, dtype: str, found: Array, room: Array) -> str:
     """The planted error whose wrong result is the one found."""
     for suspect in MUTANTS:
         if case.op.name not in suspect.operations:
             continue
         try:
-            wrong = call(suspect.kernel(), case.op, dtype, case.inputs, case.order, case.tangent).get(outcome.result)
+            wrong = call(suspect.kernel(), case.op, dtype, case.inputs, case.order, case.tangent).get(name)
         except ResultError:
             continue
-        right = case.truth[outcome.result].value
+        right = case.truth[name].value
         if wrong is not None and _within(wrong, found, room) and not _within(wrong, right, room):
             return f"{suspect.text} (same result as the planted error {suspect.name!r})"
     return ""
 
 
+def _contributions(case: Case, name: str) -> Iterator[tuple[str, Array]]:
+    """What every path adds to a result."""
+    op = case.op
+    if not isinstance(op, Multilinear) or op.basis == "complex":
+        return
+    for words, terms in op.parts(case.inputs):
+        part = derivatives((terms,), case.order, case.tangent, op.differentiable).get(name)
+        if part is not None:
+            yield words, certify(part, case.inputs).value
+
+
 def _path(case: Case, name: str, found: Array, room: Array) -> str:
-    """The one path of a product whose contribution is off by a factor."""
-    op, truth = case.op, case.truth[name]
+    """The one path whose contribution is off by a factor, or the few paths that are."""
+    truth = case.truth[name]
     error = (found - truth.value) - truth.low
-    if not isinstance(op, TensorProduct) or len(op.instructions) < 2 or not np.isfinite(error).all():
+    parts = list(_contributions(case, name))
+    if len(parts) < 2:
         return ""
-    for p in range(len(op.instructions)):
-        part = _contribution(op, p, case, name)
+    for words, part in parts:
         size = float(np.sum(part * part))
-        if not size:
-            continue
-        factor = float(np.sum(error * part)) / size
-        if abs(factor) > 0 and _within(error, factor * part, room) and not _within(error, 0 * error, room):
-            return _words(op, p, name, case.order, 1 + factor)
-    return ""
+        factor = float(np.sum(error * part)) / size if size else 0.0
+        if factor and _within(error, factor * part, room):
+            return f"{words} {_how(1 + factor)}, the other paths are right"
+    stack = np.stack([part.reshape(-1) for _, part in parts], axis=1)
+    if stack.size > 4_000_000 or len(parts) >= error.size:
+        return ""
+    factors = np.linalg.lstsq(stack, error.reshape(-1), rcond=None)[0]
+    off = np.abs(factors) > 2.0**-12
+    if not 1 < off.sum() <= max(len(parts) // 2, 2) or not _within(
+        error.reshape(-1), stack[:, off] @ factors[off], room.reshape(-1)
+    ):
+        return ""
+    several = [f"{words} {_how(1 + float(f))}" for (words, _), f, wrong in zip(parts, factors, off) if wrong]
+    kind = _kind(case, off)
+    return f"{'; '.join(several[:4])}{f' and {len(several) - 4} more' if len(several) > 4 else ''}{kind}"
 
 
-def _words(op: TensorProduct, p: int, name: str, order: int, factor: float) -> str:
-    what = "the value" if name == "out" else f"the {'second ' if order == 2 else ''}gradient in {name}"
+def _kind(case: Case, off: Array) -> str:
+    """What paths that are off have in common."""
+    degrees = getattr(case.op, "degrees", None)
+    if degrees is None:
+        return ""
+    triples = [degrees(p) for p in range(len(off))]
+    kinds = {
+        "l1 + l2 + l is odd": [sum(t) % 2 == 1 for t in triples],
+        **{f"a degree is above {l}": [max(t) > l for t in triples] for l in range(max(map(max, triples)))},
+        **{f"the result has degree {l}": [t[2] == l for t in triples] for l in range(max(map(max, triples)) + 1)},
+    }
+    return next((f": the paths where {words}" for words, which in kinds.items() if which == off.tolist()), "")
+
+
+def _how(factor: float) -> str:
     known = min(FACTORS, key=lambda known: abs(known - factor))
-    how = FACTORS[known] if abs(known - factor) < 2.0**-8 else f"has the factor {factor:.6g}"
-    mode, count = op.instructions[p].mode, len(op.instructions)
-    l1, l2, l = op.degrees(p)
-    return f"in {what}, path {p} of {count} ({l1} x {l2} -> {l}, {mode}) {how}, the other paths are right"
+    return FACTORS[known] if abs(known - factor) < 2.0**-8 else f"has the factor {factor:.6g}"
 
 
-def _contribution(op: TensorProduct, p: int, case: Case, name: str) -> Array:
-    """What path p adds to a result, in float64."""
-    columns = slice(*op.weight_offsets[p : p + 2])
-    inputs = {key: x[:, columns] if key in ("w", "w_dot") else x for key, x in case.inputs.items()}
-    part = call(Model(), replace(op, instructions=(op.instructions[p],)), "float64", inputs, case.order, case.tangent)
-    got = part.get(name)
-    if name != "w":
-        return np.zeros_like(case.truth[name].value) if got is None else got
-    whole = np.zeros_like(case.truth[name].value)
-    if got is not None:
-        whole[:, columns] = got
-    return whole
+def _columns(case: Case, name: str, found: Array, room: Array) -> str:
+    """Columns that are off by a factor each."""
+    truth = case.truth[name].value
+    if found.ndim != 2 or len(found) < 2 or not found.size:
+        return ""
+    size = np.sum(truth * truth, axis=0)
+    factors = np.divide(np.sum(found * truth, axis=0), size, out=np.ones_like(size), where=size > 0)
+    if not _within(found, factors * truth, room):
+        return ""
+    off = np.flatnonzero((np.abs(found - truth) > room).any(axis=0))
+    common = factors[off[0]]
+    alike = np.all(np.abs(factors[off] - common) <= 1e-3 * abs(common) + 2.0**-10)
+    if alike and len(off) == int((size > 0).sum()):
+        return f"everything {_how(float(common))}"
+    places = [case.op.place("out" if name == "cotangent" else name, int(c)) for c in off]
+    names = [f"column {c}" if place is None else f"{place.group}{place.entry}" for c, place in zip(off, places)]
+    listed = [f"{word} {_how(float(factors[c]))}" for word, c in list(zip(names, off))[:4]]
+    return f"{'; '.join(listed)}{f' and {len(off) - 4} columns more' if len(off) > 4 else ''}"
+
+
+def _reading(case: Case, name: str, found: Array, room: Array) -> str:
+    """An input that has been misread."""
+    op = case.op
+    if not isinstance(op, Multilinear) or op.basis == "complex":
+        return ""
+    for words, inputs, result in op.readings(case.inputs):
+        truth: Certified | None = op.truth(inputs, case.order, case.tangent).get(name)
+        if truth is not None and _within(result(name, truth.value), found, room):
+            return words
+    return ""
 
 
 def _within(a: Array, b: Array, room: Array) -> bool:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbody_ref.conformance.judge.verdict import Measure
 
-__all__ = ["Outcome", "Report"]
+if TYPE_CHECKING:
+    from nbody_ref.conformance.backend import Capabilities
+
+__all__ = ["ORDERS", "Outcome", "Report"]
+
+TABLES = ("coupling", "rotation")  # no derivatives
+ORDERS = ("value", "gradient", "second gradient")
 
 
 @dataclass
@@ -31,6 +37,8 @@ class Outcome:
     measured : Measure or None
     describe : dict
         The operation, as data.
+    extent : dict of str to int
+        Rows, edges, nodes, fan, multiplicity and degree of the call.
     """
 
     check: str
@@ -44,6 +52,7 @@ class Outcome:
     note: str = ""
     measured: Measure | None = None
     describe: dict[str, Any] = field(default_factory=dict)
+    extent: dict[str, int] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -66,6 +75,8 @@ class Report:
         Arguments that name the backend on the command line.
     selection : str
         What was asked for, if it was not everything that the backend declares.
+    declared : Capabilities, optional
+        What the backend declares.
     """
 
     backend: str
@@ -75,10 +86,42 @@ class Report:
     seed: int = 0
     source: str = "--backend MODULE:NAME"
     selection: str = ""
+    declared: Capabilities | None = None
 
     def count(self, status: str) -> int:
         """How many outcomes have a status."""
         return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def coverage(self) -> dict[tuple[str, str, int], dict[str, int]]:
+        """The largest calls that were judged, by operation, dtype and order."""
+        found: dict[tuple[str, str, int], dict[str, int]] = {}
+        for o in self.outcomes:
+            if o.extent and o.status in ("pass", "xfail"):
+                most = found.setdefault((o.operation, o.dtype, o.order), {})
+                most.update({key: max(size, most.get(key, 0)) for key, size in o.extent.items()})
+        return found
+
+    @property
+    def uncovered(self) -> list[str]:
+        """What the backend declares and the run has not judged, in words."""
+        if self.declared is None or self.selection:
+            return []
+        caps, lines, seen = self.declared, [], self.coverage
+        for name, dtype in ((name, dtype) for dtype in caps.dtypes for name in caps.operations):
+            missing = [ORDERS[order] for order in caps.orders if (name, dtype, order) not in seen]
+            if missing and name not in TABLES:
+                lines.append(f"{name} {dtype}: {', '.join(missing)}")
+            low = {order: seen[name, dtype, order]["degree"] for order in caps.orders if (name, dtype, order) in seen}
+            lines += [
+                f"{name} {dtype}, {ORDERS[order]}: degrees above {l}" for order, l in low.items() if l < caps.lmax
+            ]
+        most = max((sizes.get("edges", sizes["rows"]) for sizes in seen.values()), default=0)
+        return (
+            [*lines, f"more than {most} rows or edges, of {caps.max_edges} declared"]
+            if most < caps.max_edges
+            else lines
+        )
 
     @property
     def failures(self) -> list[Outcome]:

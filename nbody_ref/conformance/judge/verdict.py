@@ -49,6 +49,8 @@ class Measure:
         Entries outside their gate.
     histogram : tuple of int
         Entries with at most `BINS` ulps.
+    typical : bool
+        Most entries err as much as the worst one.
     """
 
     ok: bool
@@ -62,6 +64,7 @@ class Measure:
     unclean: int
     bad: Array = field(repr=False)
     histogram: tuple[int, ...] = ()
+    typical: bool = False
 
     @property
     def unusual(self) -> bool:
@@ -70,7 +73,7 @@ class Measure:
 
 
 def measure(
-    got: Array, truth: Certified, dtype: str, unit: float, slack: float, exact: bool = False, store: float = 0.0
+    got: Array, truth: Certified, dtype: str, unit: float, slack: Any, exact: bool = False, store: float = 0.0
 ) -> Measure:
     """Compare a result with certified truth.
 
@@ -82,7 +85,7 @@ def measure(
     dtype : str
     unit : float
         Unit roundoff of the declared arithmetic.
-    slack : float
+    slack : float, or array that goes with the result
         Roundings of a term beside the n of the sum.
     exact : bool
         Allow no error at all.
@@ -91,7 +94,7 @@ def measure(
     """
     shape = got.shape
     got, value, low, S, n = (np.asarray(x).reshape(-1) for x in (got, truth.value, truth.low, truth.S, truth.n))
-    tiny = smallest(dtype)
+    tiny, slack = smallest(dtype), np.broadcast_to(slack, shape).reshape(-1)
     with np.errstate(all="ignore"):
         error = np.where(np.isfinite(got), np.abs((got - value) - low), inf)
         stored, least = store * np.abs(value), (8 * n + 8) * tiny
@@ -105,10 +108,18 @@ def measure(
         excess = np.where((error > 0) & ~noise, error / np.maximum(limit, tiny), 0.0)
         ulps = _ulps(error, value, dtype)
     at = int(np.argmax(excess)) if len(excess) else -1
-    gate, counts = float(n[at] + slack) if len(n) else 0.0, [(ulps <= top).sum() for top in BINS]
+    gate, counts = float(n[at] + slack[at]) if len(n) else 0.0, [(ulps <= top).sum() for top in BINS]
     figures = rho, gate, float(ulps.max(initial=0.0)), _bits(rho * unit)
     shares = int(noise.sum()), bad.reshape(shape), tuple(int(c) for c in np.diff([0, *counts]))
-    return Measure(not bad.any(), *figures, *_worst(at, shape, got, value), *shares)
+    typical = bool(bad.any()) and _typical(error, unit * S, bad.reshape(-1))
+    return Measure(not bad.any(), *figures, *_worst(at, shape, got, value), *shares, typical)
+
+
+def _typical(error: Array, size: Array, bad: Array) -> bool:
+    """Whether the largest error is one of many alike: less precision everywhere, not one wrong term."""
+    some = size > 0
+    ratio = error[some] / size[some]
+    return bool(bad[some].mean() > 0.6 and np.isfinite(ratio).all() and np.median(ratio) > ratio.max() / 64)
 
 
 def _worst(at: int, shape: tuple[int, ...], got: Array, value: Array) -> tuple[tuple[int, ...], float, float]:

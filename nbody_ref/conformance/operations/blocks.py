@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbody_ref.certified.program import Apply, Program
+from nbody_ref.certified.sums import Certified
 from nbody_ref.certified.terms import Terms
 from nbody_ref.conformance.formats import rounded, spacing
 from nbody_ref.conformance.operations.layouts import Layout, State
-from nbody_ref.conformance.operations.operation import Case, Multilinear, Operation, Programmed, random, with_orders
+from nbody_ref.conformance.operations.operation import (
+    Case,
+    Multilinear,
+    Operation,
+    Programmed,
+    random,
+    repeated_rows,
+    with_orders,
+)
+from nbody_ref.conformance.operations.product_shapes import WIDTHS, few
 from nbody_ref.irreps import Irreps
 from nbody_ref.ops.mixing import MixingTable, mixing_terms
 from nbody_ref.ops.radial import Bessel, ExponentialCosine, InversePowers, Radial, radial_from_dict
@@ -62,6 +72,25 @@ class RadialBasis(Programmed):
         for check, dist in (("random", some), ("poles", [*special, 6.0, 100.0])):
             yield from with_orders(check, self, {"dist": rounded(dist, dtype)}, dtype, orders, seed)
 
+    def truth(self, inputs: dict[str, Array], order: int, tangent: str) -> dict[str, Certified]:
+        return repeated_rows(
+            inputs, ("dist", "cotangent", "dist_dot"), lambda some: super(RadialBasis, self).truth(some, order, tangent)
+        )
+
+    @classmethod
+    def shapes_of(cls, name: str, caps: Capabilities, dtype: str, seed: int, thorough: bool = False) -> Iterator[Case]:
+        """Many functions; every degree; numbers of rows, a few distances over and over."""
+        some = rounded(np.random.default_rng([seed, 11]).uniform(0.4, CUTOFF, 7), dtype)
+        sizes = (0, 1, 31, 33, 65, 129, 1025, 70_001)
+        every = [("rows", cls(Bessel(3, CUTOFF), min(caps.lmax, 1)), rows) for rows in sizes]
+        every += [("channels", cls(Bessel(n, CUTOFF), 0), 3) for n in (1, 8, 17, 33)]
+        every += [("high degree", cls(InversePowers((0, 1)), l), 3) for l in range(min(caps.lmax, 6) + 1)]
+        for check, op, rows in every:
+            again = np.arange(rows) % 7
+            for case in with_orders(check, op, {"dist": some}, dtype, caps.orders, seed, note=f"{rows} rows"):
+                case.inputs = {key: x[again] for key, x in case.inputs.items()}
+                yield case
+
     @classmethod
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
         families = (InversePowers((-1, 0, 1, 2, 3)), Bessel(4, CUTOFF, 6), ExponentialCosine(3, CUTOFF, 4, 1.5))
@@ -96,6 +125,17 @@ class Rowwise(Multilinear):
             yield from with_orders("random", self, given, dtype, chosen, seed, note=f"scale {scale:g}", scale=scale)
         for rows in self.tails:
             yield from with_orders("sizes", self, self.inputs(dtype, seed, rows), dtype, low, seed, note=f"{rows} rows")
+
+    @classmethod
+    def branches(cls, caps: Capabilities, thorough: bool) -> Iterator[tuple[str, Rowwise, int]]:
+        """Checks, operations and numbers of rows of the shapes at which kernels branch."""
+        return iter(())
+
+    @classmethod
+    def shapes_of(cls, name: str, caps: Capabilities, dtype: str, seed: int, thorough: bool = False) -> Iterator[Case]:
+        for number, (check, op, rows) in enumerate(cls.branches(caps, thorough)):
+            given, note = op.inputs(dtype, seed + number, rows), f"{rows} rows"
+            yield from with_orders(check, op, given, dtype, caps.orders, seed, note=note)
 
 
 @dataclass(frozen=True)
@@ -139,6 +179,20 @@ class LinearMix(Rowwise):
         kind = np.asarray(inputs["kind"], np.int64)
         table = MixingTable(self.irreps_in, self.irreps_out)
         return (mixing_terms(table, kind, ("F", "W"), self.sizes(len(kind))),)
+
+    @classmethod
+    def branches(cls, caps: Capabilities, thorough: bool) -> Iterator[tuple[str, Rowwise, int]]:
+        for p, q in WIDTHS:
+            yield "channels", cls(few(caps.lmax, p, 3), few(caps.lmax, 2, q)), 3
+            yield "channels", cls(few(caps.lmax, 3, q), few(caps.lmax, p, 2), 1), 2
+        small = cls(few(caps.lmax, 2, 1), few(caps.lmax, 1, 2))
+        for rows in (1, 31, 33, 65, 129, 257, 1025, 2100, 70_001):
+            yield "rows", small, rows
+        for kinds in (1, 3, 5):
+            yield "kinds", cls(small.irreps_in, small.irreps_out, kinds), 2
+        every = Irreps([(2, f"{l}{'eo'[l % 2]}") for l in range(caps.lmax + 1)])
+        yield "high degree", cls(every, every), 3
+        yield "repeated irreps", cls(Irreps([*every, *every]), Irreps([*every, *every])), 3
 
     @classmethod
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:

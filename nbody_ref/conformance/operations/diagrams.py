@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
@@ -14,6 +14,7 @@ from nbody_ref.certified.terms import Leg, Terms
 from nbody_ref.conformance.operations.blocks import Rowwise, default_states
 from nbody_ref.conformance.operations.layouts import Layout, State
 from nbody_ref.conformance.operations.operation import Operation, surd_from, surd_row, vertex_factor
+from nbody_ref.conformance.operations.product_shapes import WIDTHS, few
 from nbody_ref.conventions import Convention
 from nbody_ref.errors import IrrepsError
 from nbody_ref.exact.surd import Surd
@@ -124,6 +125,18 @@ class SymmetricPower(Rowwise):
         return super().to_dict() | {"paths": rows}
 
     @classmethod
+    def branches(cls, caps: Capabilities, thorough: bool) -> Iterator[tuple[str, Rowwise, int]]:
+        for p, _ in WIDTHS:
+            yield "channels", cls(few(caps.lmax, p, p), few(caps.lmax, p, p), 2), 3
+        small, scalar = few(caps.lmax, 2, 2), few(0, 2)
+        for rows in (1, 31, 65, 129, 1025, 70_001):
+            yield "rows", cls(small, scalar, 1 if rows > 2000 else 2), rows
+        for kinds in (1, 3, 5):
+            yield "kinds", cls(small, scalar, 2, kinds), 2
+        for power in range(1, caps.power + 1):
+            yield "powers", cls(few(caps.lmax), few(caps.lmax), power), 3
+
+    @classmethod
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
         even = default_states(caps.lmax)[1]
         return (cls(even, Irreps(part for part in even if part.irrep.l < 2), 3),)
@@ -209,11 +222,20 @@ class DiagramSum(Rowwise):
         return cls(types, tuple(terms), data["mode"], tuple(surd_from(row) for row in data["coefficients"]))
 
     @classmethod
+    def branches(cls, caps: Capabilities, thorough: bool) -> Iterator[tuple[str, Rowwise, int]]:
+        for p, _ in WIDTHS:
+            state = few(caps.lmax, p, p)
+            yield "channels", cls((state,), all_terms([state], (0, 1))), 3
+        small = few(caps.lmax, 2, 2)
+        for rows in (1, 31, 65, 129, 1025, 70_001):
+            yield "rows", cls((small,), all_terms([small], (0, 1), roots=["0e"])), rows
+
+    @classmethod
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
         even = default_states(caps.lmax)[1]
-        few, roots = Irreps(list(even)[:2]), ["0e", "1o"][: caps.lmax + 1]
+        two, roots = Irreps(list(even)[:2]), ["0e", "1o"][: caps.lmax + 1]
         every = all_terms([even], ((0, 1), 2), roots=roots, bond_cutoff=caps.lmax)
-        return cls((even,), every), cls((few, few), all_terms([few, few], (0, 1)), "full")
+        return cls((even,), every), cls((two, two), all_terms([two, two], (0, 1)), "full")
 
 
 def _gauge_factor(diagram: Diagram, convention: Convention) -> Surd:

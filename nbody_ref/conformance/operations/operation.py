@@ -7,7 +7,7 @@ the kit knows which kinds there are.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -20,7 +20,7 @@ from nbody_ref.certified.program_sums import certify_program
 from nbody_ref.certified.sums import Certified, certify
 from nbody_ref.certified.terms import Terms, complexified, derivatives
 from nbody_ref.conformance.formats import rounded
-from nbody_ref.conformance.operations.layouts import Layout, Place
+from nbody_ref.conformance.operations.layouts import Layout, Place, State
 from nbody_ref.conventions import Convention
 from nbody_ref.exact.surd import Surd
 from nbody_ref.irreps import Irreps
@@ -36,6 +36,7 @@ __all__ = [
     "Operation",
     "Programmed",
     "random",
+    "repeated_rows",
     "result_shape",
     "surd_from",
     "surd_row",
@@ -61,6 +62,14 @@ AIMS = {
     "million": "10^6 edges, every entry certified; runs only if asked for by name",
     "denormals": "products below the normal range: values flushed to zero without saying so",
     "poles": "directions at and near the axes and the diagonals, lengths from 1e-12 to 1e12",
+    "channels": "numbers of channels around 4, 8, 16, 32, 64, 128 and odd ones beyond: tails of vectors and blocks",
+    "rows": "rows, edges and nodes around 32 to 1024 and beyond 65536, fans beyond 1024, at every order",
+    "high degree": "every degree, and every path of degrees, up to the largest declared",
+    "norms": "harmonics in every normalization, gradients too",
+    "repeated irreps": "the same irrep in several parts of every operand, several paths to one part of the result",
+    "scales": "operands of sizes 2^60 and 2^-60: overflow on the way, an epsilon",
+    "kinds": "one kind of rows and five, some of them without a row",
+    "powers": "every power of a contraction up to the largest declared",
     "orders": "products of published models, paths in several orders: memory plans, paths that disturb each other",
 }
 
@@ -86,6 +95,8 @@ class Operation:
         Checks of behaviour that apply, beside those of values.
     other : float
         What inputs may be multiplied by to make others.
+    repeats : int
+        Calls in which a kernel may settle on one of its variants; few where calls are slow.
     described : tuple of str
         Fields that make up the JSON description.
     counted : bool
@@ -100,6 +111,7 @@ class Operation:
     complex_gauge = False
     behaviour: tuple[str, ...] = ()
     other = -2.0
+    repeats = 12
     described: tuple[str, ...] = ()
     counted = True
 
@@ -139,13 +151,27 @@ class Operation:
         """Roundings of a correct kernel beside the n of a sum of n terms; docs/derivations/certified_sums.md."""
         return 8.0
 
+    def slacks(self, name: str, order: int) -> Any:
+        """The same for every column of a result, where columns differ."""
+        return self.slack(order)
+
+    def extent(self, inputs: Mapping[str, Array]) -> dict[str, int]:
+        """How large a call is, for what a run has covered."""
+        first = inputs.get(self.differentiable[0]) if self.differentiable else None
+        states = [
+            layout.irreps for layout in map(self.layout, (*self.differentiable, "out")) if isinstance(layout, State)
+        ]
+        found = {"rows": 1 if first is None else len(first), "degree": self.lmax}
+        return found | ({"multiplicity": max(part.mul for irreps in states for part in irreps)} if states else {})
+
     def cases(self, dtype: str, orders: tuple[int, ...], seed: int = 0, first: bool = True) -> Iterator[Case]:
         """Cases that compare values; shapes and graphs need the first operation of a name only."""
         raise NotImplementedError
 
-    def sample(self, dtype: str, order: int, seed: int) -> Case:
-        """Generic inputs, for the checks of behaviour."""
-        return next(case for case in self.cases(dtype, (order,), seed) if case.check == "random")
+    def samples(self, dtype: str, order: int, seed: int) -> list[Case]:
+        """Generic inputs, for the checks of behaviour; second gradients for every tangent."""
+        every = (case for case in self.cases(dtype, (order,), seed) if case.check == "random" and case.scale == 1)
+        return list(every)
 
     def reach(self, inputs: dict[str, Array], name: str) -> tuple[Array, Array]:
         """Entries that depend on entry (1, 0) of an input, and those that may."""
@@ -159,6 +185,11 @@ class Operation:
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
         """Operations of one name in the default suite, as far as they are declared."""
         raise NotImplementedError
+
+    @classmethod
+    def shapes_of(cls, name: str, caps: Capabilities, dtype: str, seed: int, thorough: bool = False) -> Iterator[Case]:
+        """Cases of the shapes at which kernels branch, at every order; `thorough`: larger ones too."""
+        return iter(())
 
     @classmethod
     def on_demand(cls, name: str, check: str, dtype: str, orders: tuple[int, ...], seed: int) -> Iterator[Case]:
@@ -228,6 +259,18 @@ class Multilinear(Operation):
         """The terms for the rows of `inputs`; in the complex gauge, of complex numbers."""
         raise NotImplementedError
 
+    def parts(self, inputs: Mapping[str, Array]) -> list[tuple[str, Terms]]:
+        """The terms path by path, each path in words."""
+        return [
+            (f"path {p} of {len(found)}", terms) for found in (self.terms(inputs),) for p, terms in enumerate(found)
+        ]
+
+    def readings(
+        self, inputs: dict[str, Array]
+    ) -> Iterator[tuple[str, dict[str, Array], Callable[[str, Array], Array]]]:
+        """Ways to misread the inputs: in words, the inputs as misread, and what that does to a result of a name."""
+        return iter(())
+
     def sizes(self, rows: int) -> dict[str, tuple[int, ...]]:
         """Shapes of differentiable inputs for so many rows."""
         raise NotImplementedError
@@ -240,8 +283,24 @@ class Multilinear(Operation):
         return {name: certify(terms, inputs) for name, terms in found.items()}
 
 
+def repeated_rows(
+    inputs: Mapping[str, Array], names: Sequence[str], certify_some: Callable[[dict[str, Array]], dict[str, Certified]]
+) -> dict[str, Certified]:
+    """Truth of an operation that treats every row alike, with the same rows certified once."""
+    present = [name for name in names if name in inputs]
+    rows = len(inputs[present[0]])
+    if rows <= 16:
+        return certify_some(dict(inputs))
+    table = np.concatenate([np.asarray(inputs[name], np.float64).reshape(rows, -1) for name in present], axis=1)
+    _, first, back = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    found = certify_some(dict(inputs) | {name: inputs[name][first] for name in present})
+    return {name: truth.taken(back.reshape(-1)) for name, truth in found.items()}
+
+
 class Programmed(Operation):
     """An operation that is a program of sums and functions of one number."""
+
+    repeats = 4
 
     def lowered(self, inputs: Mapping[str, Array]) -> tuple[Program, str, dict[str, Array]]:
         """The program, the variable of its result, and the values of leaves beside the differentiable inputs."""
@@ -252,6 +311,9 @@ class Programmed(Operation):
         longer, results = program_derivatives(program, out, self.differentiable, order, tangent)
         found = certify_program(longer, results, inputs | constants)
         return {name: found[name].reshaped(result_shape(self, inputs, name)) for name in found}
+
+    def samples(self, dtype: str, order: int, seed: int) -> list[Case]:
+        return super().samples(dtype, order, seed)[:1]
 
     def slack(self, order: int) -> float:
         return 0.0

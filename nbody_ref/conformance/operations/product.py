@@ -18,7 +18,8 @@ import numpy as np
 
 from nbody_ref.certified.couplings import CoupledColumns, CoupledPath, coupled_columns
 from nbody_ref.certified.terms import Leg, Terms
-from nbody_ref.conformance.operations import product_cases
+from nbody_ref.conformance.operations import misreadings, product_cases, product_shapes
+from nbody_ref.conformance.operations.instruction import MODES, Instruction
 from nbody_ref.conformance.operations.layouts import Layout, Place, State
 from nbody_ref.conformance.operations.operation import Case, Multilinear, Operation, surd_from, surd_row, vertex_factor
 from nbody_ref.conventions import Convention
@@ -32,37 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["MODES", "Instruction", "TensorProduct", "template"]
 
 Array = np.ndarray[Any, Any]
-ONE = Surd(1, 1)
-# mode: channel letters of (part 1, part 2, weight, result)
-MODES = {
-    "uvw": ("u", "v", "uvw", "w"),
-    "uvu": ("u", "v", "uv", "u"),
-    "uvv": ("u", "v", "uv", "v"),
-    "uuw": ("u", "u", "uw", "w"),
-    "uuu": ("u", "u", "u", "u"),
-    "uvuv": ("u", "v", "uv", "uv"),
-}
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One path: parts `i1` and `i2` are coupled into part `out`.
-
-    Parameters
-    ----------
-    i1, i2, out : int
-        Numbers of parts.
-    mode : str
-        One of `MODES`: which channels meet, as in "uvu": result u = sum over v of w[u, v] a[u] b[v].
-    coefficient : Surd
-        Exact factor of the path.
-    """
-
-    i1: int
-    i2: int
-    out: int
-    mode: str = "uvu"
-    coefficient: Surd = ONE
 
 
 @dataclass(frozen=True)
@@ -159,7 +129,7 @@ class TensorProduct(Multilinear):
 
     def alone(self, p: int) -> TensorProduct:
         """The same product with instruction p only."""
-        return replace(self, instructions=(self.instructions[p],))
+        return self.only([p])
 
     def in_gauge(self, convention: Convention) -> TensorProduct:
         """Coefficients that go with the coupling tensors of `convention`; exact."""
@@ -216,6 +186,26 @@ class TensorProduct(Multilinear):
         legs += [Leg("w", b, w)] if self.weighted else []
         return (Terms(np.asarray(to, np.int64), out, shapes["out"], tuple(legs), coef, table, shapes),)
 
+    def parts(self, inputs: Mapping[str, Array]) -> list[tuple[str, Terms]]:
+        found = []
+        for p, i in enumerate(self.instructions):
+            (terms,), (l1, l2, l) = self.only([p]).terms(inputs), self.degrees(p)
+            start, shapes = self.weight_offsets[p], self.shapes(len(inputs["x2"]), len(inputs["x1"]))
+            legs = tuple(leg._replace(columns=leg.columns + start) if leg.name == "w" else leg for leg in terms.legs)
+            words = f"path {p} of {len(self.instructions)} ({l1} x {l2} -> {l}, {i.mode})"
+            found.append((words, replace(terms, legs=legs, shapes=shapes)))
+        return found
+
+    def readings(self, inputs: dict[str, Array]) -> Iterator[Any]:
+        return misreadings.readings(self, inputs)
+
+    def extent(self, inputs: Mapping[str, Array]) -> dict[str, int]:
+        found = super().extent(inputs) | {"rows": len(inputs["x2"])}
+        if not self.graph:
+            return found
+        fans = [int(np.bincount(inputs[name]).max(initial=0)) for name in ("receivers", "senders")]
+        return {"edges": found.pop("rows"), "nodes": len(inputs["x1"]), "fan": max(fans), **found}
+
     def reach(self, inputs: dict[str, Array], name: str) -> tuple[Array, Array]:
         (terms,) = self.terms(inputs)
         leg = terms.places(name)[0]
@@ -227,9 +217,8 @@ class TensorProduct(Multilinear):
     def cases(self, dtype: str, orders: tuple[int, ...], seed: int = 0, first: bool = True) -> Iterator[Case]:
         return product_cases.product_cases(self, dtype, orders, seed, first)
 
-    def sample(self, dtype: str, order: int, seed: int) -> Case:
-        inputs = product_cases.product_inputs(self, dtype, "hygiene", seed, order=order)
-        return Case("random", self, inputs, order)
+    def samples(self, dtype: str, order: int, seed: int) -> list[Case]:
+        return list(product_cases.all_orders("random", self, dtype, (order,), "hygiene", seed))
 
     @classmethod
     def suite(cls, name: str, caps: Capabilities, basis: str = "real") -> tuple[Operation, ...]:
@@ -247,6 +236,10 @@ class TensorProduct(Multilinear):
         return tuple(op for op in found if not op.undeclared(caps))
 
     @classmethod
+    def shapes_of(cls, name: str, caps: Capabilities, dtype: str, seed: int, thorough: bool = False) -> Iterator[Case]:
+        return product_shapes.product_shapes(cls, name, caps, dtype, seed, thorough)
+
+    @classmethod
     def on_demand(cls, name: str, check: str, dtype: str, orders: tuple[int, ...], seed: int) -> Iterator[Case]:
         if name == "convolution" and check == "million":
             yield from product_cases.million_cases(
@@ -259,24 +252,52 @@ class TensorProduct(Multilinear):
     ) -> TensorProduct:
         """All paths "uvu" of x with the harmonics 0..lmax of edges, one part of the result for each path."""
         kept = None if out is None else {Irrep.parse(irrep) for irrep in out}
-        return cls._every(Irreps(irreps_x), Irreps.harmonics(lmax), "uvu", kept, **{"graph": True} | more)
+        return cls.coupled(irreps_x, Irreps.harmonics(lmax), "uvu", kept=kept, **{"graph": True} | more)
 
     @classmethod
     def full(cls, a: Irreps | str, b: Irreps | str, mode: str = "uvuv", **more: Any) -> TensorProduct:
         """All couplings of two states, one part of the result each; "uvuv" or "uuu"."""
-        return cls._every(Irreps(a), Irreps(b), mode, None, **{"weighted": False} | more)
+        return cls.coupled(a, b, mode, **{"weighted": False} | more)
 
     @classmethod
-    def _every(cls, a: Irreps, b: Irreps, mode: str, kept: set[Irrep] | None, **more: Any) -> TensorProduct:
+    def coupled(
+        cls,
+        a: Irreps | str,
+        b: Irreps | str,
+        mode: str,
+        width: int = 1,
+        *,
+        kept: set[Irrep] | None = None,
+        lmax: int | None = None,
+        above: int = -1,
+        merged: bool = False,
+        **more: Any,
+    ) -> TensorProduct:
+        """Couplings of two states in one mode, one part of the result for each; `merged`: for each type of part.
+
+        `width`: channels of the result where the mode leaves them open; `kept`, `lmax`: types and degrees of results;
+        `above`: only paths with a degree above this.
+        """
+        a, b = Irreps(a), Irreps(b)
         parts: list[tuple[int, Irrep]] = []
         instructions = []
         for i, first in enumerate(a):
             for j, second in enumerate(b):
-                for irrep in first.irrep * second.irrep if mode != "uuu" or first.mul == second.mul else ():
-                    if kept is None or irrep in kept:
-                        instructions.append(Instruction(i, j, len(parts), mode))
-                        parts.append((first.mul * (second.mul if mode == "uvuv" else 1), irrep))
+                alike = mode not in ("uuu", "uuw") or first.mul == second.mul
+                muls = {"u": first.mul, "v": second.mul, "uv": first.mul * second.mul, "w": width}
+                for irrep in first.irrep * second.irrep if alike else ():
+                    degrees = max(first.irrep.l, second.irrep.l, irrep.l)
+                    if degrees <= above or (lmax is not None and irrep.l > lmax) or irrep not in (kept or {irrep}):
+                        continue
+                    part = (muls[MODES[mode][3]], irrep)
+                    if not merged or part not in parts:
+                        parts.append(part)
+                    instructions.append(Instruction(i, j, parts.index(part) if merged else len(parts) - 1, mode))
         return cls(a, b, Irreps(parts), tuple(instructions), **more)
+
+    def only(self, chosen: Iterable[int]) -> TensorProduct:
+        """The product with some of its instructions."""
+        return replace(self, instructions=tuple(self.instructions[p] for p in chosen))
 
     @classmethod
     def connected(cls, a: Irreps | str, b: Irreps | str, out: Irreps | str, **more: Any) -> TensorProduct:
