@@ -71,7 +71,7 @@ class Capabilities:
     accelerated : bool
         The backend counts the calls of its kernel (`Backend.kernel_calls`); a result without one fails.
     threads : bool
-        Several threads may call at a time.
+        Several threads may call at a time; not tried where Numba's own layer of threads would end the process.
     """
 
     operations: tuple[str, ...] = TABLES_AND_PRODUCTS
@@ -91,7 +91,7 @@ class Capabilities:
     max_edges: int = 2**31 - 1
     power: int = 3
     accelerated: bool = False
-    threads: bool = False
+    threads: bool = True
 
     def unit(self, dtype: str) -> float:
         """Unit roundoff of the declared arithmetic."""

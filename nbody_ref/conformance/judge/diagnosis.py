@@ -141,12 +141,11 @@ def _path(case: Case, name: str, found: Array, room: Array) -> str:
         return ""
     factors = np.linalg.lstsq(stack, error.reshape(-1), rcond=None)[0]
     off = np.abs(factors) > 2.0**-12
-    if not 1 < off.sum() <= max(len(parts) // 2, 2) or not _within(
-        error.reshape(-1), stack[:, off] @ factors[off], room.reshape(-1)
-    ):
+    kind = _kind(case, off)
+    few = 1 < off.sum() <= max(len(parts) // 2, 2) or (kind and off.any())
+    if not few or not _within(error.reshape(-1), stack[:, off] @ factors[off], room.reshape(-1)):
         return ""
     several = [f"{words} {_how(1 + float(f))}" for (words, _), f, wrong in zip(parts, factors, off) if wrong]
-    kind = _kind(case, off)
     return f"{'; '.join(several[:4])}{f' and {len(several) - 4} more' if len(several) > 4 else ''}{kind}"
 
 
