@@ -133,6 +133,7 @@ def _product(types: list[Irreps], arrays: list[Array], out: Array, convention: s
 
 def _candidates(types: list[Irreps], weighted: bool) -> Iterator[TensorProduct]:
     """Every coupling into every part of the result that has the channels for it, mode by mode."""
+    one, two, three = types
     for mode in MODES:
         rows = []
         for i, a in enumerate(types[0]):
@@ -140,12 +141,12 @@ def _candidates(types: list[Irreps], weighted: bool) -> Iterator[TensorProduct]:
                 for k, c in enumerate(types[2]):
                     try:
                         row = Instruction(i, j, k, mode)
-                        TensorProduct(*types, (row,), weighted)
+                        TensorProduct(one, two, three, (row,), weighted)
                     except IrrepsError:
                         continue
                     if weighted or mode not in ("uvw", "uuw", "uvu", "uvv") or a.mul == b.mul == c.mul == 1:
                         rows.append(row)
-        yield TensorProduct(*types, tuple(rows), weighted)
+        yield TensorProduct(one, two, three, tuple(rows), weighted)
 
 
 def _fitted(op: TensorProduct, inputs: dict[str, Array], out: Array, convention: str) -> TensorProduct | None:
