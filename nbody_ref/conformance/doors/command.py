@@ -6,6 +6,7 @@ Exit status of ``run`` and ``ver``: 0 all passed, 1 something failed, 2 the back
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import time
 from collections.abc import Sequence
@@ -39,6 +40,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     written.add_argument("--dtype", default="float64", choices=["float64", "float32"])
     written.add_argument("--lmax", type=int, default=2)
     written.add_argument("--seed", type=int, default=0)
+    written.add_argument("--convention", metavar="NAME", help="gauge of inputs and results")
+    written.add_argument("--modes", nargs="+", metavar="MODE", help="channel rules that the program has")
+    written.add_argument("--orders", nargs="+", type=int, metavar="K", help="0 values, 1 gradients, 2 second gradients")
+    written.add_argument("--shapes", action="store_true", default=None, help="sizes at which kernels branch, too")
+    written.add_argument("--capabilities", type=Path, metavar="FILE", help="the same and more as JSON")
     written.set_defaults(act=_gen)
     judged = inner.add_parser("ver", help="judge a program's answers to prompts", allow_abbrev=False)
     judged.add_argument("prompts", type=Path, metavar="PROMPTS")
@@ -197,9 +203,23 @@ def _gen(options: argparse.Namespace) -> int:
     from nbody_ref.conformance.doors.exchange import generate
 
     _known_operations("gen", [options.op])
-    count = generate(options.folder, options.op, options.dtype, lmax=options.lmax, seed=options.seed)
+    can = {} if options.capabilities is None else _abilities(options.capabilities)
+    given = {name: getattr(options, name) for name in ("convention", "modes", "orders", "shapes")}
+    can |= {name: value for name, value in given.items() if value is not None}
+    count = generate(options.folder, options.op, options.dtype, lmax=options.lmax, seed=options.seed, **can)
     print(f"{count} prompts in {options.folder}")
     return 0
+
+
+def _abilities(path: Path) -> dict[str, Any]:
+    """A capability file: one JSON object."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"conform gen: cannot read {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"conform gen: {path} must hold one object, got {found!r}")
+    return found
 
 
 def _ver(options: argparse.Namespace) -> int:

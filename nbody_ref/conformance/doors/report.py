@@ -135,7 +135,7 @@ def describe(outcome: Outcome, report: Report) -> list[str]:
     again = f"--op {outcome.operation} --dtype {outcome.dtype}"
     again += f" --check '{outcome.check}'" if outcome.check not in ("fingerprint", "declared") else ""
     again += f" --seed {report.seed}" if report.seed else ""
-    return [*lines, f"  again:  nbody-ref conform run {report.source} {again}"]
+    return [*lines, f"  again:  {report.again or f'nbody-ref conform run {report.source} {again}'}"]
 
 
 def to_dict(report: Report) -> dict[str, Any]:

@@ -77,6 +77,8 @@ class Report:
         What was asked for, if it was not everything that the backend declares.
     declared : Capabilities, optional
         What the backend declares.
+    again : str
+        The command that gives the report once more, if it is not ``nbody-ref conform run``.
     """
 
     backend: str
@@ -87,6 +89,7 @@ class Report:
     source: str = "--backend MODULE:NAME"
     selection: str = ""
     declared: Capabilities | None = None
+    again: str = ""
 
     def count(self, status: str) -> int:
         """How many outcomes have a status."""
