@@ -86,7 +86,7 @@ def generate(folder: Path, operation: str, dtype: str, *, lmax: int = 2, seed: i
         count += 1
     if operation in COUPLED:
         (folder / TABLES).parent.mkdir(exist_ok=True)
-        write_atomically(folder / TABLES, tensors(_couplings(gauge, min(lmax, 8 if can.get("shapes") else 2))))
+        write_atomically(folder / TABLES, tensors(_couplings(gauge, max(min(lmax, 8), 2) if can.get("shapes") else 2)))
     about = {"operation": operation, "dtype": dtype, "lmax": lmax, "seed": seed, "cases": count, "can": can}
     write_atomically(folder / "manifest.json", (json.dumps(about, indent=1) + "\n").encode())
     return count
