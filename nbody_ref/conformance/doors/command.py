@@ -161,7 +161,8 @@ def _run(options: argparse.Namespace) -> int:
     wanted = _wanted(options)
     report = run_apart(_backend, (_source(options),), options.timeout, wanted)
     report.source = _named(options)
-    chosen = {name: getattr(options, name) or () for name in ("op", "dtype", "check", "paths")}
+    asked = ("dtype", "check", "paths", *(("op",) if options.backend else ()))  # a function has one operation
+    chosen = {name: getattr(options, name) or () for name in asked}
     report.selection = ", ".join(
         f"{len(texts)} {name}s" if len(texts) > 4 else " ".join(f"--{name} {text}" for text in texts)
         for name, texts in chosen.items()
