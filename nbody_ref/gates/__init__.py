@@ -3,6 +3,7 @@
 from nbody_ref.gates.aggregation import Aggregation
 from nbody_ref.gates.chain import Chain, Entry, Step
 from nbody_ref.gates.correlations import Correlations
+from nbody_ref.gates.edge_fusion import EdgeFusion
 from nbody_ref.gates.fusion_block import Fusion, FusionBlock
 from nbody_ref.gates.named import first_order, relative, zeroth_order
 from nbody_ref.gates.pairs import Pairs
@@ -14,6 +15,7 @@ __all__ = [
     "Chain",
     "Correlations",
     "Directed",
+    "EdgeFusion",
     "Entry",
     "Fusion",
     "FusionBlock",

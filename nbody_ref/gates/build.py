@@ -24,6 +24,7 @@ from nbody_ref.ops import cg_product, mixing
 from nbody_ref.tables import check_basis
 
 if TYPE_CHECKING:
+    from nbody_ref.gates.edge_fusion import EdgeFusion
     from nbody_ref.gates.pairs import Pairs
     from nbody_ref.gates.terms import Directed
 
@@ -188,7 +189,13 @@ class Builder:
             self.irreps[str(self._emitted[key])] = irreps
         return self._emitted[key]
 
-    def functions(self, r: State, dist: State, where: str, term: Directed | Pairs) -> tuple[State, State]:
+    def displacements(self, source: Source, place: Place, edges: Entry) -> tuple[State, State, str]:
+        """Relative vectors of children and parents, their lengths, and what to call what is made of them."""
+        where = f"{source.r}-{place.r}[{edges.name}]"
+        r = self.emit(steps.RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
+        return r, self.emit(steps.DISTANCE, (r,), f"{where}/dist"), where
+
+    def functions(self, r: State, dist: State, where: str, term: Directed | EdgeFusion | Pairs) -> tuple[State, State]:
         """Harmonics and radial functions of relative vectors and their lengths, in the precision of the states."""
         g = self.emit(steps.RADIAL, (dist,), f"{where}/{term.radial}/radial{term.lmax}", term.radial, term.lmax)
         y = self.harmonics(r, f"{where}/solid{term.lmax}/{term.normalization}", term.lmax, term.normalization)

@@ -157,9 +157,7 @@ class Directed(Leg):
         index = tuple(range(n)) * (len(paths) // n)
         table = message.MessageTable.build(psi, self.lmax, paths=paths, basis=builder.basis)
         edges = placed(source.directed, place, "Directed")
-        where = f"{source.r}-{place.r}[{edges.name}]"
-        r = builder.emit(steps.RELATIVE, (source.r, place.r), f"{where}/r_rel", edges)
-        dist = builder.emit(steps.DISTANCE, (r,), f"{where}/dist")
+        r, dist, where = builder.displacements(source, place, edges)
         y, g = builder.functions(r, dist, where, self)
         copies = radial_weights.RadialTable.build(table, n, index)
         w = builder.emit(steps.COPIES, (g,), f"{where}/{self.radial}/copies of {psi}", copies)

@@ -4,7 +4,7 @@ r"""Cormorant (Anderson, Hy and Kondor 2019) from its equations, (C0) to (C5) of
     g^{l,s}_{ij} &= m_{ij}\, W^{l,s} \big[\, g^{l,s-1}_{ij},\; \psi^s_i \cdot \psi^s_j,\; R(r_{ij}) \,\big], \qquad
     G^l_{ij} = g^{l,s}_{ij}\, \mathcal Y^l(r_i - r_j), \\
     \psi^{s+1,l}_i &= W^{l,s} \Big[ \textstyle\sum_j (G_{ij} \otimes \psi^s_j)^l,\; \psi^{s,l}_i,\;
-                      (\psi^s_i \otimes \psi^s_i)^l,\; \text{fusion blocks} \Big]
+                      (\psi^s_i \otimes \psi^s_i)^l \Big]
 
 Products go channel by channel; states, weights and harmonics are complex. The zeroth-order gate of eq. (10) with
 learned radial functions, and a product of two central legs.
@@ -20,7 +20,6 @@ import numpy as np
 from nbody_ref.gates import steps
 from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.chain import Values
-from nbody_ref.gates.fusion_block import FusionBlock, fuse_legs
 from nbody_ref.graphs import Graph
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models import layers
@@ -34,7 +33,6 @@ from nbody_ref.models.cormorant_parts import (
     channels,
     complex_pairs,
     mixed,
-    order,
     real_pairs,
     scalar_product,
 )
@@ -52,7 +50,7 @@ ATOMS = layers.ATOMS.kind
 
 
 class Cormorant(PublishedModel):
-    """Cormorant, its variant with parities, and its variant with fusion blocks; see `CormorantSpec`."""
+    """Cormorant, and its variant with parities; see `CormorantSpec`."""
 
     spec: CormorantSpec
     basis = "complex"
@@ -170,17 +168,12 @@ class Cormorant(PublishedModel):
         return found, [times(builder, mask[1], out)]
 
     def atoms(self, builder: Builder, psi: State, g: list[State], own: list[State], y: State, name: str) -> State:
-        """The new states: [sum over neighbours, the state, its square] and fusion blocks, mixed, (C4)."""
+        """The new states: [sum over neighbours, the state, its square] mixed, (C4)."""
         spec, tau = self.spec, psi.irreps
         ag = self.message(builder, psi, g, own, y, name)
         low = [i for a in tau for b in tau for i in a.irrep * b.irrep if i.l <= spec.lmax]
         terms = [ag, psi, builder.product(psi, psi, f"{name}/sq", out=low)]
-        if spec.fusion:
-            wanted = channels(ag.irreps, spec.n_channels)
-            gain = Drawn(MixingTable.build(ag.irreps, wanted), spec.level_gain, uniform=True)
-            legs = {"centre": psi, "neighbours": mixed(builder, ag, wanted, f"{name}/leg", gain, ATOMS)}
-            for i, block in enumerate(spec.fusion):
-                terms.append(self.fused(builder, [legs[leg] for leg in block], f"{name}/fusion{i}"))
+        terms += self.more(builder, psi, g, y, name)
         F = layers.joined(builder, terms, f"{name}/fragments")
         out = channels(F.irreps, spec.n_channels)
         weights = Drawn(MixingTable.build(F.irreps, out), spec.level_gain, uniform=True)
@@ -214,16 +207,9 @@ class Cormorant(PublishedModel):
         found += [layers.taken(builder, ag, rest, f"{name}/ag rest")] if rest else []
         return layers.joined(builder, found, f"{name}/ag all")
 
-    def fused(self, builder: Builder, legs: Sequence[State], name: str) -> State:
-        """A fusion block on these legs, to all irreps that it reaches."""
-        reached, bond = {part.irrep for part in legs[0].irreps}, self.spec.fusion_bond
-        for i, leg in enumerate(legs[1:], start=2):
-            found = {c for a in reached for part in leg.irreps for c in a * part.irrep}
-            top = self.spec.lmax if i == len(legs) or bond is None else bond
-            reached = {c for c in found if c.l <= top or (i < len(legs) and bond is None)}
-        keep = tuple(str(irrep) for irrep in sorted(reached, key=order))
-        block = FusionBlock(keep, None, bond, self.spec.fusion_weights)
-        return fuse_legs(builder, legs, block, name, self.by_species.kind, self.by_species.n_kinds)
+    def more(self, builder: Builder, psi: State, g: list[State], y: State, name: str) -> list[State]:
+        """What a variant adds to the fragments of a level."""
+        return []
 
     def invariants(self, builder: Builder, psi: State, name: str) -> list[State]:
         """Real scalars of a level, (C5): both parts of degree 0; of each fragment Re psi . psi and |psi|^2."""

@@ -71,8 +71,8 @@ def to_original(model: Cormorant) -> dict[str, Array]:
         If the model has an option that the original program has not.
     """
     spec = model.spec
-    plain = (spec.radial, spec.mask, spec.group, spec.constant, spec.self_edge, spec.scale, bool(spec.fusion))
-    if plain != ("sines", "learned", "SO(3)", "molecule", True, 1.0, False):
+    plain = (spec.radial, spec.mask, spec.group, spec.constant, spec.self_edge, spec.scale)
+    if plain != ("sines", "learned", "SO(3)", "molecule", True, 1.0):
         raise FileError("to_original: 'model' must be of the published form, see CormorantSpec")
     found: dict[str, Array] = {}
     for slot in _slots(model):

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import inf, isinf
-from typing import Any
+from typing import Any, Self
 
-from nbody_ref.errors import NBodyRefError
+from nbody_ref.errors import ArgumentError
 from nbody_ref.gates.fields import check_flags, check_integers, check_words
-from nbody_ref.gates.fusion_block import TYINGS
 from nbody_ref.models.checks import check_numbers, check_species
 
 __all__ = ["CormorantSpec"]
-
-LEGS = ("centre", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,6 @@ class CormorantSpec:
     group : {"SO(3)", "O(3)"}
         "SO(3)", as published: parity is not tracked and a mirror image may have another energy. "O(3)": states carry
         parities, those of harmonics (-1)^l.
-    fusion : tuple of tuples of {"centre", "neighbours"}
-        The variant with fusion blocks: legs of each block, psi_i or the mixed sum over neighbours. Empty: published.
-    fusion_bond : int, optional
-        Largest degree of an inner edge of a block.
-    fusion_weights : {"mixed", "diagonal", "vertices"}
-        As in `nbody_ref.gates.FusionBlock`.
     constant : {"molecule", "species"}
         The learned constant: one for each molecule of any size, as published, or one for each atom of a species.
     input, readout : {"linear", "messages"}, {"linear", "perceptrons"}
@@ -94,9 +85,6 @@ class CormorantSpec:
     soft_width: float = 0.2
     self_edge: bool = True
     group: str = "SO(3)"
-    fusion: tuple[tuple[str, ...], ...] = ()
-    fusion_bond: int | None = None
-    fusion_weights: str = "mixed"
     constant: str = "molecule"
     input: str = "linear"
     readout: str = "linear"
@@ -106,13 +94,14 @@ class CormorantSpec:
     dtype: str = "complex128"
     jumps: bool = False
 
+    model = "Cormorant"
+
     def __post_init__(self) -> None:
         check_species(self)
         words = {
             "radial": ("sines", "even powers"),
             "mask": ("learned", "none"),
             "group": ("SO(3)", "O(3)"),
-            "fusion_weights": TYINGS,
             "constant": ("molecule", "species"),
             "input": ("linear", "messages"),
             "readout": ("linear", "perceptrons"),
@@ -129,14 +118,7 @@ class CormorantSpec:
         check_flags(self, "self_edge", "jumps")
         if not (isinf(self.cutoff) or self.jumps):
             rule = "infinite, or energies jump where a pair is left out, which 'jumps' allows"
-            raise NBodyRefError(f"CormorantSpec: 'cutoff' must be {rule}, got {self.cutoff:g}")
-        check_integers(self, {"fusion_bond": 0}, optional=("fusion_bond",))
-        blocks = self.fusion if isinstance(self.fusion, tuple | list) else (self.fusion,)
-        for legs in blocks:
-            if not isinstance(legs, tuple | list) or len(legs) < 2 or not all(leg in LEGS for leg in legs):
-                rule = f"must list two or more of {LEGS} for a block"
-                raise NBodyRefError(f"CormorantSpec: 'fusion' {rule}, got {legs!r}")
-        object.__setattr__(self, "fusion", tuple(tuple(legs) for legs in blocks))
+            raise ArgumentError(f"{type(self).__name__}: 'cutoff' must be {rule}, got {self.cutoff:g}")
 
     @property
     def unit_charge(self) -> float:
@@ -150,14 +132,15 @@ class CormorantSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready description; an infinite cutoff is None."""
-        return {"model": "Cormorant", **asdict(self), "cutoff": None if isinf(self.cutoff) else self.cutoff}
+        return {"model": self.model, **asdict(self), "cutoff": None if isinf(self.cutoff) else self.cutoff}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> CormorantSpec:
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Inverse of `to_dict`."""
         found: dict[str, Any] = {field.name: data[field.name] for field in fields(cls) if field.name != "jumps"}
         found["jumps"] = data.get("jumps", False)
-        found["species"] = tuple(found["species"])
-        found["fusion"] = tuple(tuple(legs) for legs in found["fusion"])
+        if data.get("fusion"):  # of files written before there was CoFD
+            raise ArgumentError(f"{cls.__name__}: blocks with a bond cutoff are no more, got 'fusion' {data['fusion']}")
         found["cutoff"] = inf if found["cutoff"] is None else found["cutoff"]
+        found |= {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
         return cls(**found)

@@ -35,6 +35,7 @@ __all__ = [
     "NEIGHBOURS",
     "Rows",
     "activate",
+    "added",
     "biased",
     "edge_harmonics",
     "gate",
@@ -124,6 +125,20 @@ def scaled(builder: Builder, x: State, factor: float) -> State:
 def total(builder: Builder, states: Sequence[State], name: str) -> State:
     """Sum of states of one type."""
     return builder.emit(steps.ADD, tuple(states), name, irreps=states[0].irreps)
+
+
+def added(builder: Builder, x: State, some: State, name: str) -> State:
+    """Sum of a state and one that has only some of its parts, in the same order."""
+    if some.irreps == x.irreps:
+        return total(builder, (x, some), name)
+    pieces, at = [], 0
+    for i, part in enumerate(x.irreps):
+        piece = taken(builder, x, [(i, 0, part.mul)], f"{name}/new{i}")
+        if at < len(some.irreps) and part == some.irreps[at]:
+            other = taken(builder, some, [(at, 0, part.mul)], f"{name}/direct{i}")
+            piece, at = total(builder, (piece, other), f"{name}/{i}"), at + 1
+        pieces.append(piece)
+    return joined(builder, pieces, name)
 
 
 def joined(builder: Builder, states: Sequence[State], name: str) -> State:

@@ -30,7 +30,7 @@ from nbody_ref.models import layers
 from nbody_ref.models import mace_weights as maps
 from nbody_ref.models.base import PublishedModel
 from nbody_ref.models.layers import ATOMS, EDGES, Rows
-from nbody_ref.models.mace_paths import fused_terms, symmetric
+from nbody_ref.models.mace_paths import symmetric
 from nbody_ref.models.mace_spec import MaceSpec
 from nbody_ref.ops.channel_mixing import CHANNEL_MIXING, ChannelMixingTable
 from nbody_ref.ops.mixing import MixingTable
@@ -125,10 +125,7 @@ class Mace(PublishedModel):
 
     def terms(self, n: int, root: Irrep) -> tuple[Term, ...]:
         """Diagrams of n copies of A that are evaluated."""
-        spec = self.spec
-        if spec.product == "fusion":
-            return fused_terms(spec.messages, n, root, spec.tree, spec.bond_cutoff)
-        return symmetric(spec.messages, n, root, spec.convention).terms
+        return symmetric(self.spec.messages, n, root, self.spec.convention).terms
 
     def contraction_weights(self, counts: Mapping[int, Mapping[Irrep, int]], t: int) -> str:
         """Weights of all paths of all irreps, (species, paths * channels); published with the highest power first."""

@@ -14,30 +14,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from nbody_ref.conventions import get
-from nbody_ref.fusion import Diagram, FusionTable, Term, all_terms, balanced, left_comb, right_comb, symmetric_basis
+from nbody_ref.fusion import Diagram, Term, left_comb, symmetric_basis
 from nbody_ref.fusion.label import twice
 from nbody_ref.irreps import Irrep, Irreps
 
 __all__ = [
     "MACE",
-    "TREES",
     "PublishedPath",
     "Symmetric",
     "coupling_sign",
-    "fused_terms",
     "published_paths",
     "symmetric",
 ]
 
-Array = np.ndarray[Any, Any]
-
 MACE = "e3nn==0.4.4"  # mace-torch pins this version
-TREES = {"left_comb": left_comb, "balanced": balanced, "right_comb": right_comb}
 
 
 class PublishedPath(NamedTuple):
@@ -134,46 +127,3 @@ def symmetric(irreps: Irreps, n: int, root: Irrep, convention: str = MACE) -> Sy
             expansion.append((k, i, path.sign * float(value.round("float64"))))
     terms = tuple(Term(path.diagram, tuple((0, p) for p in path.parts)) for path in basis.paths)
     return Symmetric(terms, tuple(expansion), len(published), len(basis.paths))
-
-
-def fused_terms(irreps: Irreps, n: int, root: Irrep, tree: str, bond_cutoff: int | None) -> tuple[Term, ...]:
-    """Terms of a fusion block on A, eq. (F6), with a tree by name and no bond above the cutoff.
-
-    Legs of equal shape carry A alike, so diagrams whose legs are a permutation of others' would repeat functions: only
-    the first of every set of dependent ones is kept, judged by their values at random states.
-    """
-    terms = all_terms([irreps], TREES[tree](n), roots=[root], bond_cutoff=bond_cutoff)
-    if n == 1 or not terms:
-        return terms
-    plain = Irreps((1, part.irrep) for part in irreps)
-    table = FusionTable.build([plain], terms, order="drawn")
-    kept = _independent_columns(_values(table, plain))
-    return tuple(terms[k] for k in kept)
-
-
-def _values(table: FusionTable, irreps: Irreps) -> Array:
-    """Values of all terms at random states, (states * components, terms); columns of unit length, or zero."""
-    from nbody_ref.fusion import fuse
-
-    count = len(table.terms)
-    x = np.random.default_rng(11).standard_normal((2 * count + 8, irreps.dim))
-    values = fuse(x, table).reshape(len(x), count, -1)
-    flat = values.transpose(0, 2, 1).reshape(-1, count)
-    sizes = np.linalg.norm(flat, axis=0)
-    return np.asarray(np.where(sizes > 1e-10 * sizes.max(), flat / np.maximum(sizes, 1e-300), 0.0))
-
-
-def _independent_columns(values: Array) -> list[int]:
-    """Columns that those before them do not span (Gram-Schmidt, twice; a gap of 1e-8 against rounding at 1e-14)."""
-    kept: list[int] = []
-    basis: list[Array] = []
-    for k, column in enumerate(values.T):
-        rest = column.copy()
-        for _ in range(2):
-            for unit in basis:
-                rest -= (unit @ rest) * unit
-        size = float(np.linalg.norm(rest))
-        if size > 1e-8:
-            kept.append(k)
-            basis.append(rest / size)
-    return kept

@@ -12,13 +12,13 @@ from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.gates.fields import check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models.checks import check_numbers, check_species
-from nbody_ref.models.mace_paths import MACE, TREES
+from nbody_ref.models.mace_paths import MACE
 from nbody_ref.ops.activation import Activation
 
 __all__ = ["MaceSpec"]
 
 _SILU = Activation.normalized("silu")
-PRODUCTS = ("published", "reduced", "fusion")
+PRODUCTS = ("published", "reduced")
 SCALAR = Irrep(0, 1)
 
 
@@ -55,11 +55,8 @@ class MaceSpec:
         Of the interaction energy of an atom; 1 and 0 for a model without ("MACE", not "ScaleShiftMACE"). eV.
     energies : tuple of float
         E0 of each species, eV.
-    product : {"published", "reduced", "fusion"}
-        Basis of eq. (M3): all comb paths, an independent set of them, or the diagrams of a fusion block, eq. (F6).
-    tree : {"left_comb", "balanced", "right_comb"}
-    bond_cutoff : int, optional
-        Largest degree on a bond. Both for "fusion" only.
+    product : {"published", "reduced"}
+        Basis of eq. (M3): all comb paths, or an independent set of them.
     convention : str
         Library whose signs of couplings the weights belong to.
     dtype : {"float64", "float32"}
@@ -88,8 +85,6 @@ class MaceSpec:
     shift: float = 0.0
     energies: tuple[float, ...] = ()
     product: str = "published"
-    tree: str = "left_comb"
-    bond_cutoff: int | None = None
     convention: str = MACE
     dtype: str = "float64"
 
@@ -99,7 +94,7 @@ class MaceSpec:
         least = {"lmax": 0, "correlation": 1, "n_radial": 1, "p": 1, "radial_mlp": 1, "readout": 1}
         check_integers(self, least, lists=("correlation", "radial_mlp"))
         check_numbers(self, ("scale", "shift"), positive=("cutoff", "neighbours"))
-        words = {"product": PRODUCTS, "tree": tuple(TREES), "convention": names(), "dtype": ("float64", "float32")}
+        words = {"product": PRODUCTS, "convention": names(), "dtype": ("float64", "float32")}
         check_words(self, words)
         for name, wanted in (("energies", len(self.species)), ("residual", len(self.correlation))):
             if len(getattr(self, name)) != wanted:
@@ -108,7 +103,6 @@ class MaceSpec:
             raise NBodyRefError(f"MaceSpec: 'residual' must be True or False for each layer, got {self.residual}")
         if not all(isfinite(e) for e in self.energies):
             raise NBodyRefError(f"MaceSpec: 'energies' must be finite, got {self.energies}")
-        check_integers(self, {"bond_cutoff": 0}, optional=("bond_cutoff",))
         object.__setattr__(self, "hidden", str(Irreps(self.hidden)))
         self._check_hidden()
 
@@ -161,7 +155,8 @@ class MaceSpec:
         TypeError, NBodyRefError
             If a field is unknown or does not fit.
         """
-        found: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "model"}
+        gone = ("model", "tree", "bond_cutoff")  # the last two of files from before there was MoFD
+        found: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k not in gone}
         for name in ("radial_activation", "readout_activation"):
             if name in found:
                 found[name] = Activation.from_dict(found[name])

@@ -164,7 +164,7 @@ class NequIP(PublishedModel):
             if kept:
                 rows, factor = self.by_species, len(spec.species) ** -0.5
                 direct = layers.linear(builder, h, kept, f"{name}/self_connection", rows, factor)
-                new = _added(builder, new, direct, inner, kept, f"{name}/sum")
+                new = layers.added(builder, new, direct, f"{name}/sum")
         out = self.nonlinear(builder, new, f"{name}/h")  # (N4)
         if spec.residual and out.irreps == tau:
             return layers.total(builder, (h, out), f"{name}/residual")
@@ -191,17 +191,3 @@ def _with_gates(wanted: Irreps, tau: Irreps, lmax: int) -> Irreps:
     scalars = [part for part in wanted if part.irrep.l == 0 and part.irrep != even]
     last = (wanted.count(even) + gates, even)
     return Irreps([*scalars, *([last] if last[0] else []), *(part for part in wanted if part.irrep.l)])
-
-
-def _added(builder: Builder, new: State, direct: State, inner: Irreps, kept: Irreps, name: str) -> State:
-    """Sum of a state and one that has only some of its parts."""
-    if kept == inner:
-        return layers.total(builder, (new, direct), name)
-    pieces, at = [], 0
-    for i, part in enumerate(inner):
-        piece = layers.taken(builder, new, [(i, 0, part.mul)], f"{name}/new{i}")
-        if part in kept:
-            other = layers.taken(builder, direct, [(at, 0, part.mul)], f"{name}/direct{i}")
-            piece, at = layers.total(builder, (piece, other), f"{name}/{i}"), at + 1
-        pieces.append(piece)
-    return layers.joined(builder, pieces, name)

@@ -13,8 +13,10 @@ from nbody_ref.models.base import PublishedModel
 __all__ = ["MODELS", "model_from_dict"]
 
 MODELS = {
+    "CoFD": ("cofd", "CoFD", "CoFDSpec"),
     "Cormorant": ("cormorant", "Cormorant", "CormorantSpec"),
     "MACE": ("mace", "Mace", "MaceSpec"),
+    "MoFD": ("mofd", "MoFD", "MoFDSpec"),
     "NequIP": ("nequip", "NequIP", "NequIPSpec"),
 }
 

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import ArgumentError, NBodyRefError, SchemeError
-from nbody_ref.gates import Aggregation, Bare, Correlations, Directed, Fusion, FusionBlock, Gate, Pairs, Product
+from nbody_ref.gates import (
+    Aggregation,
+    Bare,
+    Correlations,
+    Directed,
+    EdgeFusion,
+    Fusion,
+    FusionBlock,
+    Gate,
+    Pairs,
+    Product,
+)
 from nbody_ref.gates.aggregation import aggregation_type, leg_type
 from nbody_ref.gates.build import program
 from nbody_ref.gates.named import first_order, relative, zeroth_order
@@ -27,6 +38,7 @@ TERMS = (
     Fusion((LEG, LEG), FusionBlock(("0e",), (0, 1), 1, "diagonal"), True),
     Correlations(Directed(RADIAL, 2), 3, 4),
     Aggregation(1, 1, 0, 2, ("0e", "1o"), 500, 0),
+    EdgeFusion(RADIAL, 1, ("0e",), "(oY)j", (0, 1), "sparse", True, "full", "learned", 2, (1,), "norm", 0),
 )
 BLOCK = FusionBlock(("0e", "1o"), (0, 1), 2, "mixed")
 GATE = Gate((Bare(), LEG), "2x0e")

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from nbody_ref.errors import NBodyRefError
+from nbody_ref.models.cofd import CoFDSpec
 from nbody_ref.models.cormorant_spec import CormorantSpec
+from nbody_ref.models.mofd import MoFDSpec
 from nbody_ref.models.nequip import NequIPSpec
 
-SPECS = [NequIPSpec((1, 8), 4.0), CormorantSpec((1, 8), fusion=(("centre", "neighbours"),), fusion_bond=1)]
+SPECS = [NequIPSpec((1, 8), 4.0), CormorantSpec((1, 8)), CoFDSpec((1, 8)), MoFDSpec((1, 8))]
 HOSTILE = (
     None,
     "x",

@@ -15,6 +15,7 @@ from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.wigner import monomial_D
 from nbody_ref.fit import DescentOptions, ethanol, train
 from nbody_ref.gates.over_ring import run
+from nbody_ref.models.cofd import CoFD, CoFDSpec
 from nbody_ref.models.cormorant import Cormorant, CormorantSpec
 
 U = 2.0**-53
@@ -202,12 +203,20 @@ def test_parities_double_the_types_of_states():
 
 
 POLYNOMIAL = {"radial": "even powers", "mask": "none", "n_sines": 0, "n_powers": 1, "n_levels": 2}
-FUSION = {"fusion": (("centre", "neighbours"), ("neighbours", "neighbours", "centre")), "fusion_bond": 1}
+
+
+def cofd(**others):
+    """A CoFD of polynomials."""
+    return CoFDSpec(**{**vars(SMALL), **POLYNOMIAL, "lmax": 1, "lmax_edge": 1, **others})
+
+
 RING = {
     "SO(3)": replace(SMALL, **POLYNOMIAL),
     "O(3)": replace(SMALL, **POLYNOMIAL, group="O(3)", lmax=1, lmax_edge=2),
-    "O(3), fusion": replace(SMALL, **POLYNOMIAL, **FUSION, group="O(3)", lmax=1, lmax_edge=1),
-    "SO(3), fusion by vertices": replace(SMALL, **POLYNOMIAL, **FUSION, fusion_weights="vertices", lmax=1, lmax_edge=1),
+    "O(3), CoFD": cofd(tree="(oY)j", group="O(3)", both_parities=True),
+    "SO(3), CoFD": cofd(),
+    "SO(3), CoFD summed first": cofd(tree="o(Yj)", edge="bare"),
+    "SO(3), CoFD dense": cofd(block="dense", n_levels=1, internal_spins=(0, 1)),
 }
 
 
@@ -231,7 +240,7 @@ def exact_run(model, chain, points, gauge):
 
 def residuals(spec, gauge, q, inversion):
     """Variables whose turned value is not the value at turned positions."""
-    model = Cormorant(spec)
+    model = (CoFD if isinstance(spec, CoFDSpec) else Cormorant)(spec)
     chain, types, last = states(model)
     points = rational_points(3)
     before, after = (exact_run(model, chain, r, gauge) for r in (points, [rotate(r, q, inversion) for r in points]))
@@ -320,8 +329,8 @@ def test_wrong_descriptions_are_named():
         CormorantSpec((1,), constant="atom")
     with pytest.raises(ArgumentError, match="'n_levels' must be a positive integer, got 0"):
         CormorantSpec((1,), n_levels=0)
-    with pytest.raises(NBodyRefError, match="'fusion' must list two or more of"):
-        CormorantSpec((1,), fusion=(("centre",),))
+    with pytest.raises(ArgumentError, match="blocks with a bond cutoff are no more"):
+        CormorantSpec.from_dict({**CormorantSpec((1,)).to_dict(), "fusion": [["centre", "neighbours"]]})
 
 
 def test_training_steps_follow_complex_and_real_weights_downhill():

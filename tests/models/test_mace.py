@@ -10,9 +10,8 @@ import pytest
 from nbody_ref.errors import ArgumentError, IrrepsError, NBodyRefError, ShapeError
 from nbody_ref.fusion import symmetric_dimension
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.models import mace_paths
 from nbody_ref.models.mace import Mace, MaceSpec
-from nbody_ref.models.mace_paths import fused_terms, published_paths, symmetric
+from nbody_ref.models.mace_paths import published_paths, symmetric
 from nbody_ref.ops.activation import Activation
 
 U = 2.0**-53
@@ -79,15 +78,6 @@ def test_paths_and_symmetric_dimensions_are_the_published_integers(lmax):
 def test_symmetric_counts_over_all_orders_are_the_anchors_13_16_20():
     for root, total in (("0e", 13), ("1o", 16), ("2e", 20)):
         assert sum(symmetric_dimension("0e + 1o + 2e + 3o", nu, root) for nu in (1, 2, 3)) == total
-
-
-def test_fusion_terms_on_any_tree_are_independent_and_as_many_as_the_characters_say():
-    messages = Irreps("1x0e + 1x1o + 1x2e")
-    for tree in mace_paths.TREES:
-        for root, (_, count) in COUNTS[2][3].items():
-            assert len(fused_terms(messages, 3, Irrep.parse(root), tree, None)) == count
-    limited = fused_terms(messages, 3, Irrep.parse("0e"), "left_comb", 0)
-    assert {bond.l for term in limited for bond in term.diagram.bonds} == {0} and len(limited) == 3
 
 
 @pytest.mark.parametrize("name", REFERENCE["models"])
@@ -195,9 +185,7 @@ BAD = {
     "'residual' must be True or False": (NBodyRefError, {"residual": (0, 1)}),
     "'correlation' must be": (ArgumentError, {"correlation": (0, 1)}),
     "'product' must be 'published' or": (NBodyRefError, {"product": "comb"}),
-    "'tree' must be 'left_comb' or": (NBodyRefError, {"tree": "bush"}),
     "'convention' must be '": (NBodyRefError, {"convention": "e3nn 7"}),
-    "'bond_cutoff' must be": (ArgumentError, {"bond_cutoff": -1}),
     "'hidden' must be irreps of O": (IrrepsError, {"hidden": "4x0e + 3x1o"}),
     "'energies' must have 2 entries, got 1": (NBodyRefError, {"energies": (1.0,)}),
     "'energies' must be finite": (NBodyRefError, {"energies": (1.0, float("inf"))}),

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from nbody_ref.fit import Potential, load
 from nbody_ref.fit.baseline import Baseline
-from nbody_ref.models import cormorant, mace, nequip
+from nbody_ref.models import cofd, cormorant, mace, mofd, nequip
 
 U = 2.0**-53
 K = 2 * (4 + 12 + 40 + 2 * (20 + 3 * 40 + 20) + 40)
@@ -56,21 +56,35 @@ def mace_of(**others):
     return lambda: mace.Mace(mace.MaceSpec(SPECIES, CUTOFF, **fixed | others), seed=3)
 
 
-BLOCKS = (("centre", "neighbours"), ("centre", "neighbours", "neighbours"))
+def mofd_of(**others):
+    fixed = {"hidden": "3x0e + 3x1o", "n_radial": 4, "radial_widths": (6,), "readout": 3, "mean_neighbours": 5.0}
+    return lambda: mofd.MoFD(mofd.MoFDSpec(SPECIES, CUTOFF, **fixed | others), seed=4)
+
+
+def cofd_of(**others):
+    fixed = {"n_levels": 2, "lmax": 1, "lmax_edge": 2, "n_channels": 3, "level_gain": 3.0, "jumps": True}
+    fixed["internal_spins"] = (0, 1)
+    return lambda: cofd.CoFD(cofd.CoFDSpec(SPECIES, CUTOFF, **fixed | others), seed=5)
+
+
 MODELS = {
     "NequIP": nequip_of(hidden="4x0e + 2x0o + 3x1o + 2x1e + 2x2e", residual=True),
     "NequIP, norms": nequip_of(hidden="4x0e + 3x1o + 2x2e", nonlinearity="norm", self_connection=False),
     "tensor field network": tensor_field_network,
     "MACE": mace_of(scale=0.7, shift=-0.2, energies=(-1.0, -2.0, -3.0)),
     "MACE, reduced basis": mace_of(product="reduced", residual=(True, True)),
-    "MACE + fusion": mace_of(product="fusion", tree="right_comb", bond_cutoff=1, residual=(False, False)),
+    "MoFD": mofd_of(),
+    "MoFD, centre and edge first": mofd_of(tree="(oY)j", both_parities=True, skip=False, edge_weights=False),
+    "MoFD, dense": mofd_of(block="dense", tree="o(Yj)", n_layers=1),
     "Cormorant, O(3)": cormorant_of(group="O(3)"),
-    "Cormorant + fusion, O(3)": cormorant_of(group="O(3)", fusion=BLOCKS, fusion_bond=1, lmax=1, lmax_edge=1),
+    "CoFD, O(3)": cofd_of(group="O(3)", tree="(oY)j"),
 }
 ROTATIONS_ONLY = {
     "Cormorant": cormorant_of(),
     "Cormorant for QM9": cormorant_of(input="messages", readout="perceptrons", hidden=5, mixed=3, lmax=1, lmax_edge=1),
-    "Cormorant + fusion": cormorant_of(fusion=BLOCKS, fusion_bond=1, lmax=1, self_edge=False),
+    "CoFD": cofd_of(),
+    "CoFD, bare edges": cofd_of(tree="o(Yj)", edge="bare", level_gain=1.0, lmax_edge=1),
+    "CoFD, dense": cofd_of(block="dense", n_levels=1),
 }
 
 
