@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -109,28 +109,37 @@ def positive_coupling(l1: int, l2: int, l: int) -> Array:
 SIZES = Numbers(positive_coupling, solid_size, lambda r: 3 * np.linalg.norm(r.astype(float), axis=1), radial_size)
 
 
+def longest_product(table: Any) -> int:
+    """k of a product: its most terms in pairs, and 4."""
+    shapes = [(table.irreps_a[i].irrep.l, table.irreps_b[j].irrep.l, irrep.l) for i, j, irrep in table.paths]
+    return max(-(-int((positive_coupling(*s) != 0).sum(axis=(0, 1)).max()) // 2) + 4 for s in shapes)
+
+
+def most_edges(edges: Any) -> int:
+    """Edges of the receiver that has most."""
+    return int(np.diff(edges.row_ptr.astype(int)).max())
+
+
+def fours(count: int) -> int:
+    """Roundings of a sum of so many products, four at a time."""
+    return count // 4 + count % 4 + 3
+
+
+# k of a step whose size is given by its formula on absolute values, from its statics; the pages of docs/derivations.
+# Where k is in the size already it is 1 here; operations that are not listed round nothing.
+LONGEST: dict[str, Callable[..., int]] = {
+    **dict.fromkeys(("solid", "radial", "distance", "pair_distance", "relative"), lambda *statics: 1),
+    "message": lambda edges, t: most_edges(edges) + 2 * max(t.irreps_in[k].irrep.l for k, _, _ in t.paths) + 5,
+    "neighbour_sum": lambda edges: max(most_edges(edges) - 1, 0),
+    "mixing": lambda kind, table: max(fours(block.mul_in) for block in table.blocks),
+    "cg_product": longest_product,
+    "affine": lambda matrix: int(np.diff(matrix.tocsr().indptr).max()) + 1,
+}
+
+
 def longest(step: Any, statics: Sequence[Any]) -> int:
-    """k of a step whose size is given by its formula on absolute values; the pages of docs/derivations."""
-    name = step.op.name
-    if name in ("solid", "radial", "distance", "pair_distance"):
-        return 1  # k is in the size already
-    if name == "relative":
-        return 1
-    if name == "message":
-        edges, table = statics
-        most = max(table.irreps_in[part].irrep.l for part, _, _ in table.paths)
-        return int(np.diff(edges.row_ptr.astype(int)).max()) + 2 * most + 5
-    if name == "neighbour_sum":
-        return max(int(np.diff(statics[0].row_ptr.astype(int)).max()) - 1, 0)
-    if name == "mixing":
-        return max(block.mul_in // 4 + block.mul_in % 4 + 3 for block in statics[1].blocks)
-    if name == "cg_product":
-        table = statics[0]
-        shapes = [(table.irreps_a[i].irrep.l, table.irreps_b[j].irrep.l, irrep.l) for i, j, irrep in table.paths]
-        return max(-(-int((positive_coupling(*s) != 0).sum(axis=(0, 1)).max()) // 2) + 4 for s in shapes)
-    if name == "affine":
-        return int(np.diff(statics[0].tocsr().indptr).max()) + 1
-    return 0
+    """k of a step."""
+    return LONGEST[step.op.name](*statics) if step.op.name in LONGEST else 0
 
 
 def read(step: Any, batch: Mapping[str, Any]) -> list[Any]:
@@ -189,47 +198,66 @@ def longest_of_product(table: Any, slot: int) -> int:
     return max(terms.values()) + 4
 
 
+def longest_of_mixing(rows: int, table: Any, slot: int) -> int:
+    """k of (D2) and (D3) of docs/derivations/mixing.md."""
+    if slot == 0:
+        return max(fours(block.mul_out) for block in table.blocks)
+    return 16 * max(block.irrep.dim for block in table.blocks) - (-rows // 64) + 3
+
+
+# k of the share of one input in the reverse pass, from rows of the first input, slot, statics; the pages of
+# docs/derivations. 1 for concat and cast; others have k in their size.
+REVERSE: dict[str, Callable[..., int]] = {
+    "message": lambda rows, slot, edges, table: longest_of_message(edges, table, slot),
+    "cg_product": lambda rows, slot, table: longest_of_product(table, slot),
+    "mixing": lambda rows, slot, kind, table: longest_of_mixing(rows, table, slot),
+    **dict.fromkeys(
+        ("neighbour_sum", "relative"), lambda rows, slot, edges: most(edges.receivers if slot == 1 else edges.senders)
+    ),
+    "affine": lambda rows, slot, matrix: most(matrix.tocoo().col) + 1,
+    "radial_copies": lambda rows, slot, table: int(sum(table.muls)),
+}
+
+
 def longest_reverse(step: Any, statics: Sequence[Any], slot: int, values: Values) -> int:
-    """k of the share of one input in the reverse pass; the pages of docs/derivations."""
-    name = step.op.name
-    if name == "message":
-        return longest_of_message(*statics, slot)
-    if name == "cg_product":
-        return longest_of_product(statics[0], slot)
-    if name == "mixing":
-        if slot == 0:
-            return max(block.mul_out // 4 + block.mul_out % 4 + 3 for block in statics[1].blocks)
-        rows = -(-len(values[step.inputs[0]]) // 64)
-        return 16 * max(block.irrep.dim for block in statics[1].blocks) + rows + 3
-    if name in ("neighbour_sum", "relative"):
-        edges = statics[0]
-        return most(edges.receivers if slot == 1 else edges.senders)
-    if name == "affine":
-        return most(statics[0].tocoo().col) + 1
-    if name == "radial_copies":
-        return int(sum(statics[0].muls))
-    return 1  # concat and cast; others have k in their size
+    """k of the share of one input."""
+    rows = len(values[step.inputs[0]])
+    return REVERSE[step.op.name](rows, slot, *statics) if step.op.name in REVERSE else 1
+
+
+# |tangent| times the k S of the cotangent, where that is not linear in the tangent's place: bar, dot, x, statics.
+SHARES: dict[str, Callable[..., float]] = {
+    "solid": lambda bar, dot, x, *statics: float(np.sum(bar * solid_slope(np.abs(x), dot, *statics))),
+    **dict.fromkeys(
+        ("distance", "pair_distance"),
+        lambda bar, dot, x, *edges: float(
+            np.sum(5 * bar[:, None] * np.abs(x) / np.linalg.norm(x, axis=1)[:, None] * dot)
+        ),
+    ),
+    "radial": lambda bar, dot, x, *statics: float(np.sum(bar * radial_slope(x, *statics) * dot[:, None, None])),
+}
+
+
+def radial_slope(dist: Array, basis: Any, lmax: int) -> Array:
+    """k S of the derivative of radial functions."""
+    k = (lmax + 1) * basis.n
+    return np.array(
+        [
+            [
+                [(chain(basis, n, l) + k) * sizes(basis, n, l, float(d))[1] for n in range(basis.n)]
+                for l in range(lmax + 1)
+            ]
+            for d in dist
+        ]
+    )
 
 
 def reverse_size(step: Any, slot: int, values: Values, batch: Mapping[str, Any], bar: Array, dot: Array) -> float:
     """<|tangent|, S of the cotangent of one input>; S is linear in the tangent's place, so no S is formed by itself."""
     name, x = step.op.name, values[step.inputs[0]].astype(float)
     bar, dot, statics = np.abs(bar).astype(float), np.abs(dot).astype(float), read(step, batch)
-    if name == "solid":
-        return float(np.sum(bar * solid_slope(np.abs(x), dot, statics[0], statics[1])))
-    if name in ("distance", "pair_distance"):
-        return float(np.sum(5 * bar[:, None] * np.abs(x) / np.linalg.norm(x, axis=1)[:, None] * dot))
-    if name == "radial":
-        basis, lmax = statics
-        terms = (lmax + 1) * basis.n
-        slope = [
-            [
-                [(chain(basis, n, l) + terms) * sizes(basis, n, l, float(d))[1] for n in range(basis.n)]
-                for l in range(lmax + 1)
-            ]
-            for d in x
-        ]
-        return float(np.sum(bar * np.array(slope) * dot[:, None, None]))
+    if name in SHARES:
+        return SHARES[name](bar, dot, x, *statics)
     inputs = {key: np.abs(values[key]) for key in step.inputs}
     if name in ("relative", "concat"):
         inputs = {key: np.zeros_like(array) for key, array in inputs.items()}

@@ -127,40 +127,38 @@ class Numbers:
     radial: Callable[..., Array] = stand_in
 
 
+def affine(r: Array, coefficients: Any) -> Array:
+    """Rational combinations of points."""
+    rational = np.vectorize(lambda a: Fraction(a).limit_denominator(64), otypes=[object])
+    return np.asarray(rational(coefficients.toarray()) @ r)
+
+
+# Formula of an operation: numbers, variables, statics. They are the judge's own: none is asked of the operation.
+FORMULAS: dict[str, Callable[..., Array]] = {
+    "relative": lambda n, a, b, edges: a[edges.senders] - b[edges.receivers],
+    "distance": lambda n, r, *edges: n.distance(r),
+    "pair_distance": lambda n, r, *edges: n.distance(r),
+    "solid": lambda n, r, lmax, normalization: n.solid(r, lmax, normalization),
+    "radial": lambda n, dist, basis, lmax: n.radial(dist, basis, lmax),
+    "radial_copies": lambda n, R, table: copies(R, table),
+    "message": lambda n, x, Y, w, edges, table: message(x, Y, w, edges, table, n.coupling),
+    "neighbour_sum": lambda n, x, edges: gather(x[edges.senders], edges),
+    "mixing": lambda n, F, W, kind, table: mixing(F, W, kind, table),
+    "cg_product": lambda n, a, b, table: product(a, b, table, n.coupling),
+    "concat": lambda n, *states: np.concatenate(states, axis=1),
+    "affine": lambda n, r, coefficients: affine(r, coefficients),
+    "cast": lambda n, x, dtype: x,
+}
+
+
 def interpret(steps: Any, values: dict[str, Array], batch: dict[str, Any], numbers: Numbers) -> dict[str, Array]:
     """Carry out a program; an operation that has no formula here is an error."""
-    out, C = dict(values), numbers.coupling
+    out = dict(values)
     for step in steps:
+        if step.op.name not in FORMULAS:
+            raise NotImplementedError(f"no formula for {step.op.name}")
         statics = [s.read(batch) if isinstance(s, Entry) else s for s in step.statics]
-        x = [out[name] for name in step.inputs]
-        name = step.op.name
-        if name == "relative":
-            out[step.output] = x[0][statics[0].senders] - x[1][statics[0].receivers]
-        elif name in ("distance", "pair_distance"):
-            out[step.output] = numbers.distance(x[0])
-        elif name == "solid":
-            out[step.output] = numbers.solid(x[0], *statics)
-        elif name == "radial":
-            out[step.output] = numbers.radial(x[0], *statics)
-        elif name == "radial_copies":
-            out[step.output] = copies(x[0], statics[0])
-        elif name == "message":
-            out[step.output] = message(*x, *statics, C)
-        elif name == "neighbour_sum":
-            out[step.output] = gather(x[0][statics[0].senders], statics[0])
-        elif name == "mixing":
-            out[step.output] = mixing(*x, *statics)
-        elif name == "cg_product":
-            out[step.output] = product(*x, *statics, C)
-        elif name == "concat":
-            out[step.output] = np.concatenate(x, axis=1)
-        elif name == "affine":
-            matrix = np.vectorize(lambda a: Fraction(a).limit_denominator(64), otypes=[object])(statics[0].toarray())
-            out[step.output] = matrix @ x[0]
-        elif name == "cast":
-            out[step.output] = x[0]
-        else:
-            raise NotImplementedError(f"no formula for {name}")
+        out[step.output] = FORMULAS[step.op.name](numbers, *(out[name] for name in step.inputs), *statics)
     return out
 
 

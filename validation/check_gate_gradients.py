@@ -7,7 +7,7 @@ or of the diagrams, in hyper-dual integers. Inverse powers and Bessel functions:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -84,22 +84,28 @@ def relative_of(edges: Edges, a: Hyper, b: Hyper) -> Hyper:
     return stack(rows).reshape(edges.n_edges, 3)
 
 
-def step_formula(name: str, statics: Sequence[Any], x: Sequence[Hyper]) -> Hyper:
-    """One step by the formula of its page."""
-    if name == "neighbour_sum":
-        return neighbours_of(statics[0], x[0].parts[0].shape[1])(*x)
-    if name == "mixing":
-        return mixing_of(statics[1], np.asarray(statics[0], int))(*x)
-    if name == "cg_product":
-        return product_formula(statics[0])(*x)
-    if name == "relative":
-        return relative_of(statics[0], *x)
-    if name == "solid" and statics[0] <= 1 and statics[1] == "norm":
-        return vectors(x[0], statics[0])
-    if name == "concat":
-        n = rows_of(x[0])
-        return stack([stack([block[i] for block in x]) for i in range(n)]).reshape(n, -1)
-    raise NotImplementedError(f"no formula for {name}")
+def harmonics_of(r: Hyper, lmax: int, normalization: str) -> Hyper:
+    """Those that are known here."""
+    if lmax > 1 or normalization != "norm":
+        raise NotImplementedError(f"no formula for harmonics to degree {lmax}, {normalization}")
+    return vectors(r, lmax)
+
+
+def side_by_side_of(*states: Hyper) -> Hyper:
+    """States row by row."""
+    n = rows_of(states[0])
+    return stack([stack([block[i] for block in states]) for i in range(n)]).reshape(n, -1)
+
+
+# Steps by the formulas of their pages: variables, statics.
+FORMULAS: dict[str, Callable[..., Hyper]] = {
+    "neighbour_sum": lambda x, edges: neighbours_of(edges, x.parts[0].shape[1])(x),
+    "mixing": lambda F, W, kind, table: mixing_of(table, np.asarray(kind, int))(F, W),
+    "cg_product": lambda a, b, table: product_formula(table)(a, b),
+    "relative": lambda a, b, edges: relative_of(edges, a, b),
+    "solid": harmonics_of,
+    "concat": side_by_side_of,
+}
 
 
 def gate_formula(name: str) -> Callable[..., Hyper]:
@@ -110,7 +116,7 @@ def gate_formula(name: str) -> Callable[..., Hyper]:
         values = dict(zip(names, leaves))
         for step in chain.steps:
             statics = [s.read(batch) if isinstance(s, Entry) else s for s in step.statics]
-            values[step.output] = step_formula(step.op.name, statics, [values[k] for k in step.inputs])
+            values[step.output] = FORMULAS[step.op.name](*(values[k] for k in step.inputs), *statics)
         return values[output]
 
     return formula

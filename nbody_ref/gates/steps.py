@@ -1,4 +1,4 @@
-"""The ops that programs are made of, each with its four functions."""
+"""Short names of the ops that programs are made of; an op need not stand here to be a step."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ An op that is linear in its arrays states its checks, its `forward` and its hand
 .. math:: \\dot y = \\sum_k f(\\ldots, \\dot x_k, \\ldots), \\qquad
           \\dot{\\bar x}_k = A_k(\\dot{\\bar y}; x) + \\sum_{j \\ne k} A_k(\\bar y; \\ldots, \\dot x_j, \\ldots)
 
-with A_k the adjoint towards x_k. Derivation: docs/derivations/chain.md.
+with A_k the adjoint towards x_k. Derivation: docs/derivations/chain.md (D6, D7).
 """
 
 from __future__ import annotations

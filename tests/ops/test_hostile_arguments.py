@@ -5,104 +5,33 @@ Layouts that hold the same numbers (Fortran order, negative strides, read-only, 
 
 import numpy as np
 import pytest
-import scipy.sparse
 
 from nbody_ref.errors import NBodyRefError, ShapeError
-from nbody_ref.graphs import Edges
-from nbody_ref.irreps import Irreps
-from nbody_ref.ops import (
-    activation,
-    arrange,
-    cg_product,
-    distance,
-    gauge,
-    harmonics,
-    learned_radial,
-    linear,
-    message,
-    mixing,
-    neighbour_sum,
-    norm,
-    radial,
-    radial_weights,
-    wigner,
-)
+from nbody_ref.ops import REGISTRY, harmonics
 
 RNG = np.random.default_rng(0)
-EDGES = Edges.build([0, 0, 1, 2], [1, 2, 2, 0], 3, 3)
-MESSAGE = message.MessageTable.build("2x0e + 2x1o", 1)
-PRODUCT = cg_product.ProductTable.build("2x0e + 1x1o", "1x1o")
-MIXING = mixing.MixingTable.build("2x0e + 3x1o", "4x1o + 1x0e")
-TAU = Irreps("2x0e + 1x1o")
-RADIAL = radial_weights.RadialTable.build(MESSAGE, 3)
-COPIES = radial_weights.RadialTable.build(MESSAGE, 3, [0] * len(MESSAGE.paths))
-KIND = np.array([0, 1, 0, 1], np.uintp)
 
 
-def draw(*shape):
-    return RNG.normal(size=shape)
+def like(shape, dtype):
+    """Random numbers of a dtype."""
+    parts = RNG.normal(size=(2, *shape))
+    return (parts[0] + 1j * parts[1] if np.dtype(dtype).kind == "c" else parts[0]).astype(dtype)
 
 
-# module, name, differentiated arrays, statics, shape and dtype of the result
-OPS = [
-    (harmonics, "solid", [draw(4, 3)], [2, "norm"], draw(4, 9)),
-    (harmonics, "spherical", [draw(4, 3)], [2, "norm"], draw(4, 9)),
-    (gauge, "fragments", [draw(4, 9)], [2], draw(4, 9) + 0j),
-    (radial, "radial", [np.abs(draw(4)) + 0.1], [radial.Bessel(3, 5.0), 1], draw(4, 2, 3)),
-    (
-        radial_weights,
-        "radial_weights",
-        [draw(4, 2, 3), draw(2, RADIAL.n_parameters)],
-        [KIND, RADIAL],
-        draw(4, RADIAL.n_weights),
-    ),
-    (radial_weights, "radial_copies", [draw(4, 2, 3)], [COPIES], draw(4, COPIES.n_weights)),
-    (distance, "relative", [draw(3, 3), draw(3, 3)], [EDGES], draw(4, 3)),
-    (distance, "distance", [draw(4, 3)], [EDGES], draw(4)),
-    (neighbour_sum, "neighbour_sum", [draw(3, 5)], [EDGES], draw(3, 5)),
-    (
-        message,
-        "message",
-        [draw(3, 8), draw(4, 4), draw(4, MESSAGE.n_weights)],
-        [EDGES, MESSAGE],
-        draw(3, MESSAGE.irreps_out.dim),
-    ),
-    (cg_product, "cg_product", [draw(3, 5), draw(3, 3)], [PRODUCT], draw(3, PRODUCT.irreps_out.dim)),
-    (mixing, "mixing", [draw(3, 11), draw(2, MIXING.n_weights)], [KIND[:3], MIXING], draw(3, 13)),
-    (activation, "activation", [draw(4, 3)], [activation.Activation("silu")], draw(4, 3)),
-    (norm, "norms", [draw(4, 5)], [TAU, 0.5], draw(4, 3)),
-    (norm, "squared_norms", [draw(4, 5)], [TAU], draw(4, 3)),
-    (arrange, "take", [draw(4, 5)], [((0, 2), (1, 5))], draw(4, 6)),
-    (arrange, "add", [draw(4, 5), draw(4, 5)], [], draw(4, 5)),
-    (arrange, "rescale", [draw(4, 5)], [((2.0, 3), (0.5, 2))], draw(4, 5)),
-    (arrange, "bias", [draw(4, 5), draw(2, 5)], [KIND], draw(4, 5)),
-    (arrange, "complex_from_pairs", [draw(4, 6)], [], draw(4, 3) + 0j),
-    (arrange, "pairs_from_complex", [draw(4, 3) + 0j], [], draw(4, 6)),
-    (learned_radial, "sine_powers", [np.abs(draw(4)) + 0.1, draw(1, 3), draw(1, 3)], [3], draw(4, 12)),
-    (learned_radial, "soft_cutoff", [np.abs(draw(4)) + 0.1, draw(1, 3), draw(1, 3)], [], draw(4, 3)),
-    (linear, "concat", [draw(3, 2), draw(3, 4)], [], draw(3, 6)),
-    (linear, "cast", [draw(3, 2)], [np.float32], draw(3, 2).astype(np.float32)),
-    (linear, "affine", [draw(3, 3)], [scipy.sparse.csr_array(np.eye(3))], draw(3, 3)),
-]
-D = wigner.wigner(draw(2, 4), 2)
-CASES = {
-    "wigner": (wigner.wigner, [draw(2, 4), 2, "real"], 1),
-    "wigner_jvp": (wigner.wigner_jvp, [draw(2, 4), draw(2, 3), 2, "real"], 2),
-    "wigner_vjp": (wigner.wigner_vjp, [D, draw(2, 4), 2, "real"], 2),
-    "wigner_vjp_jvp": (wigner.wigner_vjp_jvp, [D, draw(2, 4), D, draw(2, 3), 2, "real"], 4),
-}
-for _module, _name, _arrays, _statics, _bar in OPS:
-    _dots = [draw(*x.shape).astype(x.dtype) for x in _arrays]
-    CASES |= {
-        _name: (getattr(_module, _name), [*_arrays, *_statics], len(_arrays)),
-        f"{_name}_jvp": (getattr(_module, f"{_name}_jvp"), [*_arrays, *_dots, *_statics], 2 * len(_arrays)),
-        f"{_name}_vjp": (getattr(_module, f"{_name}_vjp"), [_bar, *_arrays, *_statics], 1 + len(_arrays)),
-        f"{_name}_vjp_jvp": (
-            getattr(_module, f"{_name}_vjp_jvp"),
-            [_bar, *_arrays, _bar.copy(), *_dots, *_statics],
-            2 + 2 * len(_arrays),
-        ),
-    }
+def functions(op):
+    """The four functions of an op: name, arguments made of its example, and how many of them are arrays."""
+    arrays, statics = op.example(RNG)
+    given = op.check(op.name, *arrays, *statics)
+    dots = [like(n, x.dtype) for n, x in zip(given.dots or [x.shape for x in arrays], arrays, strict=True)]
+    bar, bar_dot = like(given.shape, given.dtype), like(given.shape, given.dtype)
+    n = len(arrays)
+    yield op.name, (op.f, [*arrays, *statics], n)
+    yield f"{op.name}_jvp", (op.jvp, [*arrays, *dots, *statics], 2 * n)
+    yield f"{op.name}_vjp", (op.vjp, [bar, *arrays, *statics], 1 + n)
+    yield f"{op.name}_vjp_jvp", (op.vjp_jvp, [bar, *arrays, bar_dot, *dots, *statics], 2 + 2 * n)
+
+
+CASES = dict(case for op in REGISTRY.values() for case in functions(op))
 
 
 def hostile(value):
@@ -205,7 +134,7 @@ def test_out_that_cannot_be_written_is_refused(name):
 
 
 def test_out_in_the_memory_of_an_argument_is_refused():
-    memory = draw(9)
+    memory = RNG.normal(size=9)
     with pytest.raises(ShapeError, match="'out' must have its own memory"):
         harmonics.solid_harmonics(2, memory[:3], out=memory)
     with pytest.raises(ShapeError, match="'out' must have its own memory"):
