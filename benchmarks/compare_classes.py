@@ -180,6 +180,14 @@ def picture(out: Path, paths: list[Path]) -> None:
                 x, y, s = np.array(points).T
                 axis.errorbar(x, y, s, label=name, marker="osv^D<>pXh"[k], ms=5, lw=1.2, capsize=2, color=f"C{k}")
         axis.set(xscale="log", yscale="log", xlabel="readout weights", title=data["frames"])
+        limits = axis.get_ylim()
+        for ticks, values in (
+            (axis.set_xticks, (200, 500, 1000, 2000, 5000)),
+            (axis.set_yticks, (10, 20, 40, 60, 100, 150)),
+        ):
+            ticks(values, [str(v) for v in values])
+            ticks([], minor=True)
+        axis.set_ylim(limits)
         axis.grid(alpha=0.3, which="both")
     axes[0][0].set_ylabel("force RMSE, meV/A")
     axes[0][-1].legend(fontsize=8)
