@@ -107,6 +107,11 @@ class FusionTable:
     selection : tuple of tuples of (slot, part, coefficient)
         Each term as a combination of computed parts; empty where it vanishes identically.
     cost : Cost
+
+    Raises
+    ------
+    SchemeError
+        If a stage reads a slot that is not there yet or of another type, or a term a part that is not there or another.
     """
 
     irreps: tuple[Irreps, ...]
@@ -118,6 +123,19 @@ class FusionTable:
     stages: tuple[Stage, ...] = field(repr=False)
     selection: tuple[tuple[tuple[int, int, Surd], ...], ...] = field(repr=False)
     cost: Cost
+
+    def __post_init__(self) -> None:
+        slots = list(self.irreps)
+        for number, stage in enumerate(self.stages):
+            there = all(0 <= slot < len(slots) for slot in (stage.a, stage.b))
+            if not there or (slots[stage.a], slots[stage.b]) != (stage.table.irreps_a, stage.table.irreps_b):
+                raise SchemeError(f"FusionTable: 'stages' must multiply slots before them, number {number} does not")
+            slots.append(stage.table.irreps_out)
+        if not len(self.selection) == len(self.irreps_out) == len(self.terms):
+            raise SchemeError("FusionTable: 'selection' and 'irreps_out' must have an entry for each of the terms")
+        for row, out in zip(self.selection, self.irreps_out, strict=True):
+            if not all(0 <= s < len(slots) and 0 <= p < len(slots[s]) and slots[s][p] == out for s, p, _ in row):
+                raise SchemeError(f"FusionTable: 'selection' must name parts {out} of the slots, got {row}")
 
     @classmethod
     def build(

@@ -23,6 +23,7 @@ __all__ = [
     "check_needs",
     "check_out",
     "check_same_dtype",
+    "check_sparse",
     "check_type",
 ]
 
@@ -178,6 +179,21 @@ def check_index(function: str, name: str, index: Any, count: int, shape: tuple[i
     if found.size and (found.min() < 0 or found.max() >= count):
         raise ShapeError(f"{function}: '{name}' must lie in 0..{count - 1}, got {found.min()}..{found.max()}")
     return np.ascontiguousarray(found, dtype=np.uintp)
+
+
+def check_sparse(function: str, name: str, matrix: Any) -> None:
+    """Raise if the index arrays of a sparse matrix in compressed rows or columns do not fit it; SciPy does not look.
+
+    Raises
+    ------
+    ShapeError
+        If one reaches beyond the matrix.
+    """
+    if getattr(matrix, "format", "") in ("csr", "csc"):
+        try:
+            matrix.check_format(full_check=True)
+        except (ValueError, TypeError, IndexError) as error:
+            raise ShapeError(f"{function}: '{name}' must have indices within {matrix.shape}: {error}") from error
 
 
 def _as_array(function: str, name: str, values: Any) -> Array:

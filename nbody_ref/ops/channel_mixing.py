@@ -45,10 +45,28 @@ class ChannelBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class ChannelMixingTable:
-    """One block for each part of `irreps_out`; its rows are all parts of that irrep in `irreps_in`, as written."""
+    """One block for each part of `irreps_out`; its rows are all parts of that irrep in `irreps_in`, as written.
+
+    Raises
+    ------
+    IrrepsError
+        If an irrep of the result has no input, or one with another number of channels.
+    """
 
     irreps_in: Irreps
     irreps_out: Irreps
+
+    def __post_init__(self) -> None:
+        for name in ("irreps_in", "irreps_out"):
+            object.__setattr__(self, name, Irreps(getattr(self, name)))
+        for part in self.irreps_out:
+            muls = {p.mul for p in self.irreps_in if p.irrep == part.irrep}
+            if muls != {part.mul}:
+                came = f"with {sorted(muls)} channels" if muls else "nowhere"
+                raise IrrepsError(
+                    f"ChannelMixingTable: 'irreps_out' has {part}; 'irreps_in' must have {part.irrep} "
+                    f"with {part.mul} channels, got it {came}"
+                )
 
     @classmethod
     def build(cls, irreps_in: Irreps | str, irreps_out: Irreps | str) -> ChannelMixingTable:
@@ -59,16 +77,7 @@ class ChannelMixingTable:
         IrrepsError
             If one has none, or another number of channels.
         """
-        table = cls(Irreps(irreps_in), Irreps(irreps_out))
-        for part in table.irreps_out:
-            muls = {p.mul for p in table.irreps_in if p.irrep == part.irrep}
-            if muls != {part.mul}:
-                came = f"with {sorted(muls)} channels" if muls else "nowhere"
-                raise IrrepsError(
-                    f"ChannelMixingTable: 'irreps_out' has {part}; 'irreps_in' must have {part.irrep} "
-                    f"with {part.mul} channels, got it {came}"
-                )
-        return table
+        return cls(Irreps(irreps_in), Irreps(irreps_out))
 
     @property
     def blocks(self) -> tuple[ChannelBlock, ...]:

@@ -16,7 +16,7 @@ from nbody_ref.certified.lowering import Lowering, kinds
 from nbody_ref.certified.program import Sum
 from nbody_ref.certified.terms import width
 from nbody_ref.errors import DTypeError, ShapeError
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_sparse
 from nbody_ref.ops._op import Arguments, Example, Exponents, Gauges, Linear, Rows
 
 __all__ = [
@@ -166,6 +166,7 @@ class _Affine(Linear):
 
     def check(self, function: str, r: Any, coefficients: Any) -> Arguments:
         r = check_array(function, "r", r, (None, 3))
+        check_sparse(function, "coefficients", coefficients)
         if len(getattr(coefficients, "shape", ())) != 2 or not hasattr(coefficients, "T"):
             raise DTypeError(f"{function}: 'coefficients' must be a matrix, got {type(coefficients).__name__}")
         if coefficients.shape[1] != len(r):

@@ -20,7 +20,7 @@ from nbody_ref.certified.lowering import Lowering, kinds
 from nbody_ref.certified.program import ONE
 from nbody_ref.certified.terms import Leg, Terms
 from nbody_ref.errors import ShapeError
-from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_type
+from nbody_ref.ops._check import REAL_OR_COMPLEX, check_array, check_sparse, check_type
 from nbody_ref.ops._op import Arguments, Example, Linear
 
 __all__ = ["WEIGHT_MAP", "WeightMap", "weight_map", "weight_map_jvp", "weight_map_vjp", "weight_map_vjp_jvp"]
@@ -36,11 +36,23 @@ class WeightMap:
     ----------
     shape_in, shape_out : tuple of int
     matrix : scipy.sparse.csr_array of float64, (prod(shape_out), prod(shape_in))
+
+    Raises
+    ------
+    ShapeError
+        If the matrix has another shape, or indices beyond it.
     """
 
     shape_in: tuple[int, ...]
     shape_out: tuple[int, ...]
     matrix: Any
+
+    def __post_init__(self) -> None:
+        wanted = prod(self.shape_out), prod(self.shape_in)
+        if getattr(self.matrix, "format", "") != "csr" or self.matrix.shape != wanted:
+            came = f"{type(self.matrix).__name__} of shape {getattr(self.matrix, 'shape', ())}"
+            raise ShapeError(f"WeightMap: 'matrix' must be a csr_array of shape {wanted}, got {came}")
+        check_sparse("WeightMap", "matrix", self.matrix)
 
     @classmethod
     def build(
