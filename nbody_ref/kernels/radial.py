@@ -6,6 +6,7 @@ Steps are those of docs/derivations/radial.md.
 
 from __future__ import annotations
 
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = ["bessel", "contract", "divide", "exponential_cosine", "inverse_powers
 _ZERO: Any = np.uintp(0)
 _ONE: Any = np.uintp(1)
 _TWO: Any = np.uintp(2)
+_SERIES = tuple((-1.0) ** k * 2 * k / factorial(2 * k + 1) for k in range(9, 0, -1))  # the next is below u / 1000 at 1
 
 
 @kernel()
@@ -58,8 +60,18 @@ def _store_product(h0: Any, h1: Any, h2: Any, f: Any, g: Any, e: Any, i: Any) ->
 
 
 @kernel()
+def _short_wave(t: Any) -> Any:
+    """phi'(t) and phi''(t) of phi = sin(t) / t for 0 <= t < 1, where the closed forms cancel; (B4)."""
+    q, first, second = t * t, 0.0, 0.0
+    for i in range(len(_SERIES)):
+        first = first * q + _SERIES[i]
+        second = second * q + _SERIES[i] * (2 * (len(_SERIES) - i) - 1)
+    return first * t, second
+
+
+@kernel()
 def bessel(dist: Any, cutoff: Any, p: Any, g: Any) -> None:
-    """sqrt(2 / rc) sin(n pi d / rc) / d f_p(d / rc), n = 1..; sines of multiples by turning, (B1)-(B3)."""
+    """sqrt(2 / rc) sin(n pi d / rc) / d f_p(d / rc), n = 1..; sines of multiples by turning, (B1)-(B4)."""
     scale = np.sqrt(2.0 / cutoff)
     for e in range(np.uintp(dist.shape[0])):
         d = np.float64(dist[e])
@@ -75,7 +87,11 @@ def bessel(dist: Any, cutoff: Any, p: Any, g: Any) -> None:
             c, s, a = c * c1 - s * s1, s * c1 + c * s1, a + np.pi / cutoff
             h0 = s / d
             h1 = (a * c - h0) / d
-            _store_product(h0, h1, -(a * a * s + 2.0 * h1) / d, f, g, e, i)
+            h2 = -(a * a * s + 2.0 * h1) / d
+            if a * d < 1.0:
+                first, second = _short_wave(a * d)
+                h1, h2 = a * a * first, a * a * a * second
+            _store_product(h0, h1, h2, f, g, e, i)
 
 
 @kernel()
