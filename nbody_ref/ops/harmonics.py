@@ -6,6 +6,7 @@ points like all others. Index of (l, m): l(l+1) + m. Derivations: docs/derivatio
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -77,11 +78,11 @@ def solid_harmonics(
     ShapeError, DTypeError
         If the last axis of `r` is not 3, its dtype is not real floating, or `out` does not fit.
     GeometryError
-        If `r` contains NaN or an infinity.
+        If `r` contains NaN or an infinity, or a power of its length up to `lmax` is beyond the numbers of the dtype.
 
     Notes
     -----
-    Barring underflow and overflow, |computed - exact| <= (4 l + 2) u S, S the same recursion on absolute values; the
+    Barring underflow, |computed - exact| <= (4 l + 2) u S, S the same recursion on absolute values; the
     complex basis adds 3 u S. Gradient: `solid_vjp`; derivation: docs/derivations/harmonics.md.
 
     Examples
@@ -269,7 +270,20 @@ def _solid(function: str, r: Any, lmax: Any, normalization: str, out: Array | No
         low.solid(r.reshape(-1), diagonal, a, b, Y.reshape(-1))
     else:
         loops.solid(r.reshape(-1), table, Y.reshape(-1))
+    _check_overflow(function, r, lmax, Y)
     return Y
+
+
+def _check_overflow(function: str, r: Array, lmax: int, Y: Array) -> None:
+    """Raise if powers of finite vectors are no numbers any more; what is far from that is not looked at."""
+    largest, top = float(np.abs(r).max(initial=0.5)), np.finfo(r.dtype)
+    if lmax * math.log2(2 * largest) < math.log2(top.max) / 2:  # False for NaN
+        return
+    beyond = np.isfinite(r).all(axis=1) & ~np.isfinite(Y).all(axis=1)
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        rule = f"must be so short that its power {lmax} is a number of {r.dtype}"
+        raise GeometryError(f"{function}: 'r' {rule}, got {r[row]} at row {row}")
 
 
 def _spherical(function: str, r: Any, lmax: Any, normalization: str, out: Array | None) -> Array:

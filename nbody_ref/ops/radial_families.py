@@ -221,7 +221,7 @@ class Bessel(_CutOff):
         return [root * value for value in leibniz_all(jet, inverse_power(x, 1, order))]
 
     def wave_sizes(self, n: int, d: float) -> Sequence[float]:
-        """Sine and cosine are at most one; below a d = 1 all terms of the series (B4) count, |phi'| and |phi''| < 1/2."""
+        """Sine and cosine are at most one; below a d = 1 the terms of (B4) add up to less than t / 2 and 1 / 2."""
         A, a = sqrt(2 / self.cutoff), (n + 1) * pi / self.cutoff
         if a * d < 1:
             return [A * a, A * a**3 * d / 2, A * a**3 / 2]

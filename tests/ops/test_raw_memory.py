@@ -66,7 +66,7 @@ def test_kinds_beyond_the_weights_are_refused(kind):
         lambda k: radial_weights(np.zeros((2, 1, 2)), np.zeros((2, 2)), k, copies),
     ):
         run([0, 1])
-        with pytest.raises(NBodyRefError, match="'kind' must lie in 0..1"):
+        with pytest.raises(NBodyRefError, match=r"'kind' must lie in 0..1"):
             run(kind)
 
 
