@@ -316,9 +316,7 @@ def test_wrong_arguments_are_named():
 def test_solid_harmonics_beyond_the_largest_number_say_so(lmax, size):
     r = np.array([[0.3, 0.4, 0.5], [0.1, -0.7, 0.7]])
     far = r * np.array([[1.0], [size]])
-    with pytest.raises(
-        GeometryError, match=rf"'r' must be so short that its power {lmax} is a number"
-    ):
+    with pytest.raises(GeometryError, match=rf"'r' must be so short that its power {lmax} is a number"):
         h.solid_harmonics(lmax, far)
     for near in (r, far * 10.0 ** (300 / lmax - 5) / size):  # the twins that are numbers
         assert np.isfinite(h.solid_harmonics(lmax, near)).all()
