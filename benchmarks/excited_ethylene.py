@@ -34,7 +34,8 @@ def errors(model: object, frames: StateFrames) -> dict[str, list[float]]:
     energy = np.abs(found.energies - frames.energies).mean(axis=0)
     force = np.abs(found.forces - frames.forces).mean(axis=(0, 2, 3))
     gap = np.abs(np.diff(found.energies, axis=1)[:, 0] - frames.gaps()).mean()
-    return {"E": (1e3 * energy).round(1).tolist(), "F": (1e3 * force).round(1).tolist(), "gap": [round(float(1e3 * gap), 1)]}
+    energy, force = (1e3 * energy).round(1).tolist(), (1e3 * force).round(1).tolist()
+    return {"E": energy, "F": force, "gap": [round(float(1e3 * gap), 1)]}
 
 
 def splits(frames: StateFrames) -> dict[str, np.ndarray]:
