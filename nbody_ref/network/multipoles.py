@@ -105,7 +105,7 @@ def coulomb_network(species: Sequence[int], lmax: int = 0, factor: float = COULO
     tau = moments(lmax)
     terms = tuple(Pairs(InversePowers((L + 1,)), L, (L,), "norm", ("0e",)) for L in range(2 * lmax + 1))
     kinds = Schemes(((("molecule",),),), ((0,),))
-    spec = Spec(tuple(species), 1.0, (Gate(terms, "1x0e"),), schemes=kinds, given=str(tau))
+    spec = Spec(tuple(species), 1.0, (Gate(terms, Irreps("1x0e")),), schemes=kinds, given=str(tau))
     leaves = spec.leaves
 
     def weights() -> Iterator[float]:
