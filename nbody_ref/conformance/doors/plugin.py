@@ -7,7 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["pytest_addoption", "pytest_collect_file"]
+import pytest
+
+__all__ = ["conformant", "pytest_addoption", "pytest_collect_file"]
+
+
+@pytest.fixture
+def conformant() -> Any:
+    """``conformant(function, inputs, order=2)`` in a test fails with the answer of `nbody_ref.conformance.check`."""
+
+    def judged(function: Any, inputs: Any, order: int = 2, **more: Any) -> None:
+        from nbody_ref.conformance import check
+
+        found = check(function, inputs, order, **more)
+        if not found.ok:
+            pytest.fail(found.text, pytrace=False)
+
+    return judged
 
 
 def pytest_addoption(parser: Any) -> None:
@@ -21,6 +37,4 @@ def pytest_collect_file(file_path: Any, parent: Any) -> Any:
         return None
     if parent.config.getoption("--nbody-backend") is None or parent.session.isinitpath(file_path):
         return None
-    import pytest
-
     return pytest.Module.from_parent(parent, path=file_path)

@@ -28,6 +28,7 @@ __all__ = ["recognise"]
 Array = np.ndarray[Any, Any]
 Found = tuple[Operation, tuple[str, ...], str]  # the operation, its inputs in the order of the arguments, the gauge
 COARSE = 2.0**-5
+LEAST = 0.5  # of the values, by which a gauge that was not asked for must be better
 
 
 def recognise(
@@ -90,7 +91,7 @@ def _e3nn() -> str:
 
 
 def _harmonics(r: Array, out: Array, convention: str | None) -> Found:
-    """Solid or spherical, norm and gauge: those under which most of the values are right."""
+    """Solid or spherical, norm and gauge: those under which most of the values are right, or else most alike."""
     lmax, few = isqrt(out.shape[1]) - 1, slice(0, 50)
     found = out[few].astype(np.float64)
     names = [convention] if convention else ["nbody_ref", *conventions.names()]
@@ -107,8 +108,12 @@ def _harmonics(r: Array, out: Array, convention: str | None) -> Found:
                 expected = gauge.harmonics_to_native(values(lmax, position, norm), gauge.normalization)
                 close = np.abs(found - expected) <= COARSE * np.abs(expected) + 1e-6 * np.abs(expected).max(initial=0)
                 share = float(close.mean()) if close.size else 1.0
-                if best is None or share > best[0] + 1e-9:
-                    best = share, (Harmonics(lmax, norm, solid), ("r",), name)
+                size = np.linalg.norm(found) * np.linalg.norm(expected)
+                alike = abs(float(np.sum(found * expected))) / size if size else 0.0
+                foreign = LEAST if name != names[0] and share < 0.7 else 0.0  # a wrong kernel is in no gauge by chance
+                score = share + LEAST * alike - foreign
+                if best is None or score > best[0] + 1e-9:
+                    best = score, (Harmonics(lmax, norm, solid), ("r",), name)
     if best is None:
         return Harmonics(lmax), ("r",), convention or "nbody_ref"
     return best[1]

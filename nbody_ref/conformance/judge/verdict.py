@@ -118,8 +118,10 @@ def measure(
 def _typical(error: Array, size: Array, bad: Array) -> bool:
     """Whether the largest error is one of many alike: less precision everywhere, not one wrong term."""
     some = size > 0
-    ratio = error[some] / size[some] if some.any() else np.array([np.inf])
-    return bool(some.any() and bad[some].mean() > 0.6 and np.isfinite(ratio).all() and np.median(ratio) > ratio.max() / 64)
+    if not some.any():
+        return False
+    ratio = error[some] / size[some]
+    return bool(bad[some].mean() > 0.6 and np.isfinite(ratio).all() and np.median(ratio) > ratio.max() / 64)
 
 
 def _worst(at: int, shape: tuple[int, ...], got: Array, value: Array) -> tuple[tuple[int, ...], float, float]:

@@ -59,8 +59,8 @@ def _orders(irreps: Irreps) -> Iterator[tuple[str, Array]]:
     places = [start + np.arange(part.dim) for start, part in zip(irreps.offsets, irreps)]
     turned = [at.reshape(part.irrep.dim, part.mul).T.reshape(-1) for at, part in zip(places, irreps)]
     back = [at[0] + np.argsort(other - at[0]) for at, other in zip(places, turned) if len(at)]
-    yield "read with channels outermost, (mul, 2l+1)", np.concatenate(turned)
-    yield "stored with channels outermost, (mul, 2l+1)", np.concatenate(back)
+    yield "read with channels outermost, (mul, 2l+1)", np.concatenate(back)
+    yield "stored with channels outermost, (mul, 2l+1)", np.concatenate(turned)
     order = sorted(range(len(places)), key=lambda k: (irreps[k].irrep.l, irreps[k].irrep.p or 0))
     falling = sorted(range(len(places)), key=lambda k: (irreps[k].irrep.l, -(irreps[k].irrep.p or 0)))
     for words, found in (("sorted by degree", order), ("sorted by degree, even parity first", falling)):

@@ -66,3 +66,21 @@ def test_the_plugin_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ROOT}
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_fixture_fails_with_the_answer_of_a_check(tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        "import numpy as np, nbody_ref\n"
+        "R = np.random.default_rng(0).normal(size=(4, 3))\n"
+        "def test_right(conformant):\n"
+        "    conformant(lambda r: nbody_ref.solid_harmonics(1, r), R, order=0, seconds=0.1)\n"
+        "def test_wrong(conformant):\n"
+        "    conformant(lambda r: -nbody_ref.solid_harmonics(1, r), R, order=0, seconds=0.1)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": ROOT}
+    plugins = ["-p", "nbody_ref.conformance.doors.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins]
+    found = subprocess.run(
+        [*command, str(tmp_path)], capture_output=True, text=True, check=False, env=env, cwd=tmp_path
+    )
+    assert "1 failed, 1 passed" in found.stdout and "everything has the opposite sign" in found.stdout, found.stdout
