@@ -186,7 +186,7 @@ def _checked_abilities(can: dict[str, Any]) -> dict[str, Any]:
 
 
 def _capabilities(operation: str, dtype: str, lmax: int, can: Mapping[str, Any]) -> Capabilities:
-    fields = {key: tuple(x) if isinstance(x, list) else x for key, x in can.items() if key in CAN}
+    fields: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in can.items() if key in CAN}
     return Capabilities(operations=(operation,), dtypes=(dtype,), lmax=lmax, **fields)
 
 

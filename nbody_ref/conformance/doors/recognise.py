@@ -111,7 +111,7 @@ def _harmonics(r: Array, out: Array, convention: str | None) -> Found:
                 size = np.linalg.norm(found) * np.linalg.norm(expected)
                 alike = abs(float(np.sum(found * expected))) / size if size else 0.0
                 foreign = LEAST if name != names[0] and share < 0.7 else 0.0  # a wrong kernel is in no gauge by chance
-                score = share + LEAST * alike - foreign
+                score = float(share + LEAST * alike - foreign)
                 if best is None or score > best[0] + 1e-9:
                     best = score, (Harmonics(lmax, norm, solid), ("r",), name)
     if best is None:
