@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, IrrepsError, ShapeError
 from nbody_ref.graphs import Edges
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.ops import message as op
@@ -182,5 +182,5 @@ def test_errors_name_the_argument():
         MessageTable.build("2x1o", 1, out=["5e"])
     with pytest.raises(IrrepsError, match="'paths' has"):
         MessageTable.build("2x1o", 1, paths=[(0, 1, "1o")])
-    with pytest.raises(IrrepsError, match="'lmax'"):
+    with pytest.raises(ArgumentError, match="'lmax'"):
         MessageTable.build("2x1o", -1)

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from nbody_ref import exact, spherical_harmonics, wigner_D
-from nbody_ref.errors import GeometryError, IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, GeometryError, ShapeError
 from nbody_ref.exact.definition import fragment_product
 from nbody_ref.exact.gauges import MONOMIAL
 from nbody_ref.exact.network import rotate
@@ -145,5 +145,5 @@ def test_no_edges_and_wrong_arguments():
         to_polar_axis(np.array([[1.0, np.nan, 0]]))
     with pytest.raises(ShapeError, match=r"so2_message: 'w' must have shape \(7, "):
         so2_message(x, R, np.zeros((7, 2)), EDGES, table)
-    with pytest.raises(IrrepsError, match="so2_matrix: 'l1' must be"):
+    with pytest.raises(ArgumentError, match="so2_matrix: 'l1' must be"):
         so2_matrix(-1, 2)

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, GeometryError, IrrepsError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, GeometryError, ShapeError
 from nbody_ref.ops.wigner import wigner, wigner_jvp, wigner_vjp, wigner_vjp_jvp
 from nbody_ref.tables import real_to_complex
 
@@ -214,5 +214,5 @@ def test_wrong_arguments_are_named():
         wigner(np.zeros((2, 3)), 1)
     with pytest.raises(DTypeError, match="wigner: 'q' must be float64 or float32, got int64"):
         wigner(np.ones((2, 4), int), 1)
-    with pytest.raises(IrrepsError, match="wigner: 'basis' must be 'real' or 'complex', got 'cubic'"):
+    with pytest.raises(ArgumentError, match="wigner: 'basis' must be 'real' or 'complex', got 'cubic'"):
         wigner(QUATERNIONS, 1, "cubic")
