@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from nbody_ref.conformance import Capabilities, FunctionBackend, run
+from nbody_ref.conformance.doors.page import page
+from nbody_ref.conformance.doors.report import markdown, table, to_dict
 from nbody_ref.conformance.judge.behaviour import CHECKS, every_aim
 from nbody_ref.conformance.operations.registry import OPERATIONS, REGISTRY
 from nbody_ref.conformance.planted.model import Model
@@ -35,6 +37,15 @@ def test_the_correct_kernel_passes_every_shape_and_order():
     assert not found and {o.order for o in report.outcomes if o.check == "rows"} == {0, 1, 2}
     most = report.coverage["product", "float32", 2]
     assert most["rows"] > 65536 and most["multiplicity"] == 131 and most["degree"] == 3
+
+
+def test_the_verdict_says_what_it_covers_and_what_is_declared_beyond():
+    kernel = Kernel(operations=("convolution",), modes=("uvu",), lmax=2, orders=(0,), max_edges=100_000)
+    report = run(kernel, checks=("rows", "repeated irreps"))
+    text = table(report)
+    assert "70001 edges, 66003 nodes" in text and "CONFORMANT for what is covered" in text
+    assert "degrees above 1" in text and "more than 70001 rows or edges, of 100000 declared" in text
+    assert to_dict(report)["coverage"][0]["edges"] == 70_001 and "66003 nodes" in page(report) + markdown(report)
 
 
 def tail(multiple):

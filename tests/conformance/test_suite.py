@@ -187,7 +187,10 @@ def test_nothing_run_is_a_failure_and_broken_backends_are_errors():
 
 
 def test_zeros_and_constants_do_not_pass():
-    zero = FunctionBackend("solid", lambda op, inputs: np.zeros((len(inputs["r"]), 4)), lmax=1, dtypes=("float64",))
+    def zeros(op, inputs):
+        return np.zeros((len(inputs["r"]), (op.lmax + 1) ** 2))
+
+    zero = FunctionBackend("solid", zeros, lmax=1, dtypes=("float64",))
     assert run(zero).exit_code == 1
 
 

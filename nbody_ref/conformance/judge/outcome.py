@@ -119,7 +119,7 @@ class Report:
             lines += [
                 f"{name} {dtype}, {ORDERS[order]}: degrees above {l}" for order, l in low.items() if l < caps.lmax
             ]
-        most = max((sizes.get("edges", sizes["rows"]) for sizes in seen.values()), default=0)
+        most = max((sizes.get("edges", sizes.get("rows", 0)) for sizes in seen.values()), default=0)
         return (
             [*lines, f"more than {most} rows or edges, of {caps.max_edges} declared"]
             if most < caps.max_edges
