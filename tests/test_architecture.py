@@ -206,5 +206,7 @@ def test_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "conformance").rglob("*.py")), ids=module_name)
 def test_functions_of_the_conformance_kit_stay_short(path):
+    """Docstrings do not count."""
     functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
-    assert [n.name for n in functions if n.end_lineno - n.lineno + 1 > 40] == []
+    described = {n: n.body[0].end_lineno - n.body[0].lineno + 1 if ast.get_docstring(n) else 0 for n in functions}
+    assert [n.name for n in functions if n.end_lineno - n.lineno + 1 - described[n] > 40] == []

@@ -15,7 +15,6 @@ with A_k the adjoint towards x_k. Derivation: docs/derivations/chain.md (D6, D7)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from functools import cache
 from importlib import import_module
 from inspect import Parameter, Signature, cleandoc
@@ -89,8 +88,8 @@ class Op:
 
     def with_functions(self, **functions: Callable[..., Any]) -> Op:
         """The same op with some of f, jvp, vjp, vjp_jvp replaced; it is not registered."""
-        other = copy(self)
-        vars(other).update(functions)
+        other = object.__new__(type(self))  # not by `copy`, which gives a registered op back as itself
+        vars(other).update(vars(self) | functions)
         return other
 
     def example(self, rng: np.random.Generator) -> Example:

@@ -151,7 +151,7 @@ def test_whatever_is_passed_the_answer_is_a_value_or_an_error_of_the_package(nam
 def test_a_door_without_its_check_would_be_seen(monkeypatch):
     monkeypatch.setattr("nbody_ref.fusion.draw.check_type", lambda *arguments: None)
     with pytest.raises(AttributeError):
-        test_whatever_is_passed_the_answer_is_a_value_or_an_error_of_the_package("text")
+        test_whatever_is_passed_the_answer_is_a_value_or_an_error_of_the_package("svg")
 
 
 def test_messages_name_the_argument_and_what_came():

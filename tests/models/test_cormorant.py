@@ -335,7 +335,7 @@ def test_wrong_descriptions_are_named():
 
 def test_training_steps_follow_complex_and_real_weights_downhill():
     frames = ethanol()
-    model = Cormorant(replace(SMALL, species=frames.species, cutoff=5.0, level_gain=1.0), seed=0)
+    model = Cormorant(replace(SMALL, species=frames.species, cutoff=5.0, jumps=True, level_gain=1.0), seed=0)
     options = DescentOptions(rate=0.01, batch=4, steps=8, ema=0.0, check_every=2)
     trained, run_ = train(model, frames[:24], options, holdout=0.25)
     errors = [entry["holdout"] for entry in run_.history]

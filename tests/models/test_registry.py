@@ -9,6 +9,7 @@ import nbody_ref
 from nbody_ref.errors import FileError
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.potential import Potential
+from nbody_ref.models import CoFD, CoFDSpec, MoFD, MoFDSpec
 from nbody_ref.models.cormorant import Cormorant, CormorantSpec
 from nbody_ref.models.mace import Mace, MaceSpec
 from nbody_ref.models.nequip import NequIP, NequIPSpec
@@ -18,6 +19,8 @@ SPECIES, CUTOFF = (1, 8), 3.0
 MADE = {
     "Cormorant": lambda: Cormorant(CormorantSpec(SPECIES, CUTOFF, 1, 1, 1, n_channels=2, jumps=True)),
     "MACE": lambda: Mace(MaceSpec(SPECIES, CUTOFF, hidden="2x0e + 2x1o", lmax=1, correlation=(2, 2))),
+    "CoFD": lambda: CoFD(CoFDSpec(SPECIES, CUTOFF, n_levels=1, lmax=1, n_channels=2, jumps=True)),
+    "MoFD": lambda: MoFD(MoFDSpec(SPECIES, CUTOFF, hidden="2x0e + 2x1o")),
     "NequIP": lambda: NequIP(NequIPSpec(SPECIES, CUTOFF, hidden="2x0e + 2x1o", n_layers=1)),
 }
 WATER = [(np.array([[0.0, 0.0, 0.1], [0.0, 0.8, -0.5], [0.0, -0.8, -0.5]]), np.array([8, 1, 1]))]
@@ -47,5 +50,5 @@ def test_a_potential_of_any_model_is_saved_and_loaded(name, tmp_path):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(FileError, match="'model' must be one of Cormorant, MACE, NequIP, got 'SchNet'"):
+    with pytest.raises(FileError, match="'model' must be one of CoFD, Cormorant, MACE, MoFD, NequIP, got 'SchNet'"):
         model_from_dict({"model": "SchNet"}, {})

@@ -46,7 +46,7 @@ def planted(model, graph, number, function, factor):
         return found * factor if function == "f" else tuple(None if x is None else x * factor for x in found)
 
     steps = list(model.chain.steps)
-    steps[number] = replace(step, op=replace(step.op, **{function: changed}))
+    steps[number] = replace(step, op=step.op.with_functions(**{function: changed}))
     wrong = Network(model.spec, model.parameters)
     wrong.chain = Chain(tuple(steps))
     return own_trace(wrong, graph)
