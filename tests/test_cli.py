@@ -134,7 +134,7 @@ def test_kcal_passed_as_ev_is_refused_and_accepted_with_units(data, tmp_path, ca
     path = tmp_path / "kcal.xyz"
     write(path, images, format="extxyz")
     status, _, errors = run(capsys, "fit", path, "-o", tmp_path / "a", *FAST)
-    assert status == 1 and "--units kcal/mol,A" in errors
+    assert status == 2 and "--units kcal/mol,A" in errors and "--anyway" in errors
     status, _, _ = run(capsys, "fit", path, "-o", tmp_path / "b", "--units", "kcal/mol,A", *FAST)
     assert status == 0
 
@@ -252,3 +252,41 @@ def test_a_composition_that_the_data_leave_open_is_refused_by_name(data, tmp_pat
     write(tmp_path / "methane.xyz", methane, format="extxyz")
     status, _, errors = run(capsys, "evaluate", tmp_path / "potential.safetensors", tmp_path / "methane.xyz")
     assert status == 1 and "frame 0 is CH4, and its energy does not follow from the training data" in errors
+
+
+def test_check_is_zero_only_if_nothing_is_wrong(data, tmp_path, capsys):
+    out = tmp_path / "check.json"
+    assert run(capsys, "check", data, "--json", out)[0] == 0
+    assert json.loads(out.read_text())["ok"] is True
+    images = read(data, index=":")
+    images[5].info["REF_energy"] += 5.0
+    write(tmp_path / "wrong.xyz", images, format="extxyz")
+    status, text, _ = run(capsys, "check", tmp_path / "wrong.xyz", "--json")
+    found = json.loads(text)
+    assert status == 1 and found["ok"] is False and found["findings"][0]["frames"] == [5]
+    status, _, errors = run(capsys, "fit", tmp_path / "wrong.xyz", "-o", tmp_path / "a", *FAST)
+    assert status == 2 and "frame 5" in errors and not (tmp_path / "a").exists()
+    assert run(capsys, "fit", tmp_path / "wrong.xyz", "-o", tmp_path / "a", "--anyway", *FAST)[0] == 0
+
+
+def test_an_earlier_fit_is_kept_unless_it_may_be_replaced(fitted, data, monkeypatch, capsys):
+    before = (fitted / "potential.safetensors").read_bytes()
+    status, _, errors = run(capsys, "fit", data, "-o", fitted, *FAST)
+    assert status == 1 and "--overwrite" in errors and (fitted / "potential.safetensors").read_bytes() == before
+    for answer, wanted in (("n", 1), ("y", 0)):
+        monkeypatch.setattr("nbody_ref.fit.command.on_a_terminal", lambda: True)
+        monkeypatch.setattr("builtins.input", lambda question, answer=answer: answer)
+        monkeypatch.setattr("nbody_ref.fit.fit", lambda *a, **k: (_ for _ in ()).throw(DataError("it would begin")))
+        status, _, errors = run(capsys, "fit", data, "-o", fitted, *FAST)
+        assert status == 1 and ("it would begin" in errors) == (wanted == 0)
+
+
+def test_several_files_and_patterns_are_one_set(data, tmp_path, capsys):
+    images = read(data, index=":")
+    for i, part in enumerate((images[:9], images[9:])):
+        write(tmp_path / f"part{i}.xyz", part, format="extxyz")
+    for files in ([tmp_path / "part0.xyz", tmp_path / "part1.xyz"], [f"{tmp_path}/part*.xyz"]):
+        status, text, _ = run(capsys, "check", *files)
+        assert status == 0 and text.startswith("16 frames")
+    status, _, errors = run(capsys, "check", f"{tmp_path}/nothing*.xyz")
+    assert status == 1 and "no file fits this pattern" in errors

@@ -190,7 +190,8 @@ def fit_states(
         labels = np.arange(1, len(numbers) + 1) if options.pop("labelled", True) else numbers
         network, offset, record = _fit_matrix(frames, labels, seed, say, **options)
         return StatesPotential(approach, numbers, (network,), labels, offset, ranges, record)
-    options = {"progress": False, "seed": seed, **options}
+    # sums and squares of energies are not what a check of data knows
+    options = {"progress": False, "seed": seed, "anyway": True, **options}
     if approach == "specific":
         targets = [(frames.energies[:, s], frames.forces[:, s]) for s in range(states)]
     else:

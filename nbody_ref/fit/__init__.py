@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbody_ref.fit.baseline import Baseline
+    from nbody_ref.fit.checking import Check, WrongDataError, check
     from nbody_ref.fit.descent import DescentOptions
     from nbody_ref.fit.dynamics import nve, relax
     from nbody_ref.fit.evaluation import Evaluation, evaluate
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Baseline": "baseline",
+    "Check": "checking",
     "DescentOptions": "descent",
     "Evaluation": "evaluation",
     "Frame": "frames",
@@ -31,6 +33,8 @@ _HOME = {
     "Prediction": "potential",
     "Prepared": "preparation",
     "Split": "splits",
+    "WrongDataError": "checking",
+    "check": "checking",
     "ethanol": "reading",
     "evaluate": "evaluation",
     "fit": "fitting",
@@ -47,6 +51,7 @@ _HOME = {
 
 __all__ = [
     "Baseline",
+    "Check",
     "DescentOptions",
     "Evaluation",
     "Frame",
@@ -56,6 +61,8 @@ __all__ = [
     "Prediction",
     "Prepared",
     "Split",
+    "WrongDataError",
+    "check",
     "ethanol",
     "evaluate",
     "fit",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbody_ref.errors import DataError
-from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.frames import Frames, symbols
 
 __all__ = ["Baseline", "Composition", "composition", "counts", "independent", "pseudo_inverse"]
 
@@ -25,7 +25,8 @@ def composition(numbers: Array, species: Iterable[int]) -> Composition:
 
 def counts(frames: Frames, species: tuple[int, ...]) -> Array:
     """How many atoms of each species every frame has, (F, S) float64."""
-    return np.array([composition(frame.numbers, species) for frame in frames], dtype=np.float64)
+    found = [composition(frame.numbers, species) for frame in frames]
+    return np.array(found, dtype=np.float64).reshape(len(frames), len(species))
 
 
 def independent(compositions: Iterable[Sequence[int]]) -> tuple[Composition, ...]:
@@ -62,8 +63,9 @@ class Baseline:
     ----------
     energies : mapping of int to float
         Energy of one atom by atomic number, eV.
-    kind : {"isolated", "least squares"}
-        Where the energies come from.
+    kind : {"isolated", "least squares", "none"}
+        Where the energies come from; "none": the data have no energies of molecules, only forces, and the zero of
+        energy is the mean over the frames.
     compositions : tuple of tuple of int
         Linearly independent compositions of the data, numbers of atoms by ascending atomic number. Least squares
         determine the energies of their combinations and of no other composition.
@@ -85,18 +87,22 @@ class Baseline:
         DataError
             If the data has isolated atoms for some of its species only.
         """
-        species = frames.species
+        species, labelled = frames.species, frames[np.flatnonzero(frames.has_energy)]
+        if not len(labelled):
+            known = independent(composition(frame.numbers, species) for frame in frames)
+            return cls(dict.fromkeys(species, 0.0), "none", known)
         if frames.atoms:
             missing = sorted(set(species) - set(frames.atoms))
             if missing:
+                there, lacking = (", ".join(symbols(sorted(some))) for some in (frames.atoms, missing))
                 raise DataError(
-                    f"the data has isolated atoms of {sorted(frames.atoms)} (atomic numbers) but none of {missing}: "
-                    f"add them, or leave all of them out"
+                    f"the data has isolated atoms of {there} but none of {lacking}: add them, say all energies of "
+                    f"atoms (--e0 H:-13.6,...), or leave them out (--e0 none)"
                 )
             return cls({z: float(frames.atoms[z]) for z in species}, "isolated")
-        solution = pseudo_inverse(counts(frames, species)) @ frames.energies
+        solution = pseudo_inverse(counts(labelled, species)) @ labelled.energies
         energies = {z: float(e) for z, e in zip(species, solution, strict=True)}
-        return cls(energies, "least squares", independent(composition(frame.numbers, species) for frame in frames))
+        return cls(energies, "least squares", independent(composition(frame.numbers, species) for frame in labelled))
 
     def determines(self, numbers: Array) -> bool:
         """Whether the data determine the sum of these atoms' energies.

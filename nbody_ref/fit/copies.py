@@ -56,7 +56,8 @@ def copies_of(frames: Frames, others: Frames) -> Array:
 
 def spread_of_copies(frames: Frames, groups: Array) -> float:
     """Largest difference between the energies of copies, eV."""
-    energies = frames.energies
+    energies, known = frames.energies, frames.has_energy
+    energies, groups = energies[known], groups[known]
     return max((float(np.ptp(energies[groups == g])) for g in np.unique(groups)), default=0.0)
 
 

@@ -19,14 +19,18 @@ from threadpoolctl import threadpool_limits
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline
+from nbody_ref.fit.blocks import blocks, merged
+from nbody_ref.fit.checking import check, refuse
 from nbody_ref.fit.copies import copies
 from nbody_ref.fit.covariant import train_covariant_weights
 from nbody_ref.fit.data import FitData
+from nbody_ref.fit.evaluation import evaluate_left_out
 from nbody_ref.fit.frames import Frames, symbols
 from nbody_ref.fit.narrator import Log, Narrator
 from nbody_ref.fit.options import Options
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.reading import frames_from_atoms
+from nbody_ref.fit.ridge import ENERGY_WEIGHT
 from nbody_ref.fit.solver import MIN_FRAMES, Task, choose_smoothness, fit_readout, planned
 from nbody_ref.fit.splits import Split, split
 from nbody_ref.network import Network
@@ -65,8 +69,9 @@ def fit(
     ArgumentError
         If an option is unknown, of another kind or out of range.
     DataError
-        If there are fewer than five different frames, no two atoms are nearer than the cutoff, or the fit would need
-        more memory than it may use. All of it is checked before work starts.
+        If `nbody_ref.fit.check` finds the data wrong (unless ``anyway``), there are fewer than five different frames,
+        no two atoms are nearer than the cutoff, or the fit would need more memory than it may use. All of it is checked
+        before work starts.
     KeyboardInterrupt
         If Ctrl-C comes before any fit is complete.
 
@@ -82,11 +87,20 @@ def fit(
         options = {**options, "cutoff": network.cutoff}
     choice, tell = Options.build(options), Narrator(log or (lambda line: None))
     if not isinstance(frames, Frames):
-        frames = frames_from_atoms(frames)
+        frames = frames_from_atoms(frames, trust_units=True)
     groups = copies(frames)
     _check_frames(frames, groups, choice)
     start = time.perf_counter()
-    data = FitData(frames, Baseline.build(frames), _holdout(frames, groups, choice))
+    if not choice.anyway:
+        refuse(check(frames, cutoff=choice.cutoff))
+    known = blocks(frames)
+    data = FitData(
+        frames,
+        Baseline.build(frames),
+        _holdout(frames, merged(known.parts(), groups), choice),
+        choice.energy_weight / ENERGY_WEIGHT,
+        known,
+    )
     task = Task(data, choice, tell, network)
     first = task.network(choice.smoothness[0])
     _check_network(first, frames, choice)
@@ -106,8 +120,20 @@ def fit(
             end = start + 60 * (DEFAULT_MINUTES if choice.max_minutes is None else choice.max_minutes)
             potential = train_covariant_weights(task, potential, time.perf_counter() - begun, end)
     potential.metadata["smoothness"] = smoothness
+    potential.metadata["independent_frames"] = known.count
+    honest = evaluate_left_out(potential, frames)
+    if honest is not None:
+        errors = honest.to_dict()
+        potential.metadata["left_out_errors"] = errors
+        point = {"frames": len(frames) * (1 - 1 / max(known.count, 1)), **_maes(errors)}
+        if known.count > 1 and potential.metadata["learning_curve"] and len(_maes(errors)) > 1:
+            potential.metadata["learning_curve"].append(point)
     potential.metadata["seconds"] = round(time.perf_counter() - start, 1)
     return potential
+
+
+def _maes(errors: dict[str, Any]) -> dict[str, float]:
+    return {name: errors[name] for name in ("energy_mae_meV", "forces_mae_meV_per_A") if name in errors}
 
 
 def _check_frames(frames: Frames, groups: Any, choice: Options) -> None:
@@ -127,6 +153,8 @@ def _check_network(network: Network, frames: Frames, choice: Options) -> None:
         names = ", ".join(symbols(network.species))
         missing = symbols(unknown)[0]
         raise DataError(f"fit: 'network' must know every element of the frames, it knows {names}, not {missing}")
+    if choice.train == "all" and not (frames.has_energy.all() and frames.has_forces.all()):
+        raise DataError("fit: 'train' is 'all', but some frames have no energy or no forces: all of them are needed")
     if choice.train == "all" and set(network.parameters) == {network.readout}:
         raise DataError("fit: 'train' is 'all', but this network has no covariant weights: its readout is all there is")
 

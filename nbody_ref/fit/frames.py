@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -12,9 +13,36 @@ import numpy as np
 from nbody_ref.errors import DataError, NBodyRefError
 from nbody_ref.graphs import FARTHEST
 
-__all__ = ["Frame", "Frames", "check_geometry", "symbols"]
+__all__ = ["Finding", "Frame", "Frames", "check_geometry", "pair_distances", "symbols"]
 
 Array = np.ndarray[Any, Any]
+
+
+class Finding(NamedTuple):
+    """One thing that was found out about data.
+
+    Parameters
+    ----------
+    kind : str
+        A word for it: ``units``, ``outlier``, ``charge``, ...
+    wrong : bool
+        Whether it cannot be right: then nothing is fitted. Otherwise it is something to know.
+    text : str
+        What it is and where.
+    advice : str
+        What to pass or to do, if anything.
+    frames : tuple of int
+        Frames that it is about, by where they stand in their file.
+    """
+
+    kind: str
+    wrong: bool
+    text: str
+    advice: str = ""
+    frames: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text + (f"; {self.advice}" if self.advice else "")
 
 
 class Frame(NamedTuple):
@@ -27,15 +55,29 @@ class Frame(NamedTuple):
     positions : (n, 3) float64
         Angstrom.
     energy : float
-        eV.
+        eV; NaN if it is not known.
     forces : (n, 3) float64
-        eV/Angstrom.
+        eV/Angstrom; NaN throughout if they are not known.
+    energy_weight, forces_weight : float
+        Of the squared errors of this frame, relative to other frames.
     """
 
     numbers: Array
     positions: Array
     energy: float
     forces: Array
+    energy_weight: float = 1.0
+    forces_weight: float = 1.0
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether its energy is known."""
+        return not math.isnan(self.energy)
+
+    @property
+    def has_forces(self) -> bool:
+        """Whether its forces are known."""
+        return not bool(np.isnan(self.forces).all())
 
 
 @dataclass(frozen=True)
@@ -54,12 +96,15 @@ class Frames(Sequence[Frame]):
         JSON record: file, sha256, keys and units that were used.
     indices : tuple of int
         Where each frame stands in the file that it was read from, counted from 0; 0, 1, ... if none are given.
+    findings : tuple of Finding
+        What reading found that a user should know, or that cannot be right.
     """
 
     frames: tuple[Frame, ...]
     atoms: Mapping[int, float] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     indices: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.indices:
@@ -88,12 +133,22 @@ class Frames(Sequence[Frame]):
 
     @property
     def energies(self) -> Array:
-        """Energies (F,), eV."""
-        return np.array([frame.energy for frame in self])
+        """Energies (F,), eV; NaN where they are not known."""
+        return np.array([frame.energy for frame in self], dtype=np.float64)
+
+    @property
+    def has_energy(self) -> Array:
+        """Which frames have an energy, (F,) bool."""
+        return np.array([frame.has_energy for frame in self], dtype=bool)
+
+    @property
+    def has_forces(self) -> Array:
+        """Which frames have forces, (F,) bool."""
+        return np.array([frame.has_forces for frame in self], dtype=bool)
 
     @property
     def forces(self) -> Array:
-        """Forces of all atoms, frame after frame, (N, 3), eV/Angstrom."""
+        """Forces of all atoms, frame after frame, (N, 3), eV/Angstrom; NaN where they are not known."""
         return np.concatenate([frame.forces for frame in self]) if len(self) else np.zeros((0, 3))
 
     @property
@@ -121,6 +176,20 @@ class Frames(Sequence[Frame]):
         from ase.formula import Formula
 
         return [Formula.from_list(symbols(frame.numbers)).format("hill") for frame in self]
+
+
+def pair_distances(frames: Sequence[Frame]) -> list[Array]:
+    """Distances between the atoms of each frame, pair after pair as `numpy.triu_indices` counts them, Angstrom."""
+    sizes = np.array([len(frame.numbers) for frame in frames])
+    found: list[Array] = [np.zeros(0)] * len(frames)
+    for n in np.unique(sizes):
+        members = np.flatnonzero(sizes == n)
+        i, j = np.triu_indices(int(n), 1)
+        for some in np.array_split(members, max(1, len(members) * len(i) // 100_000)):
+            r = np.array([frames[k].positions for k in some])
+            for k, dist in zip(some, np.linalg.norm(r[:, i] - r[:, j], axis=2), strict=True):
+                found[k] = dist
+    return found
 
 
 def symbols(numbers: Iterable[int]) -> list[str]:
@@ -154,4 +223,7 @@ def check_geometry(
         i, j = min(pairs)
         a, b = symbols(numbers[[i, j]])
         dist = float(np.linalg.norm(positions[i] - positions[j]))
-        raise error(f"{where}: atoms {i} ({a}) and {j} ({b}) are {dist:.3f} Angstrom apart, nearer than {closest}")
+        hint = "; if positions are in nm, say it (--units kJ/mol,nm)" if 0.06 < dist < 0.2 else ""
+        raise error(
+            f"{where}: atoms {i} ({a}) and {j} ({b}) are {dist:.3f} Angstrom apart, nearer than {closest}{hint}"
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from nbody_ref.fit.copies import TOLERANCE, spread_of_copies
 from nbody_ref.fit.data import FitData
 from nbody_ref.fit.frames import Frames, symbols
+from nbody_ref.fit.potential import told_errors
 from nbody_ref.fit.splits import in_file
 
 __all__ = ["Log", "Narrator"]
@@ -32,7 +33,7 @@ class Narrator:
 
     def data(self, data: FitData, groups: Array) -> None:
         """Copies, frames, hold-out and baseline; `groups` as `nbody_ref.fit.copies.copies` gives them."""
-        frames, energies = data.frames, data.baseline.energies
+        frames = data.frames
         copied = int(np.sum(groups != np.arange(len(frames))))
         if copied:
             self.say(
@@ -43,18 +44,7 @@ class Narrator:
         self.say(
             f"{len(frames)} frames of {_formulas(frames)}; choices on a hold-out, seed {data.split.seed}: frames {held}"
         )
-        named = zip(symbols(energies), energies.values(), strict=True)
-        listed = ", ".join(f"{name} {energy:.4f} eV" for name, energy in named)
-        open_sums = data.constants and len(data.baseline.compositions) < len(energies)
-        self.say(
-            f"baseline ({data.baseline.kind}): {listed}"
-            + (
-                "; without isolated atoms only sums over molecules like these are known: other compositions will be "
-                "refused"
-                if open_sums
-                else ""
-            )
-        )
+        self.say(f"baseline ({data.baseline.kind}): {_baseline(data)}")
 
     def memory(self, columns: int, equations: int, solver: str, need: float) -> None:
         """Size of the problem and what it needs, GB."""
@@ -68,8 +58,8 @@ class Narrator:
     def solved(self, regularisation: float, errors: Mapping[str, float], frames: int) -> None:
         """The regularisation chosen, errors on the hold-out, and how many frames the readout was solved with."""
         self.say(
-            f"regularisation {regularisation:.1e}; on the hold-out: energy MAE {errors['energy_mae_meV']:.2f} meV, "
-            f"forces MAE {errors['forces_mae_meV_per_A']:.2f} meV/A; readout refitted to {frames} frames"
+            f"regularisation {regularisation:.1e}; MAE on the hold-out: {told_errors(errors)}; readout refitted to "
+            f"{frames} frames"
         )
 
     def nothing_learned(self, what: str) -> None:
@@ -92,6 +82,25 @@ class Narrator:
         """Ctrl-C while the readout is solved; `frames` of the last complete fit, None if there is none."""
         end = "no fit is complete, nothing is kept" if frames is None else f"this is the fit to {frames} frames"
         self.say(f"interrupted while the readout was solved: {end}")
+
+
+def _baseline(data: FitData) -> str:
+    """Energies of atoms if the data determine them, else those of molecules that they do determine."""
+    baseline, frames = data.baseline, data.frames
+    energies = baseline.energies
+    if baseline.kind == "none":
+        return "no energies are known; their zero is the mean over the frames of each composition"
+    if not data.constants or len(baseline.compositions) == len(energies):
+        named = zip(symbols(energies), energies.values(), strict=True)
+        return ", ".join(f"{name} {energy:.4f} eV" for name, energy in named)
+    labelled = frames[np.flatnonzero(frames.has_energy)]
+    sums = dict(zip(labelled.formulas, baseline.energy(labelled), strict=True))
+    listed = ", ".join(f"{name} {energy:.4f} eV" for name, energy in list(sums.items())[:4])
+    more = f" and {len(sums) - 4} more" if len(sums) > 4 else ""
+    return (
+        f"{listed}{more}; without isolated atoms only sums over molecules like these are known: other compositions "
+        f"will be refused"
+    )
 
 
 def _formulas(frames: Frames) -> str:

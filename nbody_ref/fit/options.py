@@ -12,7 +12,7 @@ import numpy as np
 
 from nbody_ref.checks import check_flag, check_integer, check_kind, check_number, check_word
 from nbody_ref.errors import ArgumentError
-from nbody_ref.fit.ridge import SOLVERS
+from nbody_ref.fit.ridge import ENERGY_WEIGHT, SOLVERS
 from nbody_ref.network.default import SIZES
 
 __all__ = ["Options", "available_memory"]
@@ -47,6 +47,12 @@ class Options:
         Show a progress bar.
     curve : bool
         Record errors on the hold-out for a quarter and a half of the frames as well.
+    errors : bool
+        Record errors on all frames, each left out with what it depends on.
+    energy_weight : float
+        omega: an error of 1 eV in an energy counts as much as one of so many eV/Angstrom in a component of a force.
+    anyway : bool
+        Fit even if the data are found to be wrong (`nbody_ref.fit.check`).
     train : {"readout", "all"}
         "all": train the covariant weights as well, and keep them if the hold-out says so.
     max_minutes : float, optional
@@ -72,6 +78,9 @@ class Options:
     seed: int = 0
     progress: bool = True
     curve: bool = True
+    errors: bool = True
+    energy_weight: float = ENERGY_WEIGHT
+    anyway: bool = False
     train: str = "readout"
     max_minutes: float | None = None
     steps: int | None = None
@@ -88,7 +97,9 @@ class Options:
         for name, words in (("memory", "a positive number of GB"), ("max_minutes", "a positive number")):
             if getattr(self, name) is not None:
                 self._set(name, check_number("fit", name, getattr(self, name), words, _positive))
-        for name in ("progress", "curve"):
+        weight = check_number("fit", "energy_weight", self.energy_weight, "a positive number (1/Angstrom)", _positive)
+        self._set("energy_weight", weight)
+        for name in ("progress", "curve", "errors", "anyway"):
             self._set(name, check_flag("fit", name, getattr(self, name)))
         self._set("seed", check_integer("fit", "seed", self.seed))
         if self.steps is not None:

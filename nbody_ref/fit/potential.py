@@ -21,11 +21,13 @@ from nbody_ref.network import Network, Spec
 
 if TYPE_CHECKING:
     from nbody_ref.fit.calculator import PotentialCalculator
+    from nbody_ref.fit.honest import LeftOut
 
-__all__ = ["Potential", "Prediction", "load", "undetermined"]
+__all__ = ["Potential", "Prediction", "load", "told_errors", "undetermined"]
 
 Array = np.ndarray[Any, Any]
 
+ERRORS = ("holdout_errors", "left_out_errors", "test_errors")
 BATCH = 64  # molecules evaluated together
 WORDS = {"frames_used": "frames", "regularisation": "lambda", "package": "nbody_ref"}  # where a record is shown
 
@@ -63,6 +65,8 @@ class Potential:
         JSON record of data, split, choices and errors.
     checkpoint : Path, optional
         Of the training that it comes from; removed once the potential is saved.
+    left_out : LeftOut, optional
+        After a fit: its errors on every frame by the fit without it. Not saved.
     """
 
     network: Network | PublishedModel
@@ -70,6 +74,7 @@ class Potential:
     constants: Mapping[int, float]
     metadata: dict[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = field(default=None, repr=False, compare=False)
+    left_out: LeftOut | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, model: Network | PublishedModel, frames: Frames) -> Potential:
@@ -146,7 +151,8 @@ class Potential:
         """A few lines for people: what the potential is of, what it was fitted to, how large its errors were."""
         network, record = self.network, self.metadata
         known = [_formula(dict(zip(symbols(network.species), row, strict=True))) for row in self.baseline.compositions]
-        whose = "any composition" if self.baseline.kind == "isolated" else f"combinations of {', '.join(known)}"
+        kinds = {"isolated": "any composition", "none": f"up to a constant, of {', '.join(known)}"}
+        whose = kinds.get(self.baseline.kind, f"combinations of {', '.join(known)}")
         lines = [
             f"potential for {', '.join(symbols(network.species))}",
             f"energies of  {whose} (baseline: {self.baseline.kind})",
@@ -161,13 +167,12 @@ class Potential:
         for key in ("frames_used", "interrupted", "solver", "smoothness", "regularisation", "seconds", "package"):
             if record.get(key):
                 lines.append(f"{WORDS.get(key, key):<13}{record[key]}")
-        for key, name in (("holdout_errors", "hold-out"), ("test_errors", "test")):
+        named = (("holdout_errors", "hold-out"), ("left_out_errors", "left out"), ("test_errors", "test"))
+        for key, name in named:
             errors = record.get(key, {})
-            if "forces_mae_meV_per_A" in errors:
-                lines.append(
-                    f"{name:<13}MAE: energy {errors['energy_mae_meV']:.2f} meV, forces "
-                    f"{errors['forces_mae_meV_per_A']:.2f} meV/A"
-                )
+            told = told_errors(errors)
+            if told:
+                lines.append(f"{name:<13}MAE: {told}")
         return "\n".join(lines)
 
     def calculator(self) -> PotentialCalculator:
@@ -198,6 +203,17 @@ class Potential:
         save_model(path, config, dict(self.network.parameters), self.metadata)
         if self.checkpoint is not None:
             self.checkpoint.unlink(missing_ok=True)
+
+
+def told_errors(errors: Mapping[str, Any]) -> str:
+    """Mean absolute errors for people, with their standard errors as far as they are known."""
+    parts = []
+    for name, unit, words in (("energy", "meV", "meV"), ("forces", "meV_per_A", "meV/A")):
+        if f"{name}_mae_{unit}" in errors:
+            bar = errors.get(f"{name}_mae_error_{unit}")
+            more = "" if bar is None else f" +- {bar:.2f}"
+            parts.append(f"{name} {errors[f'{name}_mae_{unit}']:.2f}{more} {words}")
+    return ", ".join(parts)
 
 
 def undetermined(where: str, numbers: Array, baseline: Baseline) -> str:
@@ -285,7 +301,7 @@ def _weights(network: Network | PublishedModel) -> str:
 def _baseline(given: Mapping[str, Any], species: tuple[int, ...]) -> Baseline:
     """The baseline of a model file."""
     kind, rows = given["kind"], given["compositions"]
-    if kind not in ("isolated", "least squares") or (kind == "least squares") != bool(rows):
+    if kind not in ("isolated", "least squares", "none") or (kind != "isolated") != bool(rows):
         raise ValueError(f"a baseline of kind {kind!r} with {len(rows)} compositions")
     if not all(len(row) == len(species) and all(type(n) is int and n >= 0 for n in row) for row in rows):
         raise ValueError(f"compositions must be numbers of atoms of {len(species)} species, got {rows}")
@@ -306,15 +322,17 @@ def _number(value: Any, what: str) -> float:
 
 def _check_record(metadata: Mapping[str, Any]) -> None:
     """The parts of a record that are read again, by `evaluate`, by `Potential.summary` and by the report."""
-    for name in ("mean_atom_energies", "data", "holdout_errors", "test_errors"):
+    for name in ("mean_atom_energies", "mean_energies", "data", *ERRORS):
         if not isinstance(metadata.get(name, {}), dict):
             raise ValueError(f"{name!r} must be an object, got {metadata[name]!r}")
-    for z, energy in metadata.get("mean_atom_energies", {}).items():
-        _number(energy, f"'mean_atom_energies' of {z!r}")
+    for name in ("mean_atom_energies", "mean_energies"):
+        for z, energy in metadata.get(name, {}).items():
+            _number(energy, f"{name!r} of {z!r}")
     points = metadata.get("learning_curve", [])
-    errors = [metadata[name] for name in ("holdout_errors", "test_errors") if metadata.get(name)]
+    errors = [metadata[name] for name in ERRORS if metadata.get(name)]
     for point in (*points, *errors):
-        for key in ("energy_mae_meV", "forces_mae_meV_per_A"):
+        there = [key for key in ("energy_mae_meV", "forces_mae_meV_per_A") if key in point]
+        for key in there or ["energy_mae_meV"]:
             _number(point[key], f"{key!r} of the errors")
     for point in points:
         _number(point["frames"], "'frames' in 'learning_curve'")

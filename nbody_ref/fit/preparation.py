@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline
+from nbody_ref.fit.blocks import blocks
 from nbody_ref.fit.copies import copies_of
 from nbody_ref.fit.frames import Frames, symbols
 from nbody_ref.fit.potential import undetermined
-from nbody_ref.fit.splits import in_file, split
+from nbody_ref.fit.splits import Split, in_file, split
 
 __all__ = ["Prepared", "check_test_frames", "prepare"]
 
@@ -69,9 +72,9 @@ def prepare(frames: Frames, test: Frames | None = None, n_train: int | None = No
     (50, 250)
     """
     record: dict[str, Any] = {}
-    notes = []
+    notes: list[str] = []
     if n_train is not None:
-        parts = split(len(frames), n_train, seed)
+        parts = _drawn(frames, n_train, seed, notes)
         named = in_file(parts, frames)
         record["test_split"] = named.to_dict()
         notes.append(f"test {named}")
@@ -91,6 +94,23 @@ def prepare(frames: Frames, test: Frames | None = None, n_train: int | None = No
     if test is not None:
         check_test_frames(frames, test)
     return Prepared(frames, test, record, notes)
+
+
+def _drawn(frames: Frames, n_train: int, seed: int, notes: list[str]) -> Split:
+    """A random split that leaves no frame of a trajectory beside one that is learned from."""
+    known = blocks(frames)
+    if known.count == len(frames):
+        return split(len(frames), n_train, seed)
+    if known.count == 1:
+        parts = split(len(frames), n_train, seed)
+        order = np.argsort(frames.indices, kind="stable").tolist()
+        notes.append(
+            "all frames are one independent frame: the last ones in the file are tested on, and errors are a lower "
+            "bound of those on other geometries"
+        )
+        return Split(tuple(order[: len(parts.train)]), tuple(order[len(parts.train) :]), seed)
+    notes.append(f"{known.count} independent frames of {len(frames)}: frames that depend on each other stay together")
+    return split(len(frames), n_train, seed, groups=known.of.tolist())
 
 
 def check_test_frames(training: Frames, test: Frames, name: str = "test frame") -> None:

@@ -1,27 +1,76 @@
-"""Reading labelled geometries: any file that ASE reads, with checks of keys, numbers and units."""
+"""Reading labelled geometries: files of many formats, with checks of keys, numbers and units."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nbody_ref.errors import DataError
-from nbody_ref.fit.frames import Frame, Frames, check_geometry
-from nbody_ref.fit.units import check_plausible
+from nbody_ref.checks import check_flag, check_list, check_word
+from nbody_ref.errors import ArgumentError, DataError
+from nbody_ref.fit.boxes import as_molecule
+from nbody_ref.fit.conversion import Units, unit_factors
+from nbody_ref.fit.formats import Source, paths_of, read_source
+from nbody_ref.fit.frames import Finding, Frame, Frames, check_geometry, symbols
+from nbody_ref.fit.labels import charges, choose_keys, energy_of, forces_of, ignored, some, weights_of
+from nbody_ref.fit.units import check_plausible, usual_units
 
-__all__ = ["ethanol", "frames_from_atoms", "read_frames", "unit_factors"]
+__all__ = ["Reading", "atom_energies", "ethanol", "frames_from_atoms", "load_frames", "read_frames", "unit_factors"]
 
 Array = np.ndarray[Any, Any]
+PathLike = str | os.PathLike[str]
 
-ENERGY_KEYS = ("REF_energy", "energy")
-FORCES_KEYS = ("REF_forces", "forces")
 ETHANOL = Path(__file__).with_name("data") / "ethanol.xyz"
+SAME_ATOM = 1e-3  # eV: energies of one isolated atom that differ by less are one
+UNSAID = ("free_energy",)  # of ASE's own making
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    Parameters
+    ----------
+    units : str, optional
+        Energy and length of the file, such as ``kcal/mol,A``. None: what the file says of itself, else ``eV,A``.
+    force_units : str, optional
+        Energy over length, such as ``Ha/bohr``; None: the units above.
+    energy_key, forces_key : str, optional
+        Names of the labels. None: ``REF_energy`` and ``REF_forces``, else ``energy`` and ``forces``, else the only ones
+        whose names end so.
+    gradients : bool
+        Forces are given as gradients, with the other sign.
+    ignore : tuple of str
+        Labels that are not to be read: "energies", "forces".
+    e0 : mapping of int or str to float, str, optional
+        Energies of isolated atoms in eV, by atomic number or symbol, or as text (``H:-13.6,C:-1027``); "none": those of
+        the file are not used.
+    molecule : bool
+        A periodic cell holds one molecule in a vacuum: it is unwrapped, and its images are checked to be far.
+    vacuum : float
+        How far the images must be, Angstrom.
+    """
+
+    units: str | None = None
+    force_units: str | None = None
+    energy_key: str | None = None
+    forces_key: str | None = None
+    gradients: bool = False
+    ignore: tuple[str, ...] = ()
+    e0: Mapping[Any, float] | str | None = None
+    molecule: bool = False
+    vacuum: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("gradients", "molecule"):
+            check_flag("read_frames", name, getattr(self, name))
+        for word in check_list("read_frames", "ignore", self.ignore, "words"):
+            check_word("read_frames", "ignore", word, ("energies", "forces"))
 
 
 def ethanol() -> Frames:
@@ -32,157 +81,215 @@ def ethanol() -> Frames:
     return read_frames(ETHANOL)
 
 
-def unit_factors(units: str) -> tuple[float, float]:
-    """Factors that turn energies and lengths given in `units` into eV and Angstrom.
+def read_frames(path: PathLike | Sequence[PathLike], *, trust_units: bool = False, **how: Any) -> Frames:
+    """Read labelled geometries from one file or several.
 
     Parameters
     ----------
-    units : str
-        Energy and length, such as ``eV,A``, ``kcal/mol,A`` or ``Ha,bohr``.
-
-    Raises
-    ------
-    DataError
-        If `units` is none that is known.
-    """
-    from ase import units as u
-
-    energy = {"ev": 1.0, "mev": 1e-3, "kcal/mol": u.kcal / u.mol, "kj/mol": u.kJ / u.mol, "ha": u.Hartree, "ry": u.Ry}
-    length = {"a": 1.0, "ang": 1.0, "angstrom": 1.0, "bohr": u.Bohr, "nm": 10.0}
-    parts = [part.strip().lower().replace("hartree", "ha") for part in units.split(",")]
-    if len(parts) != 2 or parts[0] not in energy or parts[1] not in length:
-        raise DataError(
-            f"units must be an energy (eV, meV, kcal/mol, kJ/mol, Ha, Ry) and a length (A, bohr, nm) with a comma "
-            f"between them, such as 'kcal/mol,A', got {units!r}"
-        )
-    return energy[parts[0]], length[parts[1]]
-
-
-def read_frames(
-    path: str | os.PathLike[str],
-    *,
-    units: str = "eV,A",
-    energy_key: str | None = None,
-    forces_key: str | None = None,
-    trust_units: bool = False,
-) -> Frames:
-    """Read labelled geometries from an extxyz file, or any other that ASE reads.
-
-    Parameters
-    ----------
-    path : path
-    units : str
-        Units of the file, energy and length, such as ``kcal/mol,A``; everything is converted to eV and Angstrom.
-    energy_key, forces_key : str, optional
-        Names of the labels. By default ``REF_energy`` and ``REF_forces`` if they are there, else ``energy`` and
-        ``forces``.
+    path : path, or several
+        Anything that ASE reads (extxyz, trajectories, databases, outputs), npz of sGDML and rMD17, folders of DeePMD,
+        outputs that cclib reads if it is installed; patterns such as ``runs/*.out``.
     trust_units : bool
-        Skip the check that magnitudes are those of eV and Angstrom.
+        Skip the check that magnitudes are those of the units.
+    **how
+        Fields of `Reading`: units, force_units, energy_key, forces_key, gradients, ignore, e0, molecule, ...
 
     Returns
     -------
     Frames
-        Frames of a single atom become its `atoms` (energies of isolated atoms); `origin` says what was read.
+        In eV and Angstrom. Frames of a single atom become its `atoms` (energies of isolated atoms); `origin` says what
+        was read, `findings` what was found on the way. Energies or forces that a frame lacks are NaN.
 
     Raises
     ------
+    ArgumentError
+        If an option is unknown or out of range.
     DataError
-        If the file cannot be read, is empty or ends within a number, labels are missing (the message names those that
-        are there), a number is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, or
-        magnitudes are not those of the units.
+        If a file cannot be read, is empty or ends within a number, labels are missing (the message names those that
+        are there), a number is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, charges are
+        mixed, isolated atoms of one element disagree, or magnitudes are not those of the units.
     """
-    try:
-        content = Path(path).read_bytes()
-        images = _images(path, content) if content.strip() else []
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # whatever one of ASE's many readers raises
-        raise DataError(f"cannot read {path} as a file of geometries: {type(error).__name__}: {error}") from error
-    if Path(path).suffix.lower() in (".xyz", ".extxyz"):
-        _refuse_half_a_number(path, content)
-    if not images:
-        raise DataError(f"{path} is empty: it holds no geometry")
-    origin = {"file": Path(path).name, "sha256": hashlib.sha256(content).hexdigest()}
-    keys = (energy_key, forces_key)
-    return frames_from_atoms(images, units=units, keys=keys, trust_units=trust_units, origin=origin)
+    frames = load_frames(path, **how)
+    return frames if trust_units else _sound(frames)
 
 
-def _images(path: str | os.PathLike[str], content: bytes) -> list[Any]:
-    """Geometries of a file that has been read; only formats that ASE reads by name alone are opened again."""
-    import ase.io
-    from ase.io.formats import filetype, get_ioformat, ioformats
-
-    name = Path(path).name
-    known = next((one.name for one in ioformats.values() if one.match_name(name)), None)
-    if known is None:
-        named = io.BytesIO(content)
-        named.name = name
-        known = filetype(named)
-    how = get_ioformat(known)
-    if not how.acceptsfd:
-        return list(ase.io.read(Path(path), index=":"))
-    text: Any = io.BytesIO(content) if how.isbinary else io.StringIO(content.decode(how.encoding or "utf-8"))
-    return list(ase.io.read(text, index=":", format=known))
-
-
-def _refuse_half_a_number(path: str | os.PathLike[str], content: bytes) -> None:
-    """Refuse a text that ends without a line end, in a number with fewer decimals than all of those above it.
-
-    A file cut within its last number is a valid file of another number. It shows where a column is written with a
-    fixed number of decimals, as ASE and most programs do; where decimals vary nothing is concluded.
-    """
-    lines = content[-100_000:].split(b"\n")
-    if not lines[-1].strip():
-        return
-    last, above = lines[-1].split(), []
-    for line in reversed(lines[1:-1]):
-        if len(line.split()) != len(last):
-            break
-        above.append(len(line.split()[-1].partition(b".")[2]))
-    decimals = len(last[-1].partition(b".")[2])
-    if len(above) > 1 and len(set(above)) == 1 and decimals < above[0]:
-        raise DataError(
-            f"{path} ends within a number: the last one, {last[-1].decode(errors='replace')}, has {decimals} decimals "
-            f"instead of {above[0]}, and no line end follows. Was the file cut?"
-        )
+def load_frames(path: PathLike | Sequence[PathLike], **how: Any) -> Frames:
+    """`read_frames` without its checks of what was read, which `nbody_ref.fit.check` makes and reports as a whole."""
+    sources = [read_source(one) for one in paths_of(path)]
+    said = {source.units for source in sources}
+    if len(said) > 1 and how.get("units") is None:
+        raise DataError(f"the files say different units: {', '.join(str(s.units) + ' in ' + s.name for s in sources)}")
+    images = [atoms for source in sources for atoms in source.images]
+    return _frames(images, _reading(how), _origin(sources), said.pop())
 
 
 def frames_from_atoms(
     images: Iterable[Any],
     *,
-    units: str = "eV,A",
+    units: str | None = None,
     keys: tuple[str | None, str | None] = (None, None),
     trust_units: bool = False,
     origin: dict[str, Any] | None = None,
+    **how: Any,
 ) -> Frames:
     """Turn ASE atoms with labels into `Frames`; see `read_frames` for the parameters and errors."""
-    energy_factor, length_factor = unit_factors(units)
-    images = _list_of_atoms(images)
-    molecules = [i for i, atoms in enumerate(images) if len(atoms) > 1]
+    reading = _reading({"units": units, "energy_key": keys[0], "forces_key": keys[1], **how})
+    frames = _frames(_list_of_atoms(images), reading, origin or {}, None)
+    return frames if trust_units else _sound(frames)
+
+
+def _reading(how: dict[str, Any]) -> Reading:
+    try:
+        return Reading(**how)
+    except TypeError:
+        known = ", ".join(Reading.__dataclass_fields__)
+        wrong = ", ".join(repr(name) for name in how if name not in Reading.__dataclass_fields__)
+        raise ArgumentError(f"read_frames: there is no option {wrong}; there are {known}, trust_units") from None
+
+
+def _sound(frames: Frames) -> Frames:
+    """The frames, unless what was found while they were read is wrong or magnitudes are."""
+    wrong = next((found for found in frames.findings if found.wrong), None)
+    if wrong is not None:
+        raise DataError(str(wrong))
+    check_plausible(frames)
+    return frames
+
+
+def _origin(sources: Sequence[Source]) -> dict[str, Any]:
+    """Names and digests of the files; of several files one digest of theirs."""
+    if len(sources) == 1:
+        return {"file": sources[0].name, "sha256": sources[0].sha256}
+    digest = hashlib.sha256("".join(source.sha256 for source in sources).encode()).hexdigest()
+    counts = {source.name: len(source.images) for source in sources}
+    return {"file": f"{sources[0].name} and {len(sources) - 1} more", "sha256": digest, "files": counts}
+
+
+def _frames(images: list[Any], how: Reading, origin: dict[str, Any], said: str | None) -> Frames:
+    """Molecules and isolated atoms in eV and Angstrom, with what was found on the way."""
+    molecules = [(i, atoms) for i, atoms in enumerate(images) if len(atoms) > 1]
     if not molecules:
         raise DataError(f"no geometry of two or more atoms among {len(images)} frames")
-    first = images[molecules[0]]
-    energy_key = _choose("energy", keys[0], ENERGY_KEYS, _energy_labels(first), molecules[0])
-    forces_key = _choose("forces", keys[1], FORCES_KEYS, _forces_labels(first), molecules[0])
-    frames, isolated, indices = [], {}, []
+    keys = choose_keys(molecules, (how.energy_key, how.forces_key), how.gradients, how.ignore)
+    text = how.units or said or usual_units(molecules, keys.energy, origin)
+    units = Units.parse(text, how.force_units)
+    record, findings = charges(molecules)
+    findings += keys.findings
+    frames, indices = [], []
+    isolated: dict[int, list[tuple[int, float]]] = {}
     for index, atoms in enumerate(images):
-        where = f"frame {index}"
+        numbers = np.array(atoms.numbers, dtype=np.int64)
+        positions = np.array(atoms.positions) * units.length
         if np.any(atoms.pbc):
-            raise DataError(f"{where} has a periodic cell (pbc {atoms.pbc.tolist()}); only molecules are supported")
-        energy = _energy(atoms, energy_key, index) * energy_factor
-        numbers, positions = np.array(atoms.numbers, dtype=np.int64), np.array(atoms.positions) * length_factor
-        check_geometry(where, numbers, positions)
+            positions, found = as_molecule(atoms, index, units.length, how.molecule, how.vacuum)
+            findings += found
+        check_geometry(f"frame {index}", numbers, positions)
+        energy = units.energy * energy_of(atoms, keys.energy, index)
         if len(atoms) == 1:
-            isolated[int(numbers[0])] = energy
+            isolated.setdefault(int(numbers[0]), []).append((index, energy))
         elif len(atoms):
-            forces = _forces(atoms, forces_key, index) * (energy_factor / length_factor)
-            frames.append(Frame(numbers, positions, energy, forces))
+            forces = keys.sign * units.force * forces_of(atoms, keys.forces, index)
+            frames.append(Frame(numbers, positions, energy, forces, *weights_of(atoms, index)))
             indices.append(index)
-    record = {**(origin or {}), "energy_key": energy_key, "forces_key": forces_key, "units": units}
-    result = Frames(tuple(frames), isolated, record, tuple(indices))
-    if not trust_units:
-        check_plausible(result)
-    return result
+    findings = _together(findings)
+    given, found = _isolated(isolated, how, keys.energy is not None)
+    record = {**origin, "energy_key": keys.energy, "forces_key": keys.forces, "units": text, **record}
+    record |= {"force_units": how.force_units} if how.force_units else {}
+    record |= {"gradients": True} if how.gradients else {}
+    made = Frames(tuple(frames), given, record, tuple(indices), (*findings, *found, *_unread(molecules, keys)))
+    return _labelled(made)
+
+
+def _together(findings: list[Finding]) -> list[Finding]:
+    """One finding about boxes instead of one for each frame."""
+    boxes = [found for found in findings if found.kind == "box"]
+    if len(boxes) < 2:
+        return findings
+    frames = tuple(i for found in boxes for i in found.frames)
+    text = f"{boxes[0].text}; so it is in {len(boxes)} frames ({some(frames)})"
+    return [*(found for found in findings if found.kind != "box"), boxes[0]._replace(text=text, frames=frames)]
+
+
+def _labelled(frames: Frames) -> Frames:
+    """Frames that have an energy or forces, and what is missing, said."""
+    e, f = frames.has_energy, frames.has_forces
+    found = []
+    for what, has in (("energy", e), ("forces", f)):
+        lacking = [frames.indices[i] for i in np.flatnonzero(~has)]
+        key = frames.origin[f"{'energy' if what == 'energy' else 'forces'}_key"]
+        if lacking and key is not None:
+            text = f"{len(lacking)} of {len(frames)} frames have no {what} ({key!r}): frames {some(lacking)}"
+            found.append(Finding("partial", False, text, "they are used for what they have", tuple(lacking)))
+        elif lacking:
+            have = "forces" if what == "energy" else "energies"
+            text = f"no frame has {'an energy' if what == 'energy' else 'forces'}: only {have} are fitted"
+            found.append(Finding("partial", False, text))
+    useless = ~e & ~f
+    if useless.all():
+        raise DataError(f"frame {frames.indices[0]} has neither energy nor forces, nor has any other")
+    kept: Frames = frames[np.flatnonzero(~useless)]
+    if useless.any():
+        text = f"{useless.sum()} frames have neither energy nor forces and are left out"
+        found.append(Finding("partial", False, text, "", tuple(frames.indices[i] for i in np.flatnonzero(useless))))
+    return replace(kept, findings=(*frames.findings, *found))
+
+
+def _unread(molecules: Sequence[Any], keys: Any) -> list[Finding]:
+    """One finding that names what a file holds and a fit does not use."""
+    names = {name: n for name, n in ignored(molecules, keys).items() if name not in UNSAID}
+    if not names:
+        return []
+    return [Finding("ignored", False, f"not read: {', '.join(sorted(names))}")]
+
+
+def atom_energies(given: Mapping[Any, float] | str) -> dict[int, float]:
+    """Energies of isolated atoms by atomic number, from a mapping or a text such as ``H:-13.6,C:-1027``.
+
+    Raises
+    ------
+    ArgumentError
+        If an element is unknown, or an energy is no finite number.
+    """
+    from ase.data import atomic_numbers
+
+    pairs = [part.partition(":")[::2] for part in given.split(",")] if isinstance(given, str) else list(given.items())
+    found = {}
+    for name, value in pairs:
+        try:
+            z = atomic_numbers[name.strip()] if isinstance(name, str) and not name.strip().isdigit() else int(name)
+            found[z] = float(value)
+            good = np.isfinite(found[z]) and 0 < z < 119
+        except (KeyError, TypeError, ValueError):
+            good = False
+        if not good:
+            came = f"{name}:{value}"
+            raise ArgumentError(f"read_frames: 'e0' must be elements with energies in eV, H:-13.6,..., got {came}")
+    return found
+
+
+def _isolated(
+    read: dict[int, list[tuple[int, float]]], how: Reading, needed: bool
+) -> tuple[dict[int, float], list[Finding]]:
+    """Energies of isolated atoms, and whether the frames of one element disagree."""
+    if how.e0 is not None:
+        said = {} if how.e0 == "none" else atom_energies(how.e0)
+        text = f"isolated atoms of the file are not used ({', '.join(symbols(sorted(read)))})"
+        return said, [Finding("atoms", False, text)] if read else []
+    energies, found = {}, []
+    for z, frames in read.items():
+        known = [(i, e) for i, e in frames if not np.isnan(e)]
+        name = symbols([z])[0]
+        if not known:
+            text = f"the isolated atom {name} (frame {frames[0][0]}) has no energy and is left out"
+            found += [Finding("atoms", False, text, "", (frames[0][0],))] if needed else []
+            continue
+        energies[z] = known[-1][1]
+        if np.ptp([e for _, e in known]) > SAME_ATOM:
+            listed = ", ".join(f"{e:.4f} eV in frame {i}" for i, e in known[:6])
+            text = f"isolated atoms of {name} disagree: {listed}"
+            advice = "keep one of each, or say their energies (--e0 H:-13.6,...)"
+            found.append(Finding("atoms", True, text, advice, tuple(i for i, _ in known)))
+    return energies, found
 
 
 def _list_of_atoms(images: Any) -> list[Any]:
@@ -202,61 +309,3 @@ def _list_of_atoms(images: Any) -> list[Any]:
         if not isinstance(atoms, Atoms):
             raise DataError(f"{wanted}, got {type(atoms).__name__} at position {i}")
     return listed
-
-
-def _results(atoms: Any) -> dict[str, Any]:
-    return dict(getattr(atoms.calc, "results", None) or {})
-
-
-def _energy_labels(atoms: Any) -> dict[str, Any]:
-    """Single values of a frame by name; what stands in the file beats what a calculator holds."""
-    labels = {**_results(atoms), **atoms.info}
-    return {key: value for key, value in labels.items() if np.ndim(value) == 0}
-
-
-def _forces_labels(atoms: Any) -> dict[str, Any]:
-    """Vectors for each atom of a frame by name."""
-    labels = {**_results(atoms), **{k: v for k, v in atoms.arrays.items() if k not in ("positions", "numbers")}}
-    return {key: value for key, value in labels.items() if np.shape(value) == (len(atoms), 3)}
-
-
-def _choose(what: str, wanted: str | None, known: Sequence[str], there: dict[str, Any], index: int) -> str:
-    for key in known if wanted is None else [wanted]:
-        if key in there:
-            return key
-    names = ", ".join(repr(key) for key in sorted(there)) or "none"
-    sought = " or ".join(repr(key) for key in (known if wanted is None else [wanted]))
-    kind = "values per frame" if what == "energy" else "vectors per atom"
-    raise DataError(
-        f"frame {index} has no {what} named {sought}; {kind} that are there: {names}. "
-        f"Name the right one by {what}_key (--{what}-key)"
-    )
-
-
-def _energy(atoms: Any, key: str, index: int) -> float:
-    labels = _energy_labels(atoms)
-    if len(atoms) == 1 and key not in labels:
-        key = next((k for k in ENERGY_KEYS if k in labels), key)
-    if key not in labels:
-        raise DataError(f"frame {index} has no {key!r}, which the frames before it have")
-    try:
-        value = float(labels[key])
-    except (TypeError, ValueError):
-        raise DataError(f"frame {index}: {key!r} must be a number, got {labels[key]!r}") from None
-    if not np.isfinite(value):
-        raise DataError(f"frame {index}: {key!r} is {value}")
-    return value
-
-
-def _forces(atoms: Any, key: str, index: int) -> Array:
-    labels = _forces_labels(atoms)
-    if key not in labels:
-        raise DataError(f"frame {index} has no {key!r}, which the frames before it have")
-    try:
-        forces = np.array(labels[key], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"frame {index}: {key!r} must be numbers") from None
-    finite = np.isfinite(forces).all(axis=1)
-    if not finite.all():
-        raise DataError(f"frame {index}, atom {int(np.argmin(finite))}: {key!r} is NaN or infinite")
-    return forces

@@ -142,9 +142,13 @@ def _parity(evaluation: Evaluation) -> Figure:
     figure = _figure(9, 4)
     left, right = figure.subplots(1, 2)
     frames, prediction = evaluation.frames, evaluation.prediction
-    offset = frames.energies.mean()
-    _scatter(left, frames.energies - offset, prediction.energies - offset, "energy - mean, eV")
-    _scatter(right, frames.forces.ravel(), prediction.forces.ravel(), "force component, eV/Å")
+    known = np.isfinite(evaluation.energy_errors)
+    if known.any():
+        offset = frames.energies[known].mean()
+        _scatter(left, frames.energies[known] - offset, prediction.energies[known] - offset, "energy - mean, eV")
+    known = np.isfinite(evaluation.force_errors)
+    if known.any():
+        _scatter(right, frames.forces[known], prediction.forces[known], "force component, eV/Å")
     return figure
 
 
@@ -165,6 +169,8 @@ def _learning_curve(curve: Sequence[dict[str, float]]) -> Figure:
         ("energy MAE, meV", "forces MAE, meV/Å"),
         strict=True,
     ):
+        if not all(key in point for point in curve):
+            continue
         axes.loglog(frames, [point[key] for point in curve], "o-")
         axes.set_xlabel("training frames")
         axes.set_ylabel(name)

@@ -10,7 +10,7 @@ are eliminated first: with P = 1 - N N^+ the energies enter as P A_E and P E, an
 isolated atoms there are no constants (P = 1, c = 0), so that the energy of atoms far apart is that of isolated atoms.
 
 With A the scaled rows, one below the other (energies times omega), y their labels, and mu lambda times the mean square
-norm of the scaled force columns:
+norm of the scaled force columns (of the energy columns where no force is known):
 
 - primal: (A^T A + mu) D^-1 w = A^T y, Cholesky; A^T A is accumulated frame by frame, A never exists as a whole;
 - dual:   D^-1 w = A^T (A A^T + mu)^-1 y, Cholesky, when columns outnumber rows;
@@ -143,28 +143,48 @@ class Equations:
             For each lambda in turn; weights are NaN where the matrix is not positive definite in float64 (lambda too
             small for the primal form).
         """
-        rows, energies, counts = (np.concatenate(part) for part in zip(*self._energy, strict=True))
+        rows, energies, counts = self.energy_rows()
         scale, pseudo = self.scale(), pseudo_inverse(counts) if self.constants else np.zeros(counts.T.shape)
         energy_rows = ENERGY_WEIGHT * (rows - counts @ (pseudo @ rows)) * scale
         energy_labels = ENERGY_WEIGHT * (energies - counts @ (pseudo @ energies))
         solve = {"primal": self._primal, "dual": self._dual, "qr": self._qr}[self.solver]
-        mean = float(np.mean(self._squares * scale**2)) if self._squares is not None else 1.0
-        shifts = [value * mean for value in regularisations]
+        unit = self.unit(energy_rows, scale)
+        shifts = [value * unit for value in regularisations]
         found = solve(energy_rows, energy_labels, scale, shifts)
         for regularisation, scaled in zip(regularisations, found, strict=True):
             weights = scaled * scale
             yield Solution(weights, pseudo @ (energies - rows @ weights), regularisation)
 
-    def _primal(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
+    def energy_rows(self) -> tuple[Array, Array, Array]:
+        """Rows of all energies, their labels, and numbers of atoms of each species."""
+        rows, energies, counts = (np.concatenate(part) for part in zip(*self._energy, strict=True))
+        return rows, energies, counts
+
+    def unit(self, energy_rows: Array, scale: Array) -> float:
+        """mu over lambda: the mean square norm of the scaled columns."""
+        if self.n_force_rows and self._squares is not None:
+            return float(np.mean(self._squares * scale**2))
+        return float(np.sum(energy_rows**2)) / len(scale)
+
+    def gram(self, a: Array, scale: Array) -> Array:
+        """Lower triangle of A^T A with the scaled energy rows `a`, by the primal solver."""
         gram = np.zeros((len(scale),) * 2, order="F") if self._gram is None else self._gram * scale[:, None]
         gram *= scale
-        gram = dsyrk(1.0, a.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        return np.asarray(dsyrk(1.0, a.T, beta=1.0, c=gram, lower=1, overwrite_c=1))
+
+    def stacked(self, a: Array, scale: Array) -> Array:
+        """A as a whole below the scaled energy rows `a`, by the dual solver."""
+        stacked = np.concatenate([a, *(block for block, _ in self._blocks)])
+        stacked[len(a) :] *= scale
+        return stacked
+
+    def _primal(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
+        gram = self.gram(a, scale)
         right = a.T @ y + (0.0 if self._product is None else self._product * scale)
         yield from (_positive_solve(gram, right, shift) for shift in shifts)
 
     def _dual(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
-        stacked = np.concatenate([a, *(block for block, _ in self._blocks)])
-        stacked[len(a) :] *= scale
+        stacked = self.stacked(a, scale)
         labels = np.concatenate([y, *(labels for _, labels in self._blocks)])
         gram = dsyrk(1.0, stacked.T, trans=1, lower=1)
         yield from (stacked.T @ _positive_solve(gram, labels, shift) for shift in shifts)

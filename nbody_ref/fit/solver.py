@@ -19,11 +19,13 @@ import nbody_ref
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import composition, counts, independent, pseudo_inverse
 from nbody_ref.fit.data import FitData
+from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.honest import errors_left_out
 from nbody_ref.fit.interrupt import deferred
 from nbody_ref.fit.narrator import Narrator
 from nbody_ref.fit.options import Options, available_memory
 from nbody_ref.fit.potential import Potential
-from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution
+from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution, column_scale
 from nbody_ref.fit.rows import Rows, bytes_per_frame, column_orders, column_smoothness, frame_chunks, rows
 from nbody_ref.network import Network, default
 
@@ -46,6 +48,8 @@ Array = np.ndarray[Any, Any]
 MIN_FRAMES = 5
 SCAN_FRAMES = 60  # the smoothness is chosen on as many frames at most
 CHUNK_BYTES = 256e6
+SCALE_FRAMES = 10  # that scale the columns where no force is known
+ZERO_FRAMES = 200  # whose mean is the zero of energies where none is known
 TIE = 1e-3  # regularisations whose errors differ by less are equal: the largest is taken
 
 
@@ -107,7 +111,7 @@ def choose_smoothness(task: Task) -> float:
         network = task.network(exponent, "small")
         system = equations(data, network, "dual")
         for chunk, block in _stream(data, network, train):
-            system.add(block, *data.labels(chunk))
+            _add([system], data, chunk, block)
         scores.append(best(system, design(data, network, held), data, held, task.choice.regularisation)[0])
     chosen = exponents[int(np.argmin(scores))]
     task.tell.smoothness(chosen, dict(zip(exponents, scores, strict=True)), len(train))
@@ -146,7 +150,7 @@ def fit_readout(
     interrupted = interrupted or cut
     try:
         honest = point(used)
-        readout = _with_holdout(task, systems[-1], held, honest)
+        readout = _with_holdout(task, systems, held, honest)
     except KeyboardInterrupt:
         interrupted = True
         task.tell.interrupted_solving(len(curve[-1].frames) if curve else None)
@@ -155,7 +159,14 @@ def fit_readout(
         readout = curve[-1]
     points = [{"frames": len(found.frames), **found.errors} for found in curve]
     record = {"interrupted": interrupted, "solver": solver, "learning_curve": points}
-    return _potential(task, network, readout, record)
+    potential = _potential(task, network, readout, record)
+    if interrupted or not task.choice.errors:
+        return potential
+    with deferred():
+        found = errors_left_out(
+            data, systems[0], readout.solution, readout.frames, lambda ids: design(data, network, ids)
+        )
+    return replace(potential, left_out=found)
 
 
 def take_in(
@@ -175,8 +186,7 @@ def take_in(
             for end in (*marks, len(indices)):
                 for chunk, block in _stream(data, network, indices[len(done) : end]):
                     with deferred():
-                        for system in systems:
-                            system.add(block, *data.labels(chunk))
+                        _add(systems, data, chunk, block)
                         done += chunk
                     bar.update(len(chunk))
                 if end < len(indices):
@@ -189,14 +199,14 @@ def take_in(
     return done, False
 
 
-def _with_holdout(task: Task, system: Equations, held: Rows, honest: Readout) -> Readout:
+def _with_holdout(task: Task, systems: Sequence[Equations], held: Rows, honest: Readout) -> Readout:
     """The readout solved again with the hold-out among the rows, with the regularisation chosen without."""
     data = task.data
     with deferred():
-        system.add(held, *data.labels(data.held))
+        _add(systems if task.choice.errors else systems[-1:], data, data.held, held)
     chosen = honest.solution.regularisation
     lambdas = [chosen * 10.0**k for k in range(20)]  # more of it where float64 has no solution
-    final = next((found for found in system.solve(lambdas) if np.isfinite(found.weights).all()), None)
+    final = next((found for found in systems[-1].solve(lambdas) if np.isfinite(found.weights).all()), None)
     if final is None:
         raise DataError(f"fit: no solution in float64 with regularisation {chosen}; add larger ones")
     frames = honest.frames + data.held
@@ -208,19 +218,23 @@ def _with_holdout(task: Task, system: Equations, held: Rows, honest: Readout) ->
 
 def _not_learned(data: FitData, honest: Readout) -> list[str]:
     """What the hold-out says is predicted worse than by the mean of the training energies, or by no forces at all."""
-    energies, _, number = data.labels(honest.frames)
-    held_energies, held_forces, held_number = data.labels(data.held)
-    by_mean = held_number @ (pseudo_inverse(number) @ energies) - held_energies
-    trivial = {"energies": np.abs(by_mean).mean(), "forces": np.abs(held_forces).mean()}
-    found = {"energies": honest.errors["energy_mae_meV"], "forces": honest.errors["forces_mae_meV_per_A"]}
-    return [what for what, error in found.items() if error > 1e3 * trivial[what]]
+    seen, held = data.labels(honest.frames), data.labels(data.held)
+    known, asked = seen.energy_factors > 0, held.energy_factors > 0
+    by_mean = held.counts @ (pseudo_inverse(seen.counts[known]) @ seen.energies[known]) - held.energies
+    trivial = {
+        "energies": ("energy_mae_meV", by_mean[asked]),
+        "forces": ("forces_mae_meV_per_A", held.forces.ravel()[held.forces_factors > 0]),
+    }
+    named = {what: (honest.errors.get(key), error) for what, (key, error) in trivial.items()}
+    return [what for what, (own, error) in named.items() if own is not None and own > 1e3 * np.abs(error).mean()]
 
 
 def _potential(task: Task, network: Network, readout: Readout, record: dict[str, Any]) -> Potential:
     """The finished potential with its record."""
     data, shape = task.data, network.parameters[network.readout].shape
     species, used = network.species, data.frames[readout.frames]
-    mean = pseudo_inverse(counts(used, species)) @ used.energies
+    labelled = used[np.flatnonzero(used.has_energy)]
+    mean = pseudo_inverse(counts(labelled, species)) @ labelled.energies
     metadata = {
         "package": nbody_ref.__version__,
         "data": data.frames.origin,
@@ -233,22 +247,45 @@ def _potential(task: Task, network: Network, readout: Readout, record: dict[str,
         "solver": record["solver"],
         "columns": int(np.prod(shape)),
         "regularisation": readout.solution.regularisation,
-        "energy_weight": ENERGY_WEIGHT,
+        "energy_weight": task.choice.energy_weight,
         "holdout_errors": readout.errors,
         "learning_curve": record["learning_curve"],
-        "mean_atom_energies": {str(z): float(e) for z, e in zip(species, mean, strict=True)},
+        "mean_atom_energies": {str(z): float(e) for z, e in zip(species, mean, strict=True)} if len(labelled) else {},
+        "mean_energies": _means(labelled),
     }
     fitted = network.with_parameters({network.readout: readout.solution.weights.reshape(shape)})
     constants = {z: float(c) for z, c in zip(species, readout.solution.constants, strict=True)}
-    known = independent(composition(frame.numbers, species) for frame in used)
+    known = independent(composition(frame.numbers, species) for frame in (labelled if len(labelled) else used))
     baseline = replace(data.baseline, compositions=known if data.baseline.compositions else ())
-    return Potential(fitted, baseline, constants, metadata)
+    potential = Potential(fitted, baseline, constants, metadata)
+    return potential if len(labelled) else _about_the_mean(potential, used)
+
+
+def _means(labelled: Frames) -> dict[str, float]:
+    """Mean energy of each composition, eV."""
+    formulas, energies = np.array(labelled.formulas), labelled.energies
+    return {name: float(np.mean(energies[formulas == name])) for name in sorted(set(formulas.tolist()))}
+
+
+def _about_the_mean(potential: Potential, frames: Frames) -> Potential:
+    """Where energies are not known their zero is the mean over (some of) the frames, for each composition."""
+    some = frames[np.unique(np.linspace(0, len(frames) - 1, ZERO_FRAMES).astype(int))]
+    number = counts(some, potential.network.species)
+    shift = pseudo_inverse(number) @ potential.predict(some.geometries).energies
+    moved = {z: c - float(s) for (z, c), s in zip(potential.constants.items(), shift, strict=True)}
+    return replace(potential, constants=moved)
+
+
+def _add(systems: Sequence[Equations], data: FitData, indices: Sequence[int], block: Rows) -> None:
+    """Rows of some frames into systems of equations, with their labels, as far as there are any."""
+    energy, forces, *labels = data.labels(indices).weighted(*block)
+    for system in systems:
+        system.add(Rows(energy, forces), *labels)
 
 
 def usual_solver(data: FitData, network: Network) -> str:
     """Dual if columns outnumber rows, else primal."""
-    equations = data.n_force_rows + len(data.frames)
-    return "dual" if equations < network.parameters[network.readout].size else "primal"
+    return "dual" if data.n_equations < network.parameters[network.readout].size else "primal"
 
 
 def planned(task: Task, network: Network) -> str:
@@ -272,7 +309,7 @@ def planned(task: Task, network: Network) -> str:
     chunk = max(CHUNK_BYTES, float(bytes_per_frame(network, int(data.frames.n_atoms.max()))))
     need = (8 * (sum(core[name] for name in {solver, usual}) + held * columns) + 2 * chunk) / 1e9
     limit = available_memory() if choice.memory is None else choice.memory
-    task.tell.memory(columns, force_rows + len(data.frames), solver, need)
+    task.tell.memory(columns, data.n_equations, solver, need)
     if need > limit:
         raise DataError(
             f"fit: would need {need:.1f} GB, may use {limit:.1f}: take fewer frames, a smaller size "
@@ -283,7 +320,11 @@ def planned(task: Task, network: Network) -> str:
 
 def equations(data: FitData, network: Network, solver: str, scale: Array | None = None) -> Equations:
     """Empty equations for the readout of a network."""
-    return Equations(column_orders(network), solver, data.constants, scale, column_smoothness(network))
+    orders, smoothness = column_orders(network), column_smoothness(network)
+    if scale is None and not data.n_force_rows:  # columns are scaled by forces, whether or not their labels are known
+        block = rows(network, data.frames[data.train[:SCALE_FRAMES]]).forces
+        scale = column_scale(np.einsum("rc,rc->c", block, block), len(block), orders) * smoothness
+    return Equations(orders, solver, data.constants, scale, smoothness)
 
 
 def _stream(data: FitData, network: Network, indices: Sequence[int]) -> Iterator[tuple[list[int], Rows]]:
@@ -304,36 +345,39 @@ def best(
 ) -> tuple[float, Solution]:
     """Solution with the smallest weighted error on the hold-out, and its force error (eV/Angstrom).
 
-    Every regularisation is tried: the error has several minima as a function of it. Of those that differ by less
-    than `TIE` the largest is taken, so that rounding does not decide.
+    Where no force is known that error is the one of energies, eV. Every regularisation is tried: the error has several
+    minima as a function of it. Of those that differ by less than `TIE` the largest is taken, so that rounding does not
+    decide.
     """
     found: list[tuple[float, float, Solution]] = []
     for solution in system.solve(sorted(regularisations, reverse=True)):
-        de, df = residuals(solution, held, data, indices)
-        score = float(ENERGY_WEIGHT**2 * np.sum(de**2) + np.sum(df**2))
+        (de, df), (e, f) = residuals(solution, held, data, indices)
+        score = float(ENERGY_WEIGHT**2 * np.sum((e * de) ** 2) + np.sum((f * df) ** 2))
         if np.isfinite(score):
-            found.append((score, float(np.abs(df).mean()), solution))
+            found.append((score, float(np.abs(df if len(df) else de).mean()), solution))
     if not found:
         raise DataError("fit: no regularisation in the list gives a solution in float64; add larger ones")
     limit = (1 + TIE) * min(score for score, _, _ in found)
     return next((error, solution) for score, error, solution in found if score <= limit)
 
 
-def residuals(solution: Solution, held: Rows, data: FitData, indices: Sequence[int]) -> tuple[Array, Array]:
-    """Errors of energies (F,) and forces (3 N,) on frames whose rows are given."""
-    energies, forces, number = data.labels(indices)
-    return (
-        held.energy @ solution.weights + number @ solution.constants - energies,
-        held.forces @ solution.weights - forces.ravel(),
-    )
+def residuals(
+    solution: Solution, held: Rows, data: FitData, indices: Sequence[int]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Errors of the energies and forces that are known on frames whose rows are given, and the roots of weights."""
+    labels = data.labels(indices)
+    i, j = labels.energy_factors > 0, labels.forces_factors > 0
+    de = held.energy @ solution.weights + labels.counts @ solution.constants - labels.energies
+    df = held.forces @ solution.weights - labels.forces.ravel()
+    return (de[i], df[j]), (labels.energy_factors[i], labels.forces_factors[j])
 
 
 def errors(solution: Solution, held: Rows, data: FitData, indices: Sequence[int]) -> dict[str, float]:
-    """Errors on the hold-out in meV and meV/Angstrom."""
-    de, df = (1e3 * part for part in residuals(solution, held, data, indices))
-    return {
-        "energy_mae_meV": float(np.abs(de).mean()),
-        "energy_rmse_meV": float(np.sqrt(np.mean(de**2))),
-        "forces_mae_meV_per_A": float(np.abs(df).mean()),
-        "forces_rmse_meV_per_A": float(np.sqrt(np.mean(df**2))),
-    }
+    """Errors on the hold-out in meV and meV/Angstrom, of what is known there."""
+    found = residuals(solution, held, data, indices)[0]
+    out: dict[str, float] = {}
+    for name, unit, part in zip(("energy", "forces"), ("meV", "meV_per_A"), found, strict=True):
+        if len(part):
+            out[f"{name}_mae_{unit}"] = float(np.abs(1e3 * part).mean())
+            out[f"{name}_rmse_{unit}"] = float(np.sqrt(np.mean((1e3 * part) ** 2)))
+    return out

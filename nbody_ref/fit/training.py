@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from nbody_ref.checks import check_number
+from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.descent import Descent, DescentOptions, descend
 from nbody_ref.fit.frames import Frames
@@ -69,10 +70,12 @@ def train(
     ArgumentError
         If the hold-out leaves no frame on one side.
     DataError
-        If labels do not fit the model's outputs.
+        If a frame lacks its energy or forces, or labels do not fit the model's outputs.
     FileError
         If the checkpoint belongs to another training.
     """
+    if not (frames.has_energy.all() and frames.has_forces.all()):
+        raise DataError("train: every frame must have its energy and its forces, some have not")
     part = check_number("train", "holdout", holdout, WORDS, lambda x: 0 < round(x * len(frames)) < len(frames))
     n = round(part * len(frames))
     choice = options or DescentOptions(rate=0.01, batch=5, steps=1000, ema=0.99)

@@ -100,13 +100,17 @@ def test_missing_forces_name_the_keys_that_are_there(tmp_path, images):
         through_file(tmp_path, images)
 
 
-def test_labels_missing_in_a_later_frame_name_the_frame(images):
+def test_labels_missing_in_a_later_frame_are_missing_and_said(images):
     del images[3].arrays["REF_forces"]
-    with pytest.raises(DataError, match=r"frame 3 has no 'REF_forces'"):
-        frames_from_atoms(images)
+    found = frames_from_atoms(images)
+    place = found.indices.index(3)
+    assert found.has_forces.tolist() == [i != place for i in range(len(found))] and found.has_energy.all()
+    assert np.isnan(found[place].forces).all()
+    assert any("have no forces ('REF_forces'): frames 3" in finding.text for finding in found.findings)
     del images[2].info["REF_energy"]
-    with pytest.raises(DataError, match=r"frame 2 has no 'REF_energy'"):
-        frames_from_atoms(images)
+    assert not frames_from_atoms(images).has_energy[found.indices.index(2)]
+    with pytest.raises(DataError, match="no energy named 'nothing', nor has any other"):
+        frames_from_atoms(images, keys=("nothing", None))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
