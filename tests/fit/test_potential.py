@@ -234,7 +234,8 @@ BROKEN = {
     "number for a curve": ("metadata", lambda m: m.update(learning_curve=3)),
     "list for data": ("metadata", lambda m: m.update(data=[])),
     "text for errors": ("metadata", lambda m: m.update(test_errors="small")),
-    "errors without forces": ("metadata", lambda m: m.update(holdout_errors={"energy_mae_meV": 1.0})),
+    "errors of nothing": ("metadata", lambda m: m.update(holdout_errors={"frames": 1.0})),
+    "text for an error": ("metadata", lambda m: m.update(holdout_errors={"energy_mae_meV": "small"})),
 }
 
 
