@@ -59,7 +59,9 @@ def sdist(built):
 def files(folder):
     """Files of the source below a folder, relative to the root."""
     found = (path.relative_to(ROOT) for path in sorted((ROOT / folder).rglob("*")) if path.is_file())
-    return {str(path) for path in found if not any(LITTER(None, [part]) for part in path.parts)}
+    made = ("docs", "api")  # pages that the build of the site writes
+    kept = (path for path in found if path.parts[:2] != made)
+    return {str(path) for path in kept if not any(LITTER(None, [part]) for part in path.parts)}
 
 
 def test_wheel_installs_nbody_ref_and_nothing_else(wheel):
