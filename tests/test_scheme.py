@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbody_ref.errors import SchemeError
+from nbody_ref.errors import ArgumentError, SchemeError
 from nbody_ref.scheme import Node, Scheme, barycentre, neighbourhoods
 
 A, B, C = Node([0]), Node([1]), Node([2])
@@ -84,7 +84,6 @@ def test_neighbourhoods_grow_with_the_level():
 @pytest.mark.parametrize(
     ("neighbours", "depth", "message"),
     [
-        ([[1], [0]], 0, "'depth' must be at least 1, got 0"),
         ([[2], [0]], 1, r"must lie in 0\.\.1, got 2 for atom 0"),
         ([[0], [0]], 1, "each other atom once at most, got .* for atom 0"),
         ([[1, 1], [0]], 1, "each other atom once at most"),
@@ -94,6 +93,8 @@ def test_neighbourhoods_grow_with_the_level():
 def test_bad_neighbour_lists_are_named(neighbours, depth, message):
     with pytest.raises(SchemeError, match=message):
         neighbourhoods(neighbours, [1, 1], depth)
+    with pytest.raises(ArgumentError, match="'depth' must be a positive integer, got 0"):
+        neighbourhoods([[1], [0]], [1, 1], 0)
 
 
 def test_barycentre_sums_to_one_exactly():

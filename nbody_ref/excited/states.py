@@ -291,8 +291,13 @@ class _Problem:
             found, slope = self.loss(readout, chosen)
             return found + 0.5 * penalty * float(flat @ flat), (slope + penalty * readout).ravel()
 
-        options = {"maxiter": iterations, "maxcor": 20, "ftol": 1e-14, "gtol": 1e-9}
-        found = minimize(value, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
+        found = minimize(
+            value,
+            begin.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": iterations, "maxcor": 20, "ftol": 1e-14, "gtol": 1e-9},
+        )
         result: Array = found.x.reshape(begin.shape)
         return result
 

@@ -58,7 +58,7 @@ class Spin:
         except (ValueError, ZeroDivisionError):
             value = None
         if value is None or value < 0 or value.denominator > 2:
-            raise ArgumentError(f"Spin: 'j' must be a non-negative integer or half-integer, got {self.j!r}")
+            raise IrrepsError(f"Spin: 'j' must be a non-negative integer or half-integer, got {self.j!r}")
         object.__setattr__(self, "j", value)
 
     @property
@@ -152,10 +152,12 @@ def check_basis(function: str, basis: Any, labels: Iterable[Any]) -> None:
 
     Raises
     ------
+    ArgumentError
+        It is another word.
     IrrepsError
         Half-integer degrees have no real gauge.
     """
     if not isinstance(basis, str) or basis not in ("complex", "real"):
         raise ArgumentError(f"{function}: 'basis' must be 'complex' or 'real', got {basis!r}")
     if basis == "real" and any(isinstance(label, Spin) for label in labels):
-        raise ArgumentError(f"{function}: 'basis' must be 'complex' for spins of SU(2), got 'real'")
+        raise IrrepsError(f"{function}: 'basis' must be 'complex' for spins of SU(2), got 'real'")

@@ -120,8 +120,8 @@ def test_large_graphs_are_certified_without_integers_and_with_any_number_of_thre
 
 
 def test_a_million_edges_run_only_if_asked_for(monkeypatch):
-    from nbody_ref.conformance import suite
+    from nbody_ref.conformance.operations import product_cases
 
-    monkeypatch.setattr(suite, "million_cases", lambda *given: million_cases(*given, rows=5000))
+    monkeypatch.setattr(product_cases, "million_cases", lambda *given: million_cases(*given, rows=5000))
     report = run(Messages(), ("convolution",), ("float64",), checks=("million",))
     assert {o.check for o in report.outcomes} == {"fingerprint", "million"} and report.failures == []

@@ -8,7 +8,7 @@ from math import factorial
 import numpy as np
 import pytest
 
-from nbody_ref.errors import DTypeError, IrrepsError, SchemeError, ShapeError
+from nbody_ref.errors import ArgumentError, DTypeError, IrrepsError, SchemeError, ShapeError
 from nbody_ref.exact import Surd, surd_sum
 from nbody_ref.exact.ring import Gauss
 from nbody_ref.exact.wigner import monomial_matrix
@@ -142,7 +142,7 @@ def test_overlap_of_foreign_tensors_is_refused():
 
 def test_errors_name_what_is_wrong():
     diagram = Diagram((0, 1), ["1", "1"], ["0"])
-    with pytest.raises(IrrepsError, match="'complex' or 'real'"):
+    with pytest.raises(ArgumentError, match="'complex' or 'real'"):
         coupling_tensor(diagram, "e3nn")
     with pytest.raises(IrrepsError, match="for spins"):
         coupling_tensor(Diagram((0, 1), [HALF, HALF], [Spin(0)]), "real")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbody_ref.errors import IrrepsError
+from nbody_ref.errors import ArgumentError, IrrepsError
 from nbody_ref.fusion.label import Spin, as_label, check_basis, components, product, twice
 from nbody_ref.irreps import Irrep
 
@@ -47,7 +47,7 @@ def test_spins_have_no_real_gauge():
     check_basis("test", "complex", [Spin(1)])
     with pytest.raises(IrrepsError, match="for spins"):
         check_basis("test", "real", [Spin(1)])
-    with pytest.raises(IrrepsError, match="'complex' or 'real'"):
+    with pytest.raises(ArgumentError, match="'complex' or 'real'"):
         check_basis("test", "imaginary", [])
 
 

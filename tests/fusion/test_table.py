@@ -2,7 +2,7 @@
 
 import pytest
 
-from nbody_ref.errors import IrrepsError, SchemeError
+from nbody_ref.errors import ArgumentError, IrrepsError, SchemeError
 from nbody_ref.fusion import Diagram, FusionTable, Spin, Term, all_terms, balanced, left_comb
 from nbody_ref.irreps import Irreps
 
@@ -82,7 +82,7 @@ def test_terms_that_do_not_fit_the_states_are_refused(arguments, error, message)
 def test_unknown_words_and_too_many_terms_are_refused():
     terms = all_terms(["1o"], (0, 1))
     for name in ("mode", "order", "basis"):
-        with pytest.raises(IrrepsError, match=f"'{name}' must be one of"):
+        with pytest.raises(ArgumentError, match=f"'{name}' must be one of"):
             FusionTable.build(["1o"], terms, **{name: "fast"})
     with pytest.raises(SchemeError, match="'states' must name 2 of the 3 states"):
         all_terms(["1o"] * 3, (0, 1), states=(0, 1, 2))

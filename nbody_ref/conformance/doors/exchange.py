@@ -200,7 +200,8 @@ def _manifest(prompts: Path) -> tuple[str, str, int, int, int, dict[str, Any]]:
     operation, dtype, lmax, seed, count = found
     can = about.get("can", {})
     whole = all(type(n) is int and 0 <= n for n in (lmax, seed, count))
-    if operation not in REGISTRY or dtype not in ("float64", "float32") or not whole or lmax > MAX_DEGREE:
+    known = isinstance(operation, str) and operation in REGISTRY and dtype in ("float64", "float32")
+    if not known or not whole or lmax > MAX_DEGREE:
         raise DataError(f"conform ver: the manifest of {prompts} says what `gen` cannot have written: {shorten(found)}")
     return operation, dtype, lmax, seed, count, _checked_abilities(can)
 

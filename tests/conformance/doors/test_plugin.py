@@ -21,24 +21,26 @@ def bad():
 """
 
 
+def installed():
+    from importlib.metadata import entry_points
+
+    return any(point.value == "nbody_ref.conformance.doors.plugin" for point in entry_points(group="pytest11"))
+
+
+PLUGIN = [] if installed() else ["-p", "nbody_ref.conformance.doors.plugin"]
+
+
 def pytest_run(folder, *arguments, where="nbody_ref.conformance.pytest_suite"):
     (folder / "mine.py").write_text(MINE)
     path = os.pathsep.join([ROOT, str(folder)])
-    plugin = [] if installed() else ["-p", "nbody_ref.conformance.doors.plugin"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *plugin, "--pyargs", where, *arguments],
+        [sys.executable, "-m", "pytest", "-q", *PLUGIN, "--pyargs", where, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def installed():
-    from importlib.metadata import entry_points
-
-    return any(point.value == "nbody_ref.conformance.doors.plugin" for point in entry_points(group="pytest11"))
 
 
 def test_backends_are_judged_by_pytest(tmp_path):
@@ -78,7 +80,7 @@ def test_the_fixture_fails_with_the_answer_of_a_check(tmp_path):
         "    conformant(lambda r: -nbody_ref.solid_harmonics(1, r), R, order=0, seconds=0.1)\n"
     )
     env = {**os.environ, "PYTHONPATH": ROOT}
-    plugins = ["-p", "nbody_ref.conformance.doors.plugin", "-p", "no:cacheprovider"]
+    plugins = [*PLUGIN, "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins]
     found = subprocess.run(
         [*command, str(tmp_path)], capture_output=True, text=True, check=False, env=env, cwd=tmp_path
