@@ -42,6 +42,24 @@ def _distinct_arrays() -> Any:
 DISTINCT: Any = None if numba is None else _distinct_arrays()
 
 
+def _mend_cache(compiled: Any) -> None:
+    """A damaged file of the cache (a full disk, a crash) is said once, and the kernel is compiled again."""
+    cache: Any = getattr(compiled, "_cache", None)
+    load = getattr(cache, "load_overload", None)
+    if load is None or not hasattr(cache, "flush"):  # compilation is switched off, or Numba has other insides
+        return
+
+    def load_or_compile(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception as error:  # whatever unpickling half a file raises
+            LOG.warning("a compiled kernel in %s is damaged and is compiled again: %r", cache.cache_path, error)
+            cache.flush()
+            return None
+
+    cache.load_overload = load_or_compile
+
+
 def kernel(
     *, parallel: bool = False, contract: bool = False, inline: str = "never", distinct: bool = False
 ) -> Callable[[F], F]:
@@ -69,6 +87,7 @@ def kernel(
         if distinct:
             options["pipeline_class"] = DISTINCT
         compiled: F = numba.njit(cache=True, error_model="numpy", **options)(function)
+        _mend_cache(compiled)
         return compiled
 
     return decorate

@@ -11,7 +11,7 @@ from nbody_ref.conventions import names
 from nbody_ref.errors import IrrepsError, NBodyRefError
 from nbody_ref.gates.fields import check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
-from nbody_ref.models.checks import check_numbers, check_species
+from nbody_ref.models.checks import check_numbers, check_radial_activation, check_species
 from nbody_ref.models.mace_paths import MACE
 from nbody_ref.ops.activation import Activation
 
@@ -94,6 +94,7 @@ class MaceSpec:
         least = {"lmax": 0, "correlation": 1, "n_radial": 1, "p": 1, "radial_mlp": 1, "readout": 1}
         check_integers(self, least, lists=("correlation", "radial_mlp"))
         check_numbers(self, ("scale", "shift"), positive=("cutoff", "neighbours"))
+        check_radial_activation(self, "radial_activation")
         words = {"product": PRODUCTS, "convention": names(), "dtype": ("float64", "float32")}
         check_words(self, words)
         for name, wanted in (("energies", len(self.species)), ("residual", len(self.correlation))):

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from nbody_ref.checks import check_kind
 from nbody_ref.errors import IrrepsError
 from nbody_ref.gates.build import Builder, State
 from nbody_ref.gates.edge_fusion import EdgeBlock, EdgeLegs, check_block, fuse_edges
@@ -24,7 +23,7 @@ from nbody_ref.gates.fields import check_flags, check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models import layers
 from nbody_ref.models.base import PublishedModel
-from nbody_ref.models.checks import check_numbers, check_species
+from nbody_ref.models.checks import check_numbers, check_radial_activation, check_species
 from nbody_ref.ops.activation import Activation
 from nbody_ref.ops.message import MessageTable
 from nbody_ref.ops.radial import Bessel
@@ -112,7 +111,7 @@ class MoFDSpec:
         check_numbers(self, ("scale",), positive=("cutoff", "mean_neighbours"))
         check_flags(self, "skip", "edge_weights")
         check_words(self, {"dtype": ("float64", "float32")})
-        check_kind("MoFDSpec", "activation", self.activation, Activation, "an Activation")
+        check_radial_activation(self, "activation")
         hidden = Irreps(self.hidden)
         object.__setattr__(self, "hidden", str(hidden))
         once = len(hidden.merged()) == len(hidden)

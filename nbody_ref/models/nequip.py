@@ -24,7 +24,7 @@ from nbody_ref.gates.fields import check_flags, check_integers, check_words
 from nbody_ref.irreps import Irrep, Irreps
 from nbody_ref.models import layers
 from nbody_ref.models.base import PublishedModel
-from nbody_ref.models.checks import check_numbers, check_species
+from nbody_ref.models.checks import check_numbers, check_radial_activation, check_species
 from nbody_ref.ops.activation import Activation
 from nbody_ref.ops.message import MessageTable
 from nbody_ref.ops.radial import Bessel
@@ -103,6 +103,7 @@ class NequIPSpec:
             if not isinstance(getattr(self, name), Activation):
                 raise NBodyRefError(f"NequIPSpec: '{name}' must be an Activation, got {getattr(self, name)!r}")
         object.__setattr__(self, "hidden", str(Irreps(self.hidden)))
+        check_radial_activation(self, "radial_activation")
         hidden = Irreps(self.hidden)
         if not hidden.count("0e") or len(hidden.merged()) != len(hidden):
             raise IrrepsError(f"NequIPSpec: 'hidden' must hold scalars 0e, and each irrep once, got {self.hidden}")

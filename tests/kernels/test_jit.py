@@ -109,6 +109,15 @@ def test_edited_callee_in_another_file_would_give_the_old_number(tmp_path):
     assert fresh(tmp_path, "apart") == (20, 1)
 
 
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_a_truncated_file_of_the_cache_is_compiled_again(tmp_path, kind):
+    (tmp_path / "together.py").write_text(HEAD + HELPER.format(step=1) + CALLER)
+    assert fresh(tmp_path, "together") == (20, 0)
+    (found,) = tmp_path.rglob(f"*caller*.{kind}")
+    found.write_bytes(found.read_bytes()[:60])
+    assert fresh(tmp_path, "together") == (20, 0) and fresh(tmp_path, "together") == (20, 1)
+
+
 INSPECT = '''
 import json, sys
 import numpy as np

@@ -6,11 +6,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from nbody_ref.errors import NBodyRefError
+from nbody_ref.errors import ArgumentError, NBodyRefError
 from nbody_ref.models.cofd import CoFDSpec
 from nbody_ref.models.cormorant_spec import CormorantSpec
 from nbody_ref.models.mofd import MoFDSpec
 from nbody_ref.models.nequip import NequIPSpec
+from nbody_ref.ops.activation import Activation
 
 SPECS = [NequIPSpec((1, 8), 4.0), CormorantSpec((1, 8)), CoFDSpec((1, 8)), MoFDSpec((1, 8))]
 HOSTILE = (
@@ -65,3 +66,15 @@ def test_numbers_of_numpy_become_those_of_python():
     assert json.loads(json.dumps(spec.to_dict()))["species"] == [1, 8]
     found = [type(v) for v in (spec.species, spec.cutoff, spec.n_layers, spec.radial_widths)]
     assert found == [tuple, float, int, tuple]
+
+
+@pytest.mark.parametrize(
+    "name", ["silu", "tanh", "leaky_relu", "shifted_softplus", "sigmoid", "softplus", "reciprocal"]
+)
+@pytest.mark.parametrize(("spec", "field"), [(SPECS[0], "radial_activation"), (SPECS[3], "activation")])
+def test_radial_perceptrons_that_do_not_end_at_the_cutoff_are_refused(spec, field, name):
+    if name in ("sigmoid", "softplus", "reciprocal"):
+        with pytest.raises(ArgumentError, match=f"'{field}' must be zero at zero, or the energy jumps"):
+            replace(spec, **{field: Activation(name)})
+    else:
+        assert getattr(replace(spec, **{field: Activation(name)}), field).name == name

@@ -1,19 +1,22 @@
 """Code under test in processes of their own, so that a crash or an endless loop of theirs is a result and not our end.
 
 `answer` runs a program that answers prompts. `run_apart` runs the suite on a Python backend in a child process: a child
-that dies or hangs is named with the call in which it did, and the next operation goes on in a new child.
+that dies or hangs is named with the call in which it did, and the next operation goes on in a new child. All that they
+started ends with them: their process group, and on Linux also what left it, known by a variable of its environment.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from multiprocessing.connection import wait
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,13 @@ from nbody_ref.errors import NBodyRefError
 __all__ = ["answer", "run_apart"]
 
 SHELL = "/bin/sh"
+# reads until this process closes the pipe, however it ends; then ends the group $0, its leader, and all with mark $1
+WATCH = """read -r _; kill -s KILL -- "-$0"; kill -s KILL "$0"
+for _ in 1 2 3 4 5; do
+  for found in $(grep -lsaF "$1" /proc/[0-9]*/environ); do
+    found=${found#/proc/}; kill -s KILL "${found%/environ}"
+  done
+done"""
 START = 600.0  # seconds in which a child must have loaded the backend; imports of tensor libraries are slow
 
 
@@ -47,6 +57,7 @@ def answer(command: Sequence[str], prompts: Path, answers: Path, timeout: float)
         What went wrong, "" if nothing did.
     """
     answers.mkdir(parents=True, exist_ok=True)
+    run = _mark()
     try:
         program = subprocess.Popen(
             [*command, str(prompts), str(answers)],
@@ -54,21 +65,27 @@ def answer(command: Sequence[str], prompts: Path, answers: Path, timeout: float)
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=os.environ | {run: "1"},
         )
     except (OSError, ValueError) as error:
         return f"the program cannot be started: {error}"
-    with _ended_with_us(program.pid):
+    with program.stderr or nullcontext(), _ended_with_us(program.pid, run):
         try:
             _, words = program.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             _end_group(program.pid)
-            program.communicate()
+            program.wait()  # not for its words: what left its group may hold the pipe open
             return f"the program was ended after {timeout:g} s"
     if program.returncode == 0:
         return ""
     said = words.decode(errors="replace").strip().splitlines()
     last = f": {said[-1][:200]}" if said else ""
     return f"the program {_ending(program.returncode)}{last}"
+
+
+def _mark() -> str:
+    """A variable for the environment of what is started, so that what leaves its process group is found."""
+    return f"NBODY_REF_RUN_{secrets.token_hex(16)}"
 
 
 def _end_group(leader: int) -> None:
@@ -79,24 +96,23 @@ def _end_group(leader: int) -> None:
 
 
 @contextmanager
-def _ended_with_us(leader: int) -> Iterator[None]:
-    """Whatever ends the block, or this process, ends the process `leader` and all that it started.
+def _ended_with_us(leader: int, run: str) -> Iterator[None]:
+    """Whatever ends the block, or this process, ends the process `leader` and all that it started, marked with `run`.
 
-    The end of this process, SIGKILL included, is seen by a shell that reads from a pipe of ours until it closes.
+    The end of this process, SIGKILL included, is seen by a shell. Where there is none, or no /proc, processes that
+    start a session of their own live on.
     """
     watcher = None
     if os.path.exists(SHELL):
-        ending = ["-c", 'read -r _; kill -s KILL -- "-$0"; kill -s KILL "$0"', str(leader)]
         watcher = subprocess.Popen(
-            [SHELL, *ending], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            [SHELL, "-c", WATCH, str(leader), run], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     try:
         yield
     finally:
         _end_group(leader)
         if watcher is not None:
-            watcher.kill()
             watcher.communicate()
 
 
@@ -119,10 +135,17 @@ class _Child:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, load, arguments, more))
-        self.process.start()
+        if os.name == "posix":
+            ensure_running()  # Python's own helper outlives us and bears no mark
+        run = _mark()
+        os.environ[run] = "1"
+        try:
+            self.process.start()
+        finally:
+            del os.environ[run]
         theirs.close()
         self.end = ExitStack()
-        self.end.enter_context(_ended_with_us(self.process.pid or 0))
+        self.end.enter_context(_ended_with_us(self.process.pid or 0, run))
 
     def __enter__(self) -> _Child:
         return self
