@@ -8,8 +8,10 @@ its neighbours were learned from. The distance of two frames of one molecule is 
 relative to the variance sigma^2 over the frames, so that it is 1 on average for independent ones. Frames that follow
 each other with d < 1/10 are a run. A run is cut into pieces of twice the lag at which the mean of d reaches 1/2; if
 forces are the accelerations of the frames (second differences of positions, times mass, are parallel to them), they say
-the time between frames, and a piece lasts a tenth of a picosecond at least. A scan, whose frames lie on one line in
-order, is no trajectory: its frames stand for themselves.
+the time between frames, and a piece lasts a tenth of a picosecond at least. Frames whose bonds have forgotten each
+other may still share a slow motion: if along a principal axis with a tenth of the variance the same ratio is below
+1/6 from frame to frame, all are a run, and a piece lasts until it reaches 0.3. A scan, whose frames lie on one line
+in order, is no trajectory: its frames stand for themselves.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ LASTS = 100.0  # fs
 PARALLEL = 0.8  # correlation of second differences and accelerations
 ON_A_LINE = 0.999  # part of the variance of positions in a scan that one direction has
 FEMTOSECOND = 0.09822694743  # of ASE's unit of time, Angstrom sqrt(u / eV)
+LARGE, SLOW, FORGOTTEN, MIN_RUN = 0.1, 0.165, 0.3, 20  # principal axes, what is slow along them, frames that show it
+MOST_PAIRS = 150
 JUMP = 4.0  # times the usual step: another trajectory begins
 PARTS = 5  # that one block is cut into, for want of others
 
@@ -105,7 +109,14 @@ def _blocks(frames: Frames) -> Blocks:
     members = {kind: [k for k, other in enumerate(kinds) if other == kind] for kind in dict.fromkeys(kinds)}
     variance = {kind: float(np.var([shapes[k] for k in some], axis=0).sum()) for kind, some in members.items()}
     near, times, time = _near(shapes, kinds, variance), np.full(len(frames), np.nan), None
+    lags = np.ones(len(frames), dtype=int)
     for start, end in _runs(np.array([False, *(a == b for a, b in pairwise(kinds))])):
+        x = np.array(shapes[start:end])
+        lag = _slow_lag(x) if end - start >= MIN_RUN else 1
+        if lag > 1:
+            steps = np.sum(np.diff(x, axis=0) ** 2, axis=1)
+            near[start + 1 : end] |= steps < JUMP * np.median(steps)
+            lags[start:end] = lag
         found = _femtoseconds([frames[i] for i in range(start, end)])
         if found is not None:
             time, inside = found[0], slice(start + 1, end)
@@ -115,7 +126,7 @@ def _blocks(frames: Frames) -> Blocks:
         if end - start == 2:
             of[end - 1] = start
         elif end - start > 2 and not _is_scan([frames[i] for i in range(start, end)]):
-            length = _length(np.array(shapes[start:end]), variance[kinds[start]], times[end - 1])
+            length = max(_length(np.array(shapes[start:end]), variance[kinds[start]], times[end - 1]), lags[start])
             pieces = max(1, (end - start) // length)
             of[start:end] = start + np.arange(end - start) * pieces // (end - start)
             after[start + 1 : end] = length > 1
@@ -164,6 +175,20 @@ def _length(x: Array, variance: float, time: float) -> int:
     if not np.isnan(time):
         length = max(length, int(np.ceil(LASTS / time)))
     return len(x) if 3 * length > len(x) else length
+
+
+def _slow_lag(x: Array) -> int:
+    """Frames until the slowest of the large motions is forgotten; 1 if none is slow."""
+    x = x[:, :: max(1, x.shape[1] // MOST_PAIRS)]
+    w, v = np.linalg.eigh(np.cov(x.T).reshape(x.shape[1], -1))
+    p = (x - x.mean(axis=0)) @ v[:, w > LARGE * np.sum(w)]
+    if not p.shape[1] or not p.any():
+        return 1
+    for lag in range(1, len(x) // 2):
+        ratio = np.min(np.mean((p[lag:] - p[:-lag]) ** 2, axis=0) / (2 * np.var(p, axis=0)))
+        if ratio >= (SLOW if lag == 1 else FORGOTTEN):
+            return lag
+    return len(x)
 
 
 def _is_scan(run: Sequence[Frame]) -> bool:

@@ -31,6 +31,7 @@ RIGHT, RATIO, ABSURD = 1.3, 1.12, 2.5  # slopes: right within, a known ratio wit
 OUTLIER = 12.0  # times the robust deviation
 WAY = 1.0  # Angstrom: an error of an energy that is larger than this times that of the forces is one of the label
 SURPRISE = 5.0
+FEW_ATOMS = 4  # whose frames may be a dense scan
 BINDING = (-12.0, 8.0)  # eV per atom, of molecules above their atoms
 MANY, MANY_MORE = 20, 60  # frames from which something can be learned
 BOLTZMANN = 8.617333262e-5  # eV/K
@@ -274,11 +275,22 @@ def _outliers(frames: Frames, found: Consistency | None) -> list[Finding]:
             out.append(_named("outlier", text, frames, bad))
     surprise = np.nan_to_num(found.surprise)
     bad = np.flatnonzero(surprise > SURPRISE)
+    bad = bad[~_with_neighbours(frames, bad)]
     if len(bad) and len(bad) <= 0.2 * max(int(np.isfinite(found.surprise).sum()), 1) and found.explained > 0.5:
         listed = ", ".join(f"frame {frames.indices[i]} ({surprise[i]:.0f} times)" for i in bad[:6])
         text = f"{_count(len(bad))} forces that all others say are wrong: {listed}"
         out.append(_named("outlier", text, frames, bad))
     return out
+
+
+def _with_neighbours(frames: Frames, bad: Array) -> Array:
+    """Which of some frames of few atoms have one of the two next in space among them: a region, no mistake."""
+    if not len(bad) or frames.n_atoms.max() > FEW_ATOMS or len(set(frames.n_atoms.tolist())) > 1:
+        return np.zeros(len(bad), dtype=bool)
+    x = np.array(pair_distances(frames.frames))
+    dist = np.max(np.abs(x[bad][:, None] - x), axis=2)
+    dist[np.arange(len(bad)), bad] = np.inf
+    return np.asarray(np.isin(np.argsort(dist, axis=1)[:, :2], bad).any(axis=1))
 
 
 def _count(n: int) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.ridge import column_scale
@@ -24,7 +23,8 @@ __all__ = ["Consistency", "consistency"]
 
 Array = np.ndarray[Any, Any]
 
-SIZE = (24, 16, 4)
+SIZES = ((24, 16, 4), 8), ((16, 8, 3), 6)  # channels and radial functions of the network, for few frames and for many
+MANY = 200
 SMOOTHNESS = 2.0
 LAMBDAS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 MOST_FRAMES, DIRECTIONS = 64, 8
@@ -85,7 +85,8 @@ def consistency(frames: Frames, cutoff: float = 5.0) -> Consistency | None:
     chosen = labelled[np.unique(np.linspace(0, len(labelled) - 1, most).astype(int))] if len(labelled) else labelled
     if len(chosen) < MIN_FRAMES or not np.any(np.abs(frames[chosen].forces) > TINY):
         return None
-    network = default(frames.species, cutoff, SMOOTHNESS, SIZE)
+    channels, radial = SIZES[len(frames) > MANY]
+    network = default(frames.species, cutoff, SMOOTHNESS, channels, radial)
     energies, size, surprise = (np.full(len(frames), np.nan) for _ in range(3))
     for again in (True, False):  # a second time without frames that spoil the first
         try:
@@ -149,7 +150,7 @@ class _Forces:
     @staticmethod
     def _left_out(shifted: Array, y: Array, n: int) -> tuple[Array, Array, Array]:
         """C, alpha, and label minus prediction for each frame without it (n, D)."""
-        c = scipy.linalg.inv(shifted, check_finite=True)
+        c = np.linalg.inv(shifted)
         alpha, size = c @ y, len(y) // n
         e = [np.linalg.solve(c[i : i + size, i : i + size], alpha[i : i + size]) for i in range(0, len(y), size)]
         return c, alpha, np.array(e)

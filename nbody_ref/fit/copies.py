@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import pdist
 
-from nbody_ref.fit.frames import Frame, Frames
+from nbody_ref.fit.frames import Frames, pair_distances
 
 __all__ = ["copies", "copies_of", "spread_of_copies"]
 
@@ -39,7 +38,7 @@ def copies(frames: Frames) -> Array:
     for members in _compositions(frames).values():
         if len(members) < 2:
             continue
-        tree = cKDTree(np.array([_distances(frames[i]) for i in members]))
+        tree = cKDTree(_distances(frames[members]))
         for a, b in sorted(tree.query_pairs(TOLERANCE, p=np.inf)):
             low, high = sorted((first[members[a]], first[members[b]]))
             first[first == high] = low
@@ -68,9 +67,15 @@ def _compositions(frames: Frames) -> dict[bytes, list[int]]:
     return groups
 
 
-def _distances(frame: Frame) -> Array:
-    """Distances between atoms, sorted for each pair of elements, (n (n - 1) / 2,)."""
-    order = np.argsort(frame.numbers, kind="stable")
-    numbers, dist = frame.numbers[order], pdist(frame.positions[order])
-    i, j = np.triu_indices(len(numbers), 1)
-    return np.asarray(dist[np.lexsort((dist, numbers[j], numbers[i]))])
+def _distances(frames: Frames) -> Array:
+    """Distances between atoms, sorted for each pair of elements, (F, n (n - 1) / 2); of one composition."""
+    dist = np.array(pair_distances(frames.frames))
+    for kind in {frame.numbers.tobytes() for frame in frames}:
+        members = np.flatnonzero([frame.numbers.tobytes() == kind for frame in frames])
+        numbers = frames[int(members[0])].numbers
+        i, j = np.triu_indices(len(numbers), 1)
+        pair = 1000 * np.minimum(numbers[i], numbers[j]) + np.maximum(numbers[i], numbers[j])
+        mine = dist[members][:, np.argsort(pair, kind="stable")]
+        ends = np.cumsum(np.unique(pair, return_counts=True)[1])
+        dist[members] = np.concatenate([np.sort(part, axis=1) for part in np.split(mine, ends[:-1], axis=1)], axis=1)
+    return dist

@@ -175,7 +175,9 @@ class Frames(Sequence[Frame]):
         """Formula of each frame, such as ``C2H6O``."""
         from ase.formula import Formula
 
-        return [Formula.from_list(symbols(frame.numbers)).format("hill") for frame in self]
+        keys = [frame.numbers.astype(np.int64).tobytes() for frame in self]
+        names = {k: Formula.from_list(symbols(np.frombuffer(k, np.int64))).format("hill") for k in set(keys)}
+        return [names[key] for key in keys]
 
 
 def pair_distances(frames: Sequence[Frame]) -> list[Array]:

@@ -250,11 +250,14 @@ def charges(images: Sequence[Any]) -> tuple[dict[str, Any], list[Finding]]:
     """
     record: dict[str, Any] = {}
     found: list[Finding] = []
+    labels = [energy_labels(atoms) for _, atoms in images]
+    said = any(key in found for found in labels for key in SPIN_KEYS)
+    families = [atoms.get_chemical_formula() if said else "" for _, atoms in images]
     for what, names in (("charge", CHARGE_KEYS), ("spin", SPIN_KEYS)):
         groups: dict[Any, dict[Any, list[int]]] = {}
-        for index, atoms in images:
-            value = next((v for k in names if (v := _number(energy_labels(atoms).get(k))) is not None), None)
-            family = atoms.get_chemical_formula() if what == "spin" else ""
+        for k, (index, _) in enumerate(images):
+            value = next((v for name in names if (v := _number(labels[k].get(name))) is not None), None)
+            family = families[k] if what == "spin" else ""
             groups.setdefault(family, {}).setdefault(value, []).append(index)
         values = {value for family in groups.values() for value in family} - {None}
         if values:

@@ -104,9 +104,10 @@ def implausible(frames: Frames) -> list[Finding]:
     rms = float(np.sqrt(np.mean(components**2))) if len(components) else 0.0
     found = [_zero_forces(frames, labelled, rms)]
     lengths = _lengths_of_bonds(few) if rms > MIN_FORCE_RMS or not labelled else None
-    found += [lengths, _energies_of_atoms(few, lengths is None)]
-    if rms > MIN_FORCE_RMS:  # molecules at rest, and those that hardly feel each other, say nothing
-        slope = _bond_slope(labelled)
+    slope = _bond_slope(labelled) if rms > MIN_FORCE_RMS else None  # molecules at rest say nothing
+    stiff = slope is not None and slope[0] < -MAX_CORRELATION and MAX_SLOPE < -slope[1] < STIFF
+    found += [lengths, _energies_of_atoms(few, lengths is None, stiff)]
+    if rms > MIN_FORCE_RMS:
         found += [_force_sizes(labelled, rms, slope), _spread(frames), _sign(slope), _soft(slope)]
     return [one for one in found if one is not None]
 
@@ -133,13 +134,16 @@ def _zero_forces(frames: Frames, labelled: Sequence[Frame], rms: float) -> Findi
     return Finding("forces", True, text, f"fit the energies alone (--ignore forces); {TRUST}")
 
 
-def _energies_of_atoms(few: Sequence[Frame], angstrom: bool) -> Finding | None:
-    """Energies that no atoms have in eV, and the unit in which these atoms have them."""
+def _energies_of_atoms(few: Sequence[Frame], angstrom: bool, stiff: bool) -> Finding | None:
+    """Energies that no atoms have in eV, and the unit in which these atoms have them.
+
+    Bonds that are `stiff` as they should be in eV speak against Hartree: then it is a pseudopotential.
+    """
     ratios = [abs(frame.energy) / _law(frame.numbers) for frame in few if frame.has_energy]
     ratio = float(np.median(ratios)) if ratios else ELECTRONS[0]
     length = "A" if angstrom else "bohr"
     hartree = energy_units()["Ha"]
-    if ELECTRONS[0] < ratio * hartree < ELECTRONS[1]:
+    if ELECTRONS[0] < ratio * hartree < ELECTRONS[1] and not stiff:
         more = " --force-units Ha/bohr" if angstrom else ""
         return _wrong(
             "energies are what these atoms have in Hartree: are they Hartree, passed as eV?",

@@ -9,6 +9,7 @@ from ase.io import read, write
 from scipy.spatial.transform import Rotation
 
 from nbody_ref.fit import Frames, WrongDataError, check, fit
+from nbody_ref.fit.blocks import blocks
 from nbody_ref.fit.frames import Frame
 from nbody_ref.fit.reading import ETHANOL
 
@@ -209,3 +210,27 @@ def test_molecules_in_a_box_are_unwrapped_and_their_images_checked(images):
     near = check(boxed(7.0), molecule=True)
     assert "from its image" in str(near) and not near.ok
     assert isinstance(images[3], Atoms)
+
+
+def test_energies_of_a_pseudopotential_are_not_taken_for_hartree():
+    """Valence energies of HCl, -421 eV, are what all its electrons have in Hartree; its bond says that they are eV."""
+    lengths = np.random.default_rng(0).normal(1.27, 0.05, 40)
+    right = morse(lengths, 4.6, 1.87, 1.27, -421.0, 17)
+    right = Frames(tuple(frame._replace(numbers=np.array([1, 17])) for frame in right))
+    assert check(right).ok, str(check(right))
+    hartree = [frame._replace(energy=frame.energy * HA, forces=frame.forces * HA * units.Bohr) for frame in right]
+    assert not check(Frames(tuple(frame._replace(energy=frame.energy - 445.0) for frame in hartree))).ok
+
+
+def test_frames_that_share_a_slow_motion_are_not_independent():
+    """A torsion that takes 20 frames beside bonds that forget at once; and the same frames in another order."""
+    rng, n = np.random.default_rng(0), 80
+    slow = np.sin(2 * np.pi * np.arange(n) / 20)
+    base = np.array([[0.0, 0, 0], [1.1, 0, 0], [1.6, 1.0, 0.3], [2.7, 1.1, 0.0]])
+    frames = []
+    for k in range(n):
+        r = base + 0.02 * rng.standard_normal((4, 3))
+        r[3, 2] += 0.5 * slow[k]
+        frames.append(Frame(np.array([6, 6, 6, 6]), r, 0.0, np.full((4, 3), np.nan)))
+    assert 4 <= blocks(Frames(tuple(frames))).count < n / 3
+    assert blocks(Frames(tuple(frames[k] for k in rng.permutation(n)))).count > 0.9 * n
