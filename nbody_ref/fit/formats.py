@@ -1,4 +1,4 @@
-"""Files of labelled geometries as ASE atoms: what ASE reads, npz of sGDML and rMD17, DeePMD folders, outputs by cclib.
+"""Files of labelled geometries as ASE atoms: what ASE reads, npz of sGDML and rMD17, DeePMD folders, other outputs.
 
 A file may say its units; then they need not be said again. Labels end up where ASE keeps values of its own
 (``atoms.info``, ``atoms.arrays``, the results of a calculator), under the names that the file has for them.
@@ -10,7 +10,6 @@ import bz2
 import gzip
 import hashlib
 import io
-import logging
 import lzma
 import os
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbody_ref.errors import DataError
+from nbody_ref.fit.outputs import read_output
 
 __all__ = ["Source", "paths_of", "read_source"]
 
@@ -117,32 +117,31 @@ def read_source(path: Path) -> Source:
 
 
 def _by_ase(path: Path, name: str, content: bytes) -> tuple[list[Any], str | None]:
-    """By ASE, or by cclib where ASE does not know the file or finds no labels in it."""
+    """By ASE, or as an output where ASE does not know the file or finds no labels in it."""
     import ase.io
     from ase.io.formats import filetype, get_ioformat, ioformats
 
-    named = io.BytesIO(content)
+    suffix, named = Path(name).suffix.lower(), io.BytesIO(content)
     named.name = name
     known = next((one.name for one in ioformats.values() if one.match_name(name)), None)
-    try:
-        known = known or filetype(named)
-        how = get_ioformat(known)
-    except Exception:
-        images = _by_cclib(content)
-        if images is None:
-            raise
-        return images, None
     if known in ("db", "json"):
         return _database(path)
-    if not how.acceptsfd:
-        images = list(ase.io.read(path, index=":", format=known))
-    elif Path(name).suffix.lower() in TEXTS:
-        images = _texts(content)
-    else:
-        text: Any = io.BytesIO(content) if how.isbinary else io.StringIO(content.decode(how.encoding or "utf-8"))
-        images = list(ase.io.read(text, index=":", format=known))
-    if not any(atoms.calc for atoms in images) and Path(name).suffix.lower() in (".log", ".out"):
-        images = _by_cclib(content) or images
+    try:
+        how = get_ioformat(known or filetype(named))
+        if not how.acceptsfd:
+            images = list(ase.io.read(path, index=":", format=how.name))
+        elif suffix in TEXTS:
+            images = _texts(content)
+        else:
+            text: Any = io.BytesIO(content) if how.isbinary else io.StringIO(content.decode(how.encoding or "utf-8"))
+            images = list(ase.io.read(text, index=":", format=how.name))
+    except Exception:
+        found = None if suffix in TEXTS else read_output(content)
+        if found is None:
+            raise
+        return found, None
+    if suffix not in TEXTS and not any(atoms.calc for atoms in images):
+        images = read_output(content) or images
     return images, None
 
 
@@ -278,43 +277,6 @@ def _deepmd(path: Path) -> Source:
                     atoms.arrays["forces"] = arrays["force"][i].reshape(-1, 3)
                 images.append(atoms)
     return Source(images, path.name, digest.hexdigest(), "eV,A")
-
-
-def _by_cclib(content: bytes) -> list[Any] | None:
-    """Output of a program of quantum chemistry by cclib, if it is installed and knows it; in eV and Angstrom.
-
-    Its gradients are in Hartree/bohr; of Gaussian, which prints forces, they are forces. Its energies are eV up to
-    version 1, Hartree from version 2 on.
-    """
-    try:
-        import cclib
-    except ImportError:
-        return None
-    from ase import Atoms
-    from ase.units import Bohr, Hartree
-
-    try:
-        data = cclib.io.ccread(io.StringIO(content.decode("utf-8", "replace")), loglevel=logging.CRITICAL + 1)
-    except Exception:
-        return None
-    if data is None or not hasattr(data, "atomcoords"):
-        return None
-    energies = next((getattr(data, n) for n in ("ccenergies", "mpenergies", "scfenergies") if hasattr(data, n)), None)
-    if energies is None:
-        return None
-    unit = 1.0 if cclib.__version__.startswith("1.") else Hartree
-    energies = unit * np.asarray(energies).reshape(len(energies), -1)[:, -1]
-    sign = 1.0 if data.metadata.get("package") == "Gaussian" else -1.0
-    forces = getattr(data, "grads", None)
-    images = []
-    for i, r in enumerate(data.atomcoords[: len(energies)]):
-        atoms = Atoms(data.atomnos, r)
-        atoms.info["energy"] = float(energies[i])
-        atoms.info["charge"], atoms.info["multiplicity"] = getattr(data, "charge", 0), getattr(data, "mult", 1)
-        if forces is not None and i < len(forces):
-            atoms.arrays["forces"] = sign * np.asarray(forces[i]) * Hartree / Bohr
-        images.append(atoms)
-    return images
 
 
 def _refuse_half_a_number(path: Path, content: bytes) -> None:

@@ -151,3 +151,30 @@ def test_output_of_nwchem_by_ase():
     assert found.energies[0] == pytest.approx(-74.961804025610 * units.Hartree, rel=1e-9)
     gradient = np.array([[0, -0.007830, -0.072823], [0, -0.022831, 0.033625], [0, 0.030661, 0.039198]])
     np.testing.assert_allclose(found[0].forces, -gradient * units.Hartree / units.Bohr, rtol=0, atol=1e-3)
+
+
+WATER = {  # RHF/STO-3G of the same water; GFN2-xTB has an energy of its own
+    "pyscf_water.log": (-74.9618040368118, "PySCF 2.14, the input is in the log; lines about the machine taken out"),
+    "psi4_water.out": (-74.9618, "Psi4 1.3.2: gradient('scf') of the same in an input file; read by cclib"),
+    "xtb_water.engrad": (-5.070400193206, "xTB 6.5.1: xtb water.xyz --gfn 2 --grad; the layout is that of ORCA"),
+}
+
+
+@pytest.mark.parametrize("name", WATER)
+def test_outputs_that_ase_does_not_read(name):
+    if name.startswith("psi4"):
+        pytest.importorskip("cclib")
+    found = read_frames(Path(__file__).parent.parent / "data" / name)
+    assert found.energies[0] == pytest.approx(WATER[name][0] * units.Hartree, rel=1e-7)
+    np.testing.assert_allclose(found[0].positions, [[0, 0, 0.1], [0, 0.76, -0.48], [0, -0.76, -0.47]], atol=1e-6)
+    gradient = np.array([[0, -0.007831, -0.072829], [0, -0.022831, 0.033628], [0, 0.030662, 0.039201]])
+    if not name.startswith("xtb"):
+        np.testing.assert_allclose(found[0].forces, -gradient * units.Hartree / units.Bohr, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found[0].forces.sum(axis=0), 0, atol=1e-3)
+
+
+def test_a_log_without_the_geometry_of_a_later_gradient_is_refused(tmp_path):
+    log = (Path(__file__).parent.parent / "data" / "pyscf_water.log").read_text()
+    (tmp_path / "twice.log").write_text(log + log[log.index("converged SCF energy") :])
+    with pytest.raises(DataError, match="gradient 1 of the log has no geometry"):
+        read_frames(tmp_path / "twice.log")
