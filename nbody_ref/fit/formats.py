@@ -124,10 +124,11 @@ def _by_ase(path: Path, name: str, content: bytes) -> tuple[list[Any], str | Non
     suffix, named = Path(name).suffix.lower(), io.BytesIO(content)
     named.name = name
     known = next((one.name for one in ioformats.values() if one.match_name(name)), None)
-    if known in ("db", "json"):
-        return _database(path)
     try:
-        how = get_ioformat(known or filetype(named))
+        known = known or filetype(named)
+        if known in ("db", "json"):
+            return _database(path)
+        how = get_ioformat(known)
         if not how.acceptsfd:
             images = list(ase.io.read(path, index=":", format=how.name))
         elif suffix in TEXTS:
