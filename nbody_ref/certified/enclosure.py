@@ -1,4 +1,4 @@
-"""Enclosures of sin(pi x), cos(pi x), exp(x) and sqrt(x) at rational x, by integers alone.
+"""Enclosures of sin(pi x), cos(pi x), exp(x), log(1 + x) and sqrt(x) at rational x, by integers alone.
 
 Every function returns numbers that are proven to hold the exact value between mid - rad and mid + rad; there is no
 floating-point arithmetic and no precision setting. Proofs: docs/derivations/certified_programs.md.
@@ -13,7 +13,7 @@ from math import isqrt
 
 from nbody_ref.exact.harmonics import pi_enclosure
 
-__all__ = ["Enclosed", "enclosed_exp", "enclosed_pi", "enclosed_sqrt", "sin_cos_pi"]
+__all__ = ["Enclosed", "enclosed_exp", "enclosed_log1p", "enclosed_pi", "enclosed_sqrt", "sin_cos_pi"]
 
 BITS = 224
 UNIT = Fraction(1, 2**BITS)
@@ -104,6 +104,16 @@ def enclosed_exp(x: Fraction) -> Enclosed:
     for _ in range(halvings):
         found = found * found
     return found
+
+
+def enclosed_log1p(y: Enclosed) -> Enclosed:
+    """log(1 + y) for 0 <= y <= 1: twice the series of artanh at y / (2 + y) <= 1/3; its slope is one at most."""
+    z = int(y.mid / (2 + y.mid) / UNIT)
+    square, power, total, k = z * z >> BITS, z, 0, 1
+    while power:
+        total += power // k
+        power, k = power * square >> BITS, k + 2
+    return Enclosed(2 * total * UNIT, 1024 * UNIT + y.rad)
 
 
 def enclosed_sqrt(x: Fraction) -> Enclosed:

@@ -39,6 +39,10 @@ class Function:
         """The derivative of that order of every column."""
         raise NotImplementedError
 
+    def kink(self, x: Fraction, spread: float) -> bool:
+        """Whether a derivative jumps within `spread` of x, so that x's own enclosure bounds nothing."""
+        return False
+
     def sizes(self, x: float, order: int) -> Sequence[float]:
         """S of every column, for orders up to two."""
         raise NotImplementedError

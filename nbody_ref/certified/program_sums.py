@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from nbody_ref.certified.program import Apply, Program, Sum
 from nbody_ref.certified.sums import Ball, Certified, add_up, coefficients
 from nbody_ref.certified.terms import Terms, width
+from nbody_ref.errors import NBodyRefError
 from nbody_ref.exact.surd import round_fraction
 
 __all__ = ["certify_program", "run_program"]
@@ -75,6 +76,8 @@ def _apply(step: Apply, arg: Ball) -> tuple[Ball, Array, Array]:
     for e in range(step.rows):
         x = Fraction(float(flat[0][e])) + Fraction(float(flat[1][e]))
         spread = float(flat[2][e])
+        if step.function.kink(x, spread):
+            raise NBodyRefError(f"{step.out}: no certified value at a kink, argument {float(x):.3g} +- {spread:.1g}")
         jets = [step.function.derivative(x, step.order + i) for i in range(3 if spread else 1)]
         for j, found in enumerate(jets[0]):
             hi[e, j] = round_fraction(found.mid)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
+from math import factorial, isfinite
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbody_ref.certified.enclosure import Enclosed, enclosed_exp
+from nbody_ref.certified.enclosure import Enclosed, enclosed_exp, enclosed_log1p
 from nbody_ref.certified.functions import ZERO, Function, Jet
 from nbody_ref.certified.lowering import Lowering
 from nbody_ref.certified.program import Apply
@@ -73,23 +73,45 @@ def _tanh(x: Fraction, order: int) -> Enclosed:
     return sigmoid_jet(2 * x, order)[order].times(2**order).times(2) + Enclosed(Fraction(-1 if order == 0 else 0))
 
 
+def _softplus(x: Fraction, order: int) -> Enclosed:
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-abs(x)))."""
+    if order:
+        return sigmoid_jet(x, order - 1)[-1]
+    return Enclosed(max(x, Fraction(0))) + enclosed_log1p(enclosed_exp(-abs(x)))
+
+
+def _shifted_softplus(x: Fraction, order: int) -> Enclosed:
+    """log(1/2 + exp(x)/2)."""
+    return _softplus(x, order) + (ZERO if order else enclosed_log1p(Enclosed(Fraction(1))).times(-1))
+
+
+def _leaky_relu(x: Fraction, order: int) -> Enclosed:
+    """x above zero, the float nearest x/100 below; the derivative at zero is the left one."""
+    slope = Fraction(1 if x > 0 else 0.01)
+    return Enclosed((slope * x, slope)[order]) if order < 2 else ZERO
+
+
+def _reciprocal(x: Fraction, order: int) -> Enclosed:
+    return Enclosed((-1) ** order * factorial(order) / x ** (order + 1))
+
+
 class _Shape(NamedTuple):
     """A function of one number: code of the kernel, 1/sqrt(mean s(z)^2) for z ~ N(0, 1), enclosed derivatives, S."""
 
     code: int
-    unit: float | None = None
-    jet: Callable[[Fraction, int], Enclosed] | None = None
-    size: Callable[[float], float] = lambda x: 2 * (1 + x)
+    unit: float | None
+    jet: Callable[[Fraction, int], Enclosed]
+    size: Callable[[float, int], float] = lambda x, order: 2 * (1 + x) * (1, 2, 6)[order]
 
 
 _SHAPES = {
-    "silu": _Shape(0, 1.676532470331091, _silu, lambda x: (1 + x) * (x + 1)),
+    "silu": _Shape(0, 1.676532470331091, _silu, lambda x, order: (1 + x) ** 2 * (1, 2, 6)[order]),
     "sigmoid": _Shape(1, 1.8462285453386054, lambda x, order: sigmoid_jet(x, order)[order]),
     "tanh": _Shape(2, 1.5925374197228315, _tanh),
-    "softplus": _Shape(3, 1.0418668355353018),
-    "shifted_softplus": _Shape(4, 1.8755962561350417),
-    "leaky_relu": _Shape(5, 1.4141428569978354),
-    "reciprocal": _Shape(6),
+    "softplus": _Shape(3, 1.0418668355353018, _softplus),
+    "shifted_softplus": _Shape(4, 1.8755962561350417, _shifted_softplus),
+    "leaky_relu": _Shape(5, 1.4141428569978354, _leaky_relu),
+    "reciprocal": _Shape(6, None, _reciprocal, lambda x, order: factorial(order) / x ** (order + 1)),
 }
 
 
@@ -221,29 +243,21 @@ activation_jvp, activation_vjp, activation_vjp_jvp = ACTIVATION.derivatives()
 
 @dataclass(frozen=True)
 class ActivationFunction(Function):
-    """An activation enclosed, with the k of docs/derivations/activation.md.
-
-    Raises
-    ------
-    NBodyRefError
-        For functions whose exact values are not known here.
-    """
+    """An activation enclosed, with the k of docs/derivations/activation.md."""
 
     kind: Activation
 
-    def __post_init__(self) -> None:
-        if _SHAPES[self.kind.name].jet is None:
-            raise NBodyRefError(f"conformance: no certified values are known for {self.kind.name}")
+    def kink(self, x: Fraction, spread: float) -> bool:
+        """The leaky rectifier's, at zero."""
+        return self.kind.name == "leaky_relu" and abs(x) <= spread and spread > 0
 
     def derivative(self, x: Fraction, order: int) -> Sequence[Enclosed]:
         """c times that of the function."""
-        jet = _SHAPES[self.kind.name].jet
-        assert jet is not None  # noqa: S101  # __post_init__
-        return [jet(x, order).times(Fraction(self.kind.factor))]
+        return [_SHAPES[self.kind.name].jet(x, order).times(Fraction(self.kind.factor))]
 
     def sizes(self, x: float, order: int) -> Sequence[float]:
         """S: all terms of the function and its derivative with positive signs."""
-        return [abs(self.kind.factor) * _SHAPES[self.kind.name].size(abs(x)) * (1, 2, 6)[order]]
+        return [abs(self.kind.factor) * _SHAPES[self.kind.name].size(abs(x), order)]
 
     def roundings(self, order: int) -> Sequence[float]:
         """k of docs/derivations/activation.md."""

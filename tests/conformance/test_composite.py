@@ -16,8 +16,10 @@ from nbody_ref.conformance.reference_blocks import Blocks
 from nbody_ref.errors import IrrepsError
 from nbody_ref.fusion import symmetric_basis
 from nbody_ref.irreps import Irreps
+from nbody_ref.models.cofd import CoFD, CoFDSpec
 from nbody_ref.models.cormorant import Cormorant
 from nbody_ref.models.cormorant_spec import CormorantSpec
+from nbody_ref.models.mofd import MoFD, MoFDSpec
 from nbody_ref.models.nequip import NequIP, NequIPSpec
 from nbody_ref.network.gauges import to_complex
 from nbody_ref.tables import clebsch_gordan
@@ -240,17 +242,25 @@ def test_a_network_in_the_complex_gauge_is_certified_with_its_complex_root():
     assert report.failures == [] and {o.order for o in report.outcomes} == {0, 1, 2}
 
 
-def test_published_models_are_certified_as_whole_models():
-    """NequIP, whose nonlinearities are gates; MACE is in the suite."""
-    spec = NequIPSpec((1, 6), 5.0, hidden="1x0e + 1x1o", n_layers=1, n_radial=2, radial_widths=(2,))
-    nequip = model_of(lambda dtype: NequIP(replace(spec, dtype=dtype)), "NequIP")
+FEW = {"n_layers": 1, "n_radial": 2, "radial_widths": (2,)}
+PUBLISHED = {
+    "NequIP": lambda: NequIP(NequIPSpec((1, 6), 5.0, hidden="1x0e + 1x1o", **FEW)),
+    "CoFD": lambda: CoFD(CoFDSpec((1, 6), n_levels=1, lmax=1, lmax_edge=1, n_channels=1, n_sines=1, n_powers=1)),
+    "MoFD": lambda: MoFD(MoFDSpec((1, 6), 5.0, hidden="1x0e + 1x1o", lmax=1, readout=2, internal_spins=(0, 1), **FEW)),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_models_are_certified_as_whole_models(name):
+    """NequIP, whose nonlinearities are gates, and networks with a block on every edge; MACE is in the suite."""
+    op = model_of(PUBLISHED[name](), name)
 
     class Own(Blocks):
         capabilities = Capabilities(operations=("model",), dtypes=("float64",), propagates_nan=False)
 
         def operations(self, name):
-            return (nequip,)
+            return (op,)
 
     report = run(Own(), checks=("random",))
     assert report.failures == [] and {o.order for o in report.outcomes} == {0, 1, 2}
-    assert nequip.to_dict()["model"]["published"]["model"] == "NequIP"
+    assert op.to_dict()["model"]["published"]["model"] == name.split()[-1]

@@ -266,8 +266,9 @@ def model_of(make: Any, label: str) -> ModelOperation:
         model: Any = make
 
         def make(dtype: str) -> EnergyModel:
-            remade: EnergyModel = type(model)(replace(model.spec, dtype=dtype), seed=0)
-            return model if dtype == model.spec.dtype else remade
+            if np.dtype(model.spec.dtype).kind == "c":
+                dtype = np.result_type(dtype, np.complex64).name
+            return model if dtype == model.spec.dtype else type(model)(replace(model.spec, dtype=dtype), seed=0)
 
     made = make("float64")
     kind = "network" if isinstance(made, Network) else "published"
