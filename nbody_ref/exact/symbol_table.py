@@ -13,7 +13,7 @@ from itertools import permutations, product
 from typing import Any
 
 from nbody_ref.errors import ArgumentError
-from nbody_ref.exact.cg import _degree
+from nbody_ref.exact.cg import _degree, _triangle
 from nbody_ref.exact.symbols import gaunt, nine_j, real_gaunt, six_j, three_j
 
 __all__ = ["SYMBOLS", "symbol_header", "symbol_json", "symbol_table"]
@@ -100,14 +100,10 @@ def symbol_header(symbol: str, largest: Any, integer: bool = False) -> str:
 # Below, spins are doubled. The symmetries only permute labels (and reflect components).
 
 
-def _couples(a: int, b: int, c: int) -> bool:
-    return (a + b + c) % 2 == 0 and abs(a - b) <= c <= a + b
-
-
 def _pairs(spins: Sequence[int]) -> Iterator[Labels]:
     """3j symbols and Gaunt coefficients: pairs (j, m) descending, and not below their reflection."""
     for a, b, c in product(spins, repeat=3):
-        if a >= b >= c and _couples(a, b, c):
+        if a >= b >= c and _triangle(a, b, c):
             for m, n in product(range(-a, a + 1, 2), range(-b, b + 1, 2)):
                 pairs = [(a, m), (b, n), (c, -m - n)]
                 mirror = sorted([(j, -k) for j, k in pairs], reverse=True)
@@ -118,7 +114,7 @@ def _pairs(spins: Sequence[int]) -> Iterator[Labels]:
 def _real_pairs(spins: Sequence[int]) -> Iterator[Labels]:
     """Real Gaunt coefficients: pairs (l, m) descending."""
     for a, b, c in product(spins, repeat=3):
-        if a >= b >= c and _couples(a, b, c) and (a + b + c) % 4 == 0:
+        if a >= b >= c and _triangle(a, b, c) and (a + b + c) % 4 == 0:
             for m, n in product(range(-a, a + 1, 2), range(-b, b + 1, 2)):
                 for o in sorted({abs(m) + abs(n), abs(abs(m) - abs(n))} | {-abs(m) - abs(n), -abs(abs(m) - abs(n))}):
                     if abs(o) <= c and (a, m) >= (b, n) >= (c, o):
@@ -128,9 +124,9 @@ def _real_pairs(spins: Sequence[int]) -> Iterator[Labels]:
 def _six(spins: Sequence[int]) -> Iterator[Labels]:
     """6j symbols: not below what permuting columns, and exchanging rows in two of them, makes of them."""
     for a, b, c in product(spins, repeat=3):
-        if _couples(a, b, c) and a >= b >= c:
+        if _triangle(a, b, c) and a >= b >= c:
             for d, e, f in product(spins, repeat=3):
-                if _couples(a, e, f) and _couples(d, b, f) and _couples(d, e, c):
+                if _triangle(a, e, f) and _triangle(d, b, f) and _triangle(d, e, c):
                     columns = ((a, d), (b, e), (c, f))
                     if (a, b, c, d, e, f) == max(_images(columns)):
                         yield a, b, c, d, e, f
@@ -143,12 +139,12 @@ def _images(columns: tuple[tuple[int, int], ...]) -> Iterator[Labels]:
 
 def _nine(spins: Sequence[int]) -> Iterator[Labels]:
     """9j symbols: not below what permuting rows and columns, and transposing, makes of them."""
-    triads = [triad for triad in product(spins, repeat=3) if _couples(*triad)]
+    triads = [triad for triad in product(spins, repeat=3) if _triangle(*triad)]
     for first in triads:
         for second in triads:
             for third in triads:
                 rows = first, second, third
-                if first >= second >= third and all(_couples(*column) for column in zip(*rows)):
+                if first >= second >= third and all(_triangle(*column) for column in zip(*rows)):
                     same = (
                         p for r in (rows, tuple(zip(*rows))) for q in permutations(r) for p in permutations(zip(*q))
                     )

@@ -12,7 +12,18 @@ import numpy as np
 from nbody_ref.errors import DataError
 from nbody_ref.fit.frames import Finding
 
-__all__ = ["Keys", "charges", "choose_keys", "energy_of", "forces_of", "ignored", "some", "weights_of"]
+__all__ = [
+    "Keys",
+    "charges",
+    "choose_keys",
+    "energy_of",
+    "forces_of",
+    "ignored",
+    "other_names",
+    "rename",
+    "some",
+    "weights_of",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -114,6 +125,31 @@ def choose_keys(
             f"(--energy-key, --forces-key)"
         )
     return Keys(energy, key, -1.0 if gradients else 1.0, tuple(found))
+
+
+def rename(atoms: Any, old: str, new: str) -> None:
+    """Give a label of a frame another name, if it has it."""
+    value = _all_labels(atoms).get(old)
+    if value is not None:
+        for place in (atoms.info, atoms.arrays, getattr(atoms.calc, "results", None) or {}):
+            place.pop(old, None)
+        (atoms.arrays if np.ndim(value) == 2 else atoms.info)[new] = value
+
+
+def other_names(images: Sequence[tuple[int, Any]], keys: Keys, wanted: tuple[str | None, str | None]) -> list[Finding]:
+    """Frames that lack a label but have another of its usual names: is it the same?"""
+    found = []
+    for what, key, given, known in (
+        ("energy", keys.energy, wanted[0], ENERGY_KEYS),
+        ("forces", keys.forces, wanted[1], FORCES_KEYS),
+    ):
+        labels = [(i, energy_labels(atoms) if what == "energy" else forces_labels(atoms)) for i, atoms in images]
+        other = [i for i, there in labels if key not in there and any(name in there for name in known)]
+        if key is not None and given is None and other and len(other) < len(images):
+            text = f"{len(other)} frames have no {key!r} but another {what}, which is not read: frames {some(other)}"
+            advice = f"give them one name, or say which (--{what}-key)"
+            found.append(Finding("keys", True, text, advice, tuple(other)))
+    return found
 
 
 def _names(images: Sequence[Any], labels: Any) -> dict[str, int]:

@@ -17,7 +17,18 @@ from nbody_ref.fit.boxes import as_molecule
 from nbody_ref.fit.conversion import Units, unit_factors
 from nbody_ref.fit.formats import Source, paths_of, read_source
 from nbody_ref.fit.frames import Finding, Frame, Frames, check_geometry, symbols
-from nbody_ref.fit.labels import charges, choose_keys, energy_of, forces_of, ignored, some, weights_of
+from nbody_ref.fit.labels import (
+    Keys,
+    charges,
+    choose_keys,
+    energy_of,
+    forces_of,
+    ignored,
+    other_names,
+    rename,
+    some,
+    weights_of,
+)
 from nbody_ref.fit.units import check_plausible, usual_units
 
 __all__ = ["Reading", "atom_energies", "ethanol", "frames_from_atoms", "load_frames", "read_frames", "unit_factors"]
@@ -119,8 +130,25 @@ def load_frames(path: PathLike | Sequence[PathLike], **how: Any) -> Frames:
     said = {source.units for source in sources}
     if len(said) > 1 and how.get("units") is None:
         raise DataError(f"the files say different units: {', '.join(str(s.units) + ' in ' + s.name for s in sources)}")
+    reading = _reading(how)
+    _name_alike(sources, reading)
     images = [atoms for source in sources for atoms in source.images]
-    return _frames(images, _reading(how), _origin(sources), said.pop())
+    return _frames(images, reading, _origin(sources), said.pop())
+
+
+def _name_alike(sources: Sequence[Source], how: Reading) -> None:
+    """Give labels that other files call otherwise the names that they have in the first."""
+    first: Keys | None = None
+    for source in sources:
+        molecules = [(i, atoms) for i, atoms in enumerate(source.images) if len(atoms) > 1]
+        if len(sources) < 2 or not molecules or how.energy_key or how.forces_key:
+            continue
+        keys = choose_keys(molecules, (None, None), how.gradients, how.ignore)
+        first = first or keys
+        for old, new in ((keys.energy, first.energy), (keys.forces, first.forces)):
+            if old and new and old != new:
+                for _, atoms in molecules:
+                    rename(atoms, old, new)
 
 
 def frames_from_atoms(
@@ -174,7 +202,7 @@ def _frames(images: list[Any], how: Reading, origin: dict[str, Any], said: str |
     text = how.units or said or usual_units(molecules, keys.energy, origin)
     units = Units.parse(text, how.force_units)
     record, findings = charges(molecules)
-    findings += keys.findings
+    findings += (*keys.findings, *other_names(molecules, keys, (how.energy_key, how.forces_key)))
     frames, indices = [], []
     isolated: dict[int, list[tuple[int, float]]] = {}
     for index, atoms in enumerate(images):

@@ -122,7 +122,8 @@ def constant_energies(frames: Frames) -> list[Finding]:
     rms = float(np.sqrt(np.mean(forces**2))) if len(forces) else 0.0
     if len(energies) < 5 or np.ptp(energies) > 0 or rms < MIN_FORCE_RMS or len(set(frames.formulas)) > 1:
         return []
-    text = f"all {len(energies)} energies are {energies[0]:.6g} eV although forces are not zero: they are no energies"
+    value = energies[0] + 0.0  # never -0
+    text = f"all {len(energies)} energies are {value:.6g} eV although forces are not zero: they are no energies"
     return [Finding("energies", True, text, "fit the forces alone (--ignore energies)")]
 
 

@@ -178,3 +178,17 @@ def test_a_log_without_the_geometry_of_a_later_gradient_is_refused(tmp_path):
     (tmp_path / "twice.log").write_text(log + log[log.index("converged SCF energy") :])
     with pytest.raises(DataError, match="gradient 1 of the log has no geometry"):
         read_frames(tmp_path / "twice.log")
+
+
+def test_labels_that_files_call_differently_are_one_and_those_of_one_file_are_asked_for(images, arrays, tmp_path):
+    other = [atoms.copy() for atoms in images[3:]]
+    for atoms in other:
+        atoms.info["energy"], atoms.arrays["forces"] = atoms.info.pop("REF_energy"), atoms.arrays.pop("REF_forces")
+    write(tmp_path / "a.xyz", images[:3], format="extxyz")
+    write(tmp_path / "b.xyz", other, format="extxyz")
+    assert same(read_frames([tmp_path / "a.xyz", tmp_path / "b.xyz"]), arrays, 1e-7)
+    write(tmp_path / "c.xyz", [*images[:3], *other], format="extxyz")
+    with pytest.raises(
+        DataError, match="3 frames have no 'REF_energy' but another energy, which is not read: frames 3-5"
+    ):
+        read_frames(tmp_path / "c.xyz")
