@@ -16,6 +16,7 @@ from nbody_ref.fit.consistency import Consistency, consistency
 from nbody_ref.fit.conversion import Units, force_units
 from nbody_ref.fit.copies import copies, spread_of_copies
 from nbody_ref.fit.frames import Finding, Frames, pair_distances, symbols
+from nbody_ref.fit.inventory import inventory
 from nbody_ref.fit.labels import some
 from nbody_ref.fit.reading import frames_from_atoms, load_frames
 from nbody_ref.fit.units import constant_energies, implausible, moving
@@ -28,13 +29,13 @@ LEARNED, CERTAIN = 0.8, 0.97  # part of the forces that is explained
 FOLLOWS = 0.4  # correlation below which energies do not follow from forces that are explained nearly wholly
 TRUSTED = 0.9  # correlation above which a slope is judged
 RIGHT, RATIO, ABSURD = 1.3, 1.12, 2.5  # slopes: right within, a known ratio within, wrong even without a known ratio
-OUTLIER = 12.0  # times the robust deviation
+OUTLIER, LEAST = 12.0, 0.03  # times the robust deviation, and eV
 WAY = 1.0  # Angstrom: an error of an energy that is larger than this times that of the forces is one of the label
 SURPRISE = 5.0
+MIXED = 5.0  # labelled energies over those that follow from forces
 FEW_ATOMS = 4  # whose frames may be a dense scan
 BINDING = (-12.0, 8.0)  # eV per atom, of molecules above their atoms
 MANY, MANY_MORE = 20, 60  # frames from which something can be learned
-BOLTZMANN = 8.617333262e-5  # eV/K
 COPY_SPREAD = 0.05  # eV, of copies; two geometries that agree to 2e-3 A differ by 0.01 eV
 
 
@@ -150,7 +151,7 @@ def check(
     groups, known = copies(frames), blocks(frames)
     found += [*_copies(frames, groups), *_independent(frames, known), *_rounded(frames)]
     first = [one for one in found if one.wrong]
-    return Check((*first, *(one for one in found if not one.wrong)), _record(frames, groups, known, compared))
+    return Check((*first, *(one for one in found if not one.wrong)), inventory(frames, groups, known, compared))
 
 
 def _frames(given: Any, reading: dict[str, Any]) -> Frames:
@@ -242,6 +243,9 @@ def _unrelated(frames: Frames, found: Consistency | None, cutoff: float) -> list
             f"do they belong to other frames, or atoms in another order?"
         )
         return [Finding("forces", True, text, "if the data are right, and few, say --anyway")]
+    mixed = _mixed(found)
+    if mixed is not None:
+        return [mixed]
     lost = abs(found.correlation) < FOLLOWS
     spread = np.std(frames.energies[frames.has_energy]) if frames.has_energy.any() else 0.0
     related = abs(found.correlation) * np.sqrt(found.n)  # about a standard normal variable if they are not
@@ -256,6 +260,26 @@ def _unrelated(frames: Frames, found: Consistency | None, cutoff: float) -> list
     return []
 
 
+def _mixed(found: Consistency) -> Finding | None:
+    """Energies of several surfaces, or of another than the forces."""
+    labelled, followed = found.spread
+    apart = found.correlation < TRUSTED and labelled > max(MIXED * followed, 1.0)
+    if found.n >= MANY and found.explained > 0.5 and apart:
+        text = (
+            f"energies vary by {labelled:.3g} eV, those that follow from the forces by {followed:.2g} eV "
+            f"({found.n} frames): are states, methods or charges mixed?"
+        )
+        advice = "fit each of them by itself, or the forces alone (--ignore energies)"
+        return Finding("mixed", True, text, advice)
+    if found.n >= MANY_MORE and found.explained > 0.99 and found.noise > 0.2 and found.correlation < 0.85:
+        text = (
+            f"energies follow the forces but roughly ({found.noise:.2g} eV, correlation {found.correlation:.2f}), and "
+            f"{100 * found.explained:.1f} % of the forces are predicted: are they of another state or method?"
+        )
+        return Finding("mixed", True, text, "fit the forces alone (--ignore energies)")
+    return None
+
+
 def _outliers(frames: Frames, found: Consistency | None) -> list[Finding]:
     """Frames whose labels stand apart from all others, by name."""
     out: list[Finding] = []
@@ -264,7 +288,7 @@ def _outliers(frames: Frames, found: Consistency | None) -> list[Finding]:
     if found.n and found.noise > 0 and abs(found.correlation) >= FOLLOWS:
         away = np.nan_to_num(found.energies)
         unsure = WAY * np.nan_to_num(found.forces) * np.sqrt(3 * frames.n_atoms) * abs(found.slope)
-        bad = np.flatnonzero((np.abs(away) > OUTLIER * found.noise) & (np.abs(away) > unsure))
+        bad = np.flatnonzero(np.abs(away) > np.maximum(max(OUTLIER * found.noise, LEAST), unsure))
         if len(bad):
             worst = sorted(bad, key=lambda i: -abs(away[i]))[:6]
             listed = ", ".join(f"{away[i]:+.3g} eV in frame {frames.indices[i]}" for i in worst)
@@ -335,54 +359,6 @@ def _rounded(frames: Frames) -> list[Finding]:
         return []
     text = f"energies are rounded to {1e3 * step:.2g} meV: were they stored in single precision?"
     return [Finding("rounded", False, text)]
-
-
-def _record(frames: Frames, groups: Array, known: Any, compared: Consistency | None) -> dict[str, Any]:
-    formulas = frames.formulas
-    record: dict[str, Any] = {
-        "frames": len(frames),
-        "compositions": {name: formulas.count(name) for name in sorted(set(formulas))},
-        "energies": int(frames.has_energy.sum()),
-        "forces": int(frames.has_forces.sum()),
-        "isolated_atoms": dict(zip(symbols(frames.atoms), frames.atoms.values(), strict=True)),
-        "copies": int(np.sum(groups != np.arange(len(frames)))),
-        "independent": known.count,
-        "femtoseconds": known.femtoseconds,
-        "distances": _distances(frames),
-        "slope": None if compared is None or not compared.n else compared.slope,
-        "correlation": None if compared is None or not compared.n else compared.correlation,
-        "forces_explained": None if compared is None else compared.explained,
-    }
-    kept = ("energy_key", "forces_key", "units", "force_units", "charge", "spin", "file", "sha256")
-    record |= {name: frames.origin.get(name) for name in kept if name in frames.origin or name.endswith("key")}
-    return record | _temperature(frames, formulas)
-
-
-def _temperature(frames: Frames, formulas: list[str]) -> dict[str, Any]:
-    """From the spread of energies, kT times the root of half the number of vibrations in a thermal sample."""
-    nothing = {"temperature": None, "temperature_from": None}
-    energies, n = frames.energies[frames.has_energy], int(frames.n_atoms[0]) if len(frames) else 0
-    if len(set(formulas)) != 1 or len(energies) < MANY or n < 3:
-        return nothing
-    low, high = np.quantile(energies, [0.1587, 0.8413])  # of a normal distribution: two deviations apart
-    found = (high - low) / 2 / np.sqrt((3 * n - 6) / 2) / BOLTZMANN
-    return {"temperature": float(found), "temperature_from": "if energies are those of one thermal sample"}
-
-
-def _distances(frames: Frames) -> dict[str, tuple[float, float]]:
-    """Least and largest distance of each pair of elements, Angstrom."""
-    found: dict[tuple[int, int], tuple[float, float]] = {}
-    dist, kinds = pair_distances(frames.frames), [frame.numbers.tobytes() for frame in frames]
-    for kind in dict.fromkeys(kinds):
-        same = np.array([d for d, other in zip(dist, kinds, strict=True) if other == kind])
-        numbers = frames[kinds.index(kind)].numbers
-        i, j = np.triu_indices(len(numbers), 1)
-        code = 1000 * np.minimum(numbers[i], numbers[j]) + np.maximum(numbers[i], numbers[j])
-        for one in np.unique(code):
-            least, most = found.get(divmod(int(one), 1000), (np.inf, 0.0))
-            here = same[:, code == one]
-            found[divmod(int(one), 1000)] = (min(least, float(here.min())), max(most, float(here.max())))
-    return {"-".join(symbols(pair)): limits for pair, limits in sorted(found.items())}
 
 
 def refuse(result: Check) -> None:

@@ -59,6 +59,8 @@ class Consistency:
         frames that were not left out one by one.
     n : int
         Energies that the slope comes from.
+    spread : tuple of float
+        Standard deviations of labelled and of predicted energies within a composition, eV.
     """
 
     slope: float
@@ -69,6 +71,7 @@ class Consistency:
     forces: Array
     surprise: Array
     n: int
+    spread: tuple[float, float] = (0.0, 0.0)
 
 
 def consistency(frames: Frames, cutoff: float = 5.0) -> Consistency | None:
@@ -103,12 +106,12 @@ def consistency(frames: Frames, cutoff: float = 5.0) -> Consistency | None:
     energies[chosen], size[chosen] = fitted.energies, fitted.errors
     if len(rest):
         energies[rest] = fitted.predict(frames[rest])
-    slope, correlation, away, n = _line(frames, energies)
+    slope, correlation, away, n, spread = _line(frames, energies)
     noise = 1.4826 * float(np.nanmedian(np.abs(away))) if n else float("nan")
     far = np.flatnonzero((np.abs(away) > 6 * noise) & np.isnan(size) & frames.has_forces)[:MOST_FRAMES]
     if len(far):
         size[far] = fitted.force_errors(frames[far])
-    return Consistency(slope, correlation, fitted.explained, away, noise, size, surprise, n)
+    return Consistency(slope, correlation, fitted.explained, away, noise, size, surprise, n, spread)
 
 
 class _Forces:
@@ -177,7 +180,7 @@ class _Forces:
         return np.concatenate(energies)
 
 
-def _line(frames: Frames, predicted: Array) -> tuple[float, float, Array, int]:
+def _line(frames: Frames, predicted: Array) -> tuple[float, float, Array, int, tuple[float, float]]:
     """Robust slope and correlation of labels over predictions about the median of each composition, and distances."""
     asked, formulas = frames.has_energy & np.isfinite(predicted), np.array(frames.formulas)
     x, y = np.full(len(frames), np.nan), np.full(len(frames), np.nan)
@@ -189,7 +192,7 @@ def _line(frames: Frames, predicted: Array) -> tuple[float, float, Array, int]:
             y[members] -= np.median(y[members])
     known = np.isfinite(x)
     if known.sum() < MIN_ENERGIES:
-        return float("nan"), float("nan"), np.full(len(frames), np.nan), 0
+        return float("nan"), float("nan"), np.full(len(frames), np.nan), 0, (0.0, 0.0)
     slope, weights = _robust(x[known], y[known])
     away = y - slope * x
     for name in set(formulas[known].tolist()):
@@ -197,7 +200,13 @@ def _line(frames: Frames, predicted: Array) -> tuple[float, float, Array, int]:
     root = np.sqrt(weights)
     both = float((root * x[known]) @ (root * y[known]))
     size = float(np.linalg.norm(root * x[known]) * np.linalg.norm(root * y[known]))
-    return slope, float(both / max(size, 1e-30)), away, int(known.sum())
+    return (
+        slope,
+        float(both / max(size, 1e-30)),
+        away,
+        int(known.sum()),
+        (float(np.std(y[known])), float(np.std(x[known]))),
+    )
 
 
 def _robust(x: Array, y: Array) -> tuple[float, Array]:

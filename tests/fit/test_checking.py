@@ -84,6 +84,7 @@ WRONG = {
     "charges": (noted("charge", lambda i: i % 2), "molecules of different charge are mixed: charge 0 in frames 3, 5"),
     "spins": (noted("spin", lambda i: 1 + 2 * (i % 2)), "different spin are mixed"),
     "energies of atomisation": (energies_of(lambda i, e: e + 4175.0), "--e0 none"),
+    "three states": (energies_of(lambda i, e: e + 4 * (i % 3)), "are states, methods or charges mixed"),
     "energies per atom": (energies_of(lambda i, e: e / 9), "are energies per atom"),
 }
 
