@@ -16,9 +16,15 @@ __all__ = [
     "ShapeError",
 ]
 
+LONGEST = 1000  # characters of a line of a message: what came may be megabytes
+
 
 class NBodyRefError(Exception):
     """Base class of every error that the package raises on purpose."""
+
+    def __str__(self) -> str:
+        lines = super().__str__().split("\n")
+        return "\n".join(x if len(x) <= LONGEST else f"{x[:LONGEST]} ... ({len(x)} characters)" for x in lines)
 
 
 class ArgumentError(NBodyRefError, ValueError):

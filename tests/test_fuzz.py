@@ -1,7 +1,7 @@
 """Whatever comes through a public door, the answer is a value or an error of the package: never a raw exception.
 
-Doors: texts of irreps, schemes, geometries, descriptions in model files, command lines, frames. With NBODY_REF_FUZZ=300 in
-the environment 300 inputs are tried at each door, else 40.
+Doors: texts of irreps, schemes, geometries, descriptions in model files, command lines, frames. With NBODY_REF_FUZZ=300
+in the environment 300 inputs are tried at each door, else 40.
 """
 
 import contextlib

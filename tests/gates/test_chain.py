@@ -80,6 +80,17 @@ def test_vjp_jvp_is_the_symmetric_second_derivative():
     assert forms[0] == forms[1] == expected
 
 
+def test_a_seed_that_is_absent_is_zero():
+    """Only its tangent is given, so that nothing but that goes back."""
+    values, tangents, _ = run(PROGRAM)
+    seed = {"z": integers(5)}
+    turned, bars = (
+        PROGRAM.vjp_jvp(values, BATCH, tangents, {}, ("x", "y"), seed),
+        PROGRAM.vjp(values, BATCH, seed, ("x", "y")),
+    )
+    assert all(np.array_equal(turned[name], bars[name]) for name in ("x", "y"))
+
+
 def test_a_share_counted_twice_is_caught():
     def wrong(y_bar, a, b, scale, needs=(True, True)):
         a_bar, b_bar = _vjp(y_bar, a, b, scale, needs)
