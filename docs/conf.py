@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "api_pages",
+    "explorers",
     "links",
     "twins",
 ]

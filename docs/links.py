@@ -71,4 +71,4 @@ def setup(app):
     """Register the hooks."""
     app.connect("doctree-resolved", link)
     app.connect("build-finished", write_files)
-    return {"parallel_read_safe": True, "parallel_write_safe": False}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
