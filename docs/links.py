@@ -54,6 +54,19 @@ def link(app, doctree, docname):
             reference += literal
 
 
+def mend_backlinks(app):
+    """Pages of source lead back to where an object is described, also if several modules show it."""
+    objects = app.env.get_domain("py").objects
+    for module, entry in list(getattr(app.env, "_viewcode_modules", {}).items()):
+        if entry:
+            code, tags, used, other = entry
+            names = {base: {n for n in used if f"{base}.{n}" in objects} for base in (module, other)}
+            base = max(names, key=lambda key: len(names[key]))
+            places = {name: objects[f"{base}.{name}"].docname for name in tags if name in names[base]}
+            app.env._viewcode_modules[module] = code, tags, places, base
+    return []
+
+
 def write_files(app, exception):
     """Write the linked files as pages."""
     if exception or app.builder.format != "html":
@@ -70,5 +83,6 @@ def write_files(app, exception):
 def setup(app):
     """Register the hooks."""
     app.connect("doctree-resolved", link)
+    app.connect("html-collect-pages", mend_backlinks, priority=100)
     app.connect("build-finished", write_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

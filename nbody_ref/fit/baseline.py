@@ -69,6 +69,12 @@ class Baseline:
     compositions : tuple of tuple of int
         Linearly independent compositions of the data, numbers of atoms by ascending atomic number. Least squares
         determine the energies of their combinations and of no other composition.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Baseline
+    >>> Baseline({1: -13.6, 8: -2041.0}, "isolated").energies[1]
+    -13.6
     """
 
     energies: Mapping[int, float]

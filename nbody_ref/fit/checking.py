@@ -57,6 +57,12 @@ class Check:
         What is wrong first.
     record : dict
         JSON-ready: frames, compositions, charge, independent frames, temperature, distances, keys.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import check, ethanol
+    >>> sorted(check(ethanol()[:20]).record)[:3]
+    ['compositions', 'copies', 'correlation']
     """
 
     findings: tuple[Finding, ...]

@@ -62,6 +62,12 @@ class DescentOptions:
     ------
     ArgumentError
         If a value is of another kind or out of range.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import DescentOptions
+    >>> DescentOptions(steps=50).optimiser
+    'adamw'
     """
 
     optimiser: str = "adamw"

@@ -60,6 +60,13 @@ class Frame(NamedTuple):
         eV/Angstrom; NaN throughout if they are not known.
     energy_weight, forces_weight : float
         Of the squared errors of this frame, relative to other frames.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import ethanol
+    >>> frame = ethanol()[0]
+    >>> frame.numbers.shape, frame.positions.shape, round(frame.energy, 2)
+    ((9,), (9, 3), -4204.2)
     """
 
     numbers: Array
@@ -98,6 +105,13 @@ class Frames(Sequence[Frame]):
         Where each frame stands in the file that it was read from, counted from 0; 0, 1, ... if none are given.
     findings : tuple of Finding
         What reading found that a user should know, or that cannot be right.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import ethanol
+    >>> frames = ethanol()
+    >>> len(frames), len(frames[:50]), sorted(frames.atoms)
+    (300, 50, [1, 6, 8])
     """
 
     frames: tuple[Frame, ...]

@@ -66,6 +66,12 @@ class Options:
     ------
     ArgumentError
         If a value is of another kind, NaN, infinite or out of range.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Options
+    >>> Options(cutoff=4).cutoff
+    4.0
     """
 
     cutoff: float = 5.0

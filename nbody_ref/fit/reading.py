@@ -88,6 +88,12 @@ def ethanol() -> Frames:
     """The data that the package ships: ethanol at 500 K, MP2/6-31G* energies and forces, and the free atoms.
 
     `validation/make_ethanol.py` in the source made it.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import ethanol
+    >>> ethanol()[0].numbers.tolist()
+    [6, 6, 8, 1, 1, 1, 1, 1, 1]
     """
     return read_frames(ETHANOL)
 
@@ -119,6 +125,12 @@ def read_frames(path: PathLike | Sequence[PathLike], *, trust_units: bool = Fals
         If a file cannot be read, is empty or ends within a number, labels are missing (the message names those that
         are there), a number is NaN or infinite, two atoms are nearer than 0.3 Angstrom, a cell is periodic, charges are
         mixed, isolated atoms of one element disagree, or magnitudes are not those of the units.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit.reading import ETHANOL, read_frames
+    >>> len(read_frames(ETHANOL))
+    300
     """
     frames = load_frames(path, **how)
     return frames if trust_units else _sound(frames)
@@ -160,7 +172,17 @@ def frames_from_atoms(
     origin: dict[str, Any] | None = None,
     **how: Any,
 ) -> Frames:
-    """Turn ASE atoms with labels into `Frames`; see `read_frames` for the parameters and errors."""
+    """Turn ASE atoms with labels into `Frames`; see `read_frames` for the parameters and errors.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import frames_from_atoms
+    >>> from nbody_ref.fit.reading import ETHANOL
+    >>> from ase.io import read
+    >>> images = read(ETHANOL, "3:8")
+    >>> len(frames_from_atoms(images))
+    5
+    """
     reading = _reading({"units": units, "energy_key": keys[0], "forces_key": keys[1], **how})
     frames = _frames(_list_of_atoms(images), reading, origin or {}, None)
     return frames if trust_units else _sound(frames)

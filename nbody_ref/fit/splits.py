@@ -23,6 +23,12 @@ class Split:
     ----------
     train, test : tuple of int
     seed : int
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Split
+    >>> Split(train=(2, 0), test=(1,), seed=0).test
+    (1,)
     """
 
     train: tuple[int, ...]
@@ -57,6 +63,13 @@ def split(n: int, n_train: int, seed: int = 0, n_test: int | None = None, groups
         If a number is no integer or negative.
     DataError
         If there are not that many frames or groups.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import split
+    >>> chosen = split(10, 6)
+    >>> len(chosen.train), len(chosen.test), set(chosen.train) & set(chosen.test)
+    (6, 4, set())
     """
     n, seed = check_integer("split", "n", n), check_integer("split", "seed", seed)
     n_train = check_integer("split", "n_train", n_train)

@@ -42,6 +42,14 @@ def text(diagram: Diagram) -> str:
     ------
     DTypeError
         If it is no diagram.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, text
+    >>> print(text(Diagram((0, 1), ["1o", "1o"], ["2e"])))
+    0: 1o ─┐
+           ├─ 2e
+    1: 1o ─┘
     """
     check_type("text", "diagram", diagram, Diagram)
     return str(diagram)
@@ -97,6 +105,12 @@ def svg(diagram: Diagram, names: Sequence[str] | None = None) -> str:
         If it is no diagram.
     SchemeError
         If `names` are not as many texts as there are legs.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, svg
+    >>> svg(Diagram((0, 1), ["1o", "1o"], ["2e"]))[:4]
+    '<svg'
     """
     check_type("svg", "diagram", diagram, Diagram)
     if names is not None:
@@ -118,6 +132,12 @@ def f_move_svg(legs: Sequence[Any], bond: Any, root: Any) -> str:
     -------
     str
         SVG text.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import f_move_svg
+    >>> f_move_svg(["1", "1", "1"], "1", "1").count("<circle")
+    8
     """
     left, terms = _f_move(legs, bond, root)
     body, x, height = _picture(left, None)

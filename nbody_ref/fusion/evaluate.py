@@ -212,6 +212,14 @@ def dense_tensor(diagram: Diagram, basis: str = "real", dtype: Any = np.float64,
     ------
     IrrepsError, SchemeError, DTypeError
         As `coupling_tensor`, and for other dtypes.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, dense_tensor
+    >>> dense_tensor(Diagram((0, 1), ["1o", "1o"], ["0e"]))[:, :, 0].round(3)
+    array([[-0.577,  0.   ,  0.   ],
+           [ 0.   , -0.577,  0.   ],
+           [ 0.   ,  0.   , -0.577]])
     """
     name = check_dtype("dense_tensor", dtype)
     entries = coupling_tensor(diagram, basis, limit)

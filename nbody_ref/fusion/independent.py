@@ -39,6 +39,12 @@ class CouplingTable:
     root : Irrep or Spin
     couplings : tuple of CombPath
         Part on each leg, and the labelled tree; parts ascending from leaf 0 on, lexicographically, then as `labelings`.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import independent_couplings
+    >>> len(independent_couplings(["1o"], 3, "1o").couplings)
+    1
     """
 
     labels: tuple[Label, ...]

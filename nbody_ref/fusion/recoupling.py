@@ -128,6 +128,13 @@ class Recoupling:
     source, target : tuple of Diagram
         All labelings of either tree, in the order of `labelings`.
     entries : tuple of rows of Surd
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import recoupling
+    >>> matrix = recoupling(((0, 1), 2), (0, (1, 2)), ["1", "1", "1"], "1")
+    >>> len(matrix.source), (matrix @ matrix.transpose).is_unitary()
+    (3, True)
     """
 
     source: tuple[Diagram, ...]

@@ -36,6 +36,14 @@ class Reduction:
         Product of the factors of all steps, with sums done where a bubble forces a summed spin.
     rest : tuple of vertices
         Trees of the open lines.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, overlap_graph
+    >>> diagram = Diagram(((0, 1), 2), ["1"] * 3, ["1", "1"])
+    >>> reduction = overlap_graph(diagram, diagram)[0].simplify()
+    >>> [step.name for step in reduction.steps], reduction.rest
+    (['bubble', 'theta'], ())
     """
 
     graph: YutsisGraph

@@ -32,6 +32,13 @@ class Step:
         The graph after the step. Numbers of vertices persist.
     merged : dict of int -> tuple of int
         Vertices that stand for several of the graph before.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, overlap_graph
+    >>> diagram = Diagram((0, 1), ["1", "1"], ["2"])
+    >>> overlap_graph(diagram, diagram)[0].simplify().steps[0].name
+    'theta'
     """
 
     name: str

@@ -82,7 +82,14 @@ def symmetric_dimension(parts: Any, n: int, root: Any) -> int:
 
 @dataclass(frozen=True)
 class CombPath:
-    """A labelled left comb whose leg a carries part `parts[a]` of the state."""
+    """A labelled left comb whose leg a carries part `parts[a]` of the state.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import symmetric_basis
+    >>> symmetric_basis(["1o"], 2, "0e").full[0].parts
+    (0, 0)
+    """
 
     parts: Parts
     diagram: Diagram
@@ -103,6 +110,13 @@ class SymmetricBasis:
         first that the ones before it do not determine.
     expansion : tuple of tuples of (int, Surd)
         Row k: path k of `full` is the sum of coefficient times independent path.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import symmetric_basis
+    >>> basis = symmetric_basis(["1o"], 3, "1o")
+    >>> len(basis.full), len(basis.reduced)
+    (3, 1)
     """
 
     labels: tuple[Label, ...]

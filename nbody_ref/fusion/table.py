@@ -39,6 +39,12 @@ class Term:
         If `diagram` is none.
     SchemeError
         If `sources` are no pairs of non-negative integers.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, Term
+    >>> Term(Diagram((0, 1), ["1o", "1o"], ["0e"]), ((0, 0), (0, 0))).sources
+    ((0, 0), (0, 0))
     """
 
     diagram: Diagram
@@ -80,6 +86,13 @@ class Cost:
         As drawn, equal subdiagrams once.
     chosen : int
         What the table does, recovery of the terms included.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, FusionTable, Term
+    >>> dot = Term(Diagram((0, 1), ["1o", "1o"], ["0e"]), ((0, 0), (0, 0)))
+    >>> FusionTable.build(["2x1o"], [dot]).cost.shared
+    12
     """
 
     tensor: int
@@ -112,6 +125,13 @@ class FusionTable:
     ------
     SchemeError
         If a stage reads a slot that is not there yet or of another type, or a term a part that is not there or another.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, FusionTable, Term
+    >>> dot = Term(Diagram((0, 1), ["1o", "1o"], ["0e"]), ((0, 0), (0, 0)))
+    >>> str(FusionTable.build(["2x1o"], [dot]).irreps_out)
+    '2x0e'
     """
 
     irreps: tuple[Irreps, ...]

@@ -45,7 +45,14 @@ def left_comb(n: int) -> Tree:
 
 
 def right_comb(n: int) -> Tree:
-    """Mirror image of `left_comb`, (0, (1, (2, ...))); same argument and errors."""
+    """Mirror image of `left_comb`, (0, (1, (2, ...))); same argument and errors.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import right_comb
+    >>> right_comb(4)
+    (0, (1, (2, 3)))
+    """
     last = _count("right_comb", n) - 1
     tree: Tree = last
     for leaf in range(last - 1, -1, -1):

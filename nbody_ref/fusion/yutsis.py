@@ -174,6 +174,14 @@ def overlap_graph(source: Diagram, target: Diagram) -> tuple[YutsisGraph, Surd]:
     ------
     SchemeError
         If legs or roots differ, or there is only one leg.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, overlap_graph
+    >>> pair = [Diagram(((0, 1), 2), ["1"] * 3, ["1", "1"]), Diagram((0, (1, 2)), ["1"] * 3, ["2", "1"])]
+    >>> graph, factor = overlap_graph(*pair)
+    >>> factor, len(graph.simplify().factor.six)
+    (Surd(1, 15, 1), 1)
     """
     same = source.legs == target.legs and source.root == target.root
     if not same or len(source.legs) < 2:

@@ -58,6 +58,13 @@ def draw_graph(graph: YutsisGraph, form: str = "svg") -> str:
         If it is no graph.
     ArgumentError
         If `form` is unknown.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, draw_graph, overlap_graph
+    >>> diagram = Diagram((0, 1), ["1", "1"], ["2"])
+    >>> draw_graph(overlap_graph(diagram, diagram)[0])[:4]
+    '<svg'
     """
     check_type("draw_graph", "graph", graph, YutsisGraph)
     vertices = {k: list(vertex) for k, vertex in enumerate(graph.vertices)}
@@ -75,6 +82,13 @@ def draw_reduction(reduction: Reduction, form: str = "svg") -> str:
     -------
     str
         One SVG document, or one ``tikzpicture`` for each graph.
+
+    Examples
+    --------
+    >>> from nbody_ref.fusion import Diagram, draw_reduction, overlap_graph
+    >>> diagram = Diagram((0, 1), ["1", "1"], ["2"])
+    >>> draw_reduction(overlap_graph(diagram, diagram)[0].simplify())[:4]
+    '<svg'
     """
     check_type("draw_reduction", "reduction", reduction, Reduction)
     vertices = {k: list(vertex) for k, vertex in enumerate(reduction.graph.vertices)}

@@ -52,6 +52,12 @@ class Aggregation(Term):
     ------
     ArgumentError, IrrepsError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Aggregation
+    >>> Aggregation(P=1, Q=1, S=0, children=2).to_dict()["children"]
+    2
     """
 
     P: int

@@ -33,6 +33,13 @@ class Entry:
 
     With `derive`, a function of that thing; its value is kept in the batch under ``name/part``, if the batch is a dict,
     so that it is formed only for programs that read it, and once.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Entry
+    >>> batch = {"edges": [3, 4]}
+    >>> Entry("edges", "count", len).read(batch), batch["edges/count"]
+    (2, 2)
     """
 
     name: str
@@ -55,6 +62,13 @@ class Step:
     """One line of a program: ``output = op(*inputs, *statics)``.
 
     Inputs are names of variables. A static is handed on as it is, unless it is an `Entry` of the batch.
+
+    Examples
+    --------
+    >>> import nbody_ref.gates.steps as steps
+    >>> from nbody_ref.gates import Step
+    >>> Step(steps.CONCAT, ("a", "b"), "ab").output
+    'ab'
     """
 
     op: Op
@@ -69,6 +83,13 @@ class Chain:
 
     `values` hold every variable by name (leaves, parameters, and, after `forward`, all that was computed: a trace of
     the run). `batch` holds what is not differentiated. Tangents and cotangents that are absent are zero.
+
+    Examples
+    --------
+    >>> from nbody_ref.network import default
+    >>> chain = default([1]).chain
+    >>> len(chain.upto(["root/psi"]).steps) < len(chain.steps)
+    True
     """
 
     steps: tuple[Step, ...]

@@ -50,6 +50,14 @@ class Correlations(Term):
     ------
     ArgumentError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Correlations, Directed
+    >>> from nbody_ref.ops.radial_families import ExponentialCosine
+    >>> leg = Directed(ExponentialCosine(3, 5.0), lmax=2)
+    >>> Correlations(leg, order=3, degree=4).n_factors
+    3
     """
 
     leg: Directed

@@ -269,6 +269,13 @@ class EdgeFusion(Term):
     ------
     ArgumentError, IrrepsError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import EdgeFusion
+    >>> from nbody_ref.ops.radial_families import ExponentialCosine
+    >>> EdgeFusion(ExponentialCosine(3, 5.0), lmax=1, keep=("0e",)).reach
+    5.0
     """
 
     radial: Radial

@@ -63,6 +63,12 @@ class FusionBlock:
         If an irrep is malformed.
     ArgumentError
         If none is kept or one twice, or another field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import FusionBlock
+    >>> FusionBlock(("0e", "1o"), tree=((0, 1), (2, 3)), bond=1).weights
+    'mixed'
     """
 
     keep: tuple[str, ...]
@@ -120,6 +126,12 @@ class Fusion(Term):
         If a field is not what it must be.
     SchemeError
         If the tree of the block has another number of leaves than there are legs.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Bare, Fusion, FusionBlock
+    >>> Fusion((Bare(mul=2), Bare(mul=2)), FusionBlock(("0e",))).n_factors
+    1
     """
 
     legs: tuple[Leg, ...]

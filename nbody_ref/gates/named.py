@@ -39,6 +39,13 @@ def zeroth_order(out: Irreps | str) -> Gate:
     -----
     The paper prints the type of (1,..,1) x (0,1) as (1, 3, 2, .., 2, 1); by its own rule it is
     (1, 3, 3, .., 3, 2, 1), docs/paper_map.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import zeroth_order
+    >>> gate = zeroth_order("2x0e + 2x1o")
+    >>> str(gate.out), gate.terms[0].radial.powers, gate.terms[0].degrees
+    ('2x0e + 2x1o', (-1, 0, 1), (1,))
     """
     unit_times_powers = Directed(InversePowers((-1, 0, 1)), lmax=1, degrees=(1,), normalization="norm")
     return Gate((unit_times_powers,), Irreps(out))
@@ -74,6 +81,12 @@ def first_order(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Ga
     The paper couples ((psi_i x psi_j) x r_i) x r_j. `recoupling.first_order_matrix` is the orthogonal matrix between
     its fragments and these, hence between the weights. The sum includes i = j, as printed; misprints of the equation
     are listed in docs/paper_map.md. docs/derivations/gate_first_order.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import first_order
+    >>> [leg.radial.powers for leg in first_order("1x0e", powers=(0, 1)).terms[1].legs]
+    [(0,), (0,)]
     """
     tau = Irreps(out)
     keep = tuple(dict.fromkeys(str(part.irrep) for part in tau))
@@ -113,6 +126,12 @@ def relative(out: Irreps | str, powers: tuple[int, ...] = (0, 1, 2, 3)) -> Gate:
     -----
     The paper's order of coupling, (psi_i x psi_j) x r_ij, is related by `recoupling.relative_matrix`. Its terms
     i = j are 0 times infinity and are left out. docs/derivations/gate_relative.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import relative
+    >>> relative("1x0e").terms[0].radial.powers
+    (-1, 0, 1, 2)
     """
     tau = Irreps(out)
     keep = tuple(dict.fromkeys(str(part.irrep) for part in tau))

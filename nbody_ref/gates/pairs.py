@@ -42,6 +42,13 @@ class Pairs(Term):
     ------
     ArgumentError, IrrepsError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Pairs
+    >>> from nbody_ref.ops.radial_families import InversePowers
+    >>> Pairs(InversePowers((1,)), lmax=1).n_factors
+    1
     """
 
     radial: Radial

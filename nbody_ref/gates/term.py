@@ -30,7 +30,14 @@ __all__ = ["Gate", "Term"]
 
 
 class Term(ABC):
-    """A declared term: it knows its steps, its description, and what a fit must know of its fragments."""
+    """A declared term: it knows its steps, its description, and what a fit must know of its fragments.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Bare, Term
+    >>> Term.from_dict({"term": "Bare", "children": "all"}) == Bare()
+    True
+    """
 
     kinds: ClassVar[dict[str, type[Term]]] = {}
     reads: ClassVar[dict[str, Callable[[Any], Any]]] = {}
@@ -95,6 +102,13 @@ class Gate:
         If `terms` is no tuple of terms.
     IrrepsError
         If `out` is no type.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Bare, Gate
+    >>> gate = Gate((Bare(),), "2x0e")
+    >>> Gate.from_dict(gate.to_dict()) == gate
+    True
     """
 
     terms: tuple[Term, ...]

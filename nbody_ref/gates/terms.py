@@ -62,6 +62,12 @@ class Bare(Leg):
     ------
     ArgumentError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Bare
+    >>> Bare("centre", mul=4).to_dict()["children"]
+    'centre'
     """
 
     children: str = "all"
@@ -125,6 +131,13 @@ class Directed(Leg):
     ------
     ArgumentError, IrrepsError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Directed
+    >>> from nbody_ref.ops.radial_families import InversePowers
+    >>> Directed(InversePowers((1, 2)), lmax=2).n_factors
+    1
     """
 
     radial: Radial
@@ -207,6 +220,14 @@ class Product(Term):
     ------
     ArgumentError, IrrepsError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Directed, Product
+    >>> from nbody_ref.ops.radial_families import InversePowers
+    >>> leg = Directed(InversePowers((1,)), lmax=1, mul=2)
+    >>> Product((leg, leg), ("0e",)).n_factors
+    2
     """
 
     legs: tuple[Leg, ...]

@@ -36,10 +36,10 @@ def style(vector: bool = True) -> Any:
             "figure.dpi": 110,
         }
     )
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-        plt.switch_backend("module://matplotlib_inline.backend_inline")
+        shell.run_line_magic("matplotlib", "inline")  # shows figures also where MPLBACKEND names another backend
         set_matplotlib_formats("svg" if vector else "png", facecolor="none")
     return plt
 

@@ -46,6 +46,12 @@ class CoFDSpec(CormorantSpec):
     ------
     ArgumentError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import CoFDSpec
+    >>> CoFDSpec((1, 8)).species
+    (1, 8)
     """
 
     block: str = "sparse"

@@ -50,7 +50,15 @@ ATOMS = layers.ATOMS.kind
 
 
 class Cormorant(PublishedModel):
-    """Cormorant, and its variant with parities; see `CormorantSpec`."""
+    """Cormorant, and its variant with parities; see `CormorantSpec`.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import Cormorant, CormorantSpec
+    >>> model = Cormorant(CormorantSpec((1, 8), n_levels=1))
+    >>> model.species, model.parameters.n
+    ((1, 8), 1617)
+    """
 
     spec: CormorantSpec
     basis = "complex"

@@ -66,6 +66,12 @@ class CormorantSpec:
     ------
     NBodyRefError, IrrepsError, GeometryError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import CormorantSpec
+    >>> CormorantSpec((1, 8)).group
+    'SO(3)'
     """
 
     species: tuple[int, ...]

@@ -59,6 +59,13 @@ def linear_ace(
     ------
     NBodyRefError
         If there are more than three degrees.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import linear_ace
+    >>> network = linear_ace([1, 8], degrees=(4, 3))
+    >>> network.species, network.cutoff
+    ((1, 8), 5.0)
     """
     if len(degrees) > 3:
         raise NBodyRefError(f"linear_ace: 'degrees' must be for products of two to four, got {len(degrees)} of them")

@@ -57,6 +57,13 @@ class Mace(PublishedModel):
     ------
     IrrepsError
         If a part of the states cannot be reached from A.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import Mace, MaceSpec
+    >>> model = Mace(MaceSpec((1, 8), cutoff=5.0, hidden="4x0e"))
+    >>> model.species, model.parameters.n
+    ((1, 8), 20348)
     """
 
     spec: MaceSpec

@@ -66,6 +66,12 @@ class MaceSpec:
     ------
     NBodyRefError, IrrepsError, GeometryError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import MaceSpec
+    >>> MaceSpec((1, 8), cutoff=5.0).hidden
+    '16x0e + 16x1o'
     """
 
     species: tuple[int, ...]

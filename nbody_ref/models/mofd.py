@@ -78,6 +78,12 @@ class MoFDSpec:
     ------
     ArgumentError, IrrepsError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import MoFDSpec
+    >>> MoFDSpec((1, 8), block="dense").n_layers
+    2
     """
 
     species: tuple[int, ...]

@@ -71,6 +71,12 @@ class NequIPSpec:
     ------
     NBodyRefError, IrrepsError, GeometryError
         If a field is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import NequIPSpec
+    >>> NequIPSpec((1, 8), cutoff=5.0).hidden
+    '32x0e + 32x1o'
     """
 
     species: tuple[int, ...]
@@ -130,7 +136,15 @@ class NequIPSpec:
 
 
 class NequIP(PublishedModel):
-    """NequIP, or a tensor field network; see `NequIPSpec`."""
+    """NequIP, or a tensor field network; see `NequIPSpec`.
+
+    Examples
+    --------
+    >>> from nbody_ref.models import NequIP, NequIPSpec
+    >>> model = NequIP(NequIPSpec((1, 8), cutoff=5.0, n_layers=2))
+    >>> model.species, model.parameters.n
+    ((1, 8), 44626)
+    """
 
     spec: NequIPSpec
 

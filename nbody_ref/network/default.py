@@ -63,6 +63,13 @@ def default(
         that is needed there.
     NBodyRefError, GeometryError
         If `species` are not distinct atomic numbers, or `cutoff` is not a positive length.
+
+    Examples
+    --------
+    >>> from nbody_ref.network import default
+    >>> network = default([1, 6, 8], cutoff=4.0)
+    >>> network.cutoff, network.species
+    (4.0, (1, 6, 8))
     """
     pairs, triples, quadruples = _channels(size)
     n_radial, seed = check_integer("default", "n_radial", n_radial, 1), check_integer("default", "seed", seed)

@@ -103,6 +103,13 @@ class Schemes:
     ------
     SchemeError
         If there is no level, or a level has no kind, no source, or a source that is not below it.
+
+    Examples
+    --------
+    >>> from nbody_ref.network import Schemes
+    >>> schemes = Schemes(kinds=(("pair",), ("molecule",)), sources=((0,), (1,)))
+    >>> Schemes.from_dict(schemes.to_dict()) == schemes
+    True
     """
 
     kinds: tuple[tuple[Hashable, ...], ...]

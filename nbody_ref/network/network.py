@@ -53,6 +53,15 @@ class Network(EnergyModel):
         If a gate asks for irreps that cannot occur, or `seed` is not a non-negative integer.
     DTypeError
         If `spec` is no Spec, or `parameters` have another dtype than it says.
+
+    Examples
+    --------
+    >>> from nbody_ref.network import default
+    >>> network = default([1, 8])
+    >>> graph = network.graph([([[0, 0, 0.12], [0, 0.76, -0.47], [0, -0.76, -0.47]], [8, 1, 1])])
+    >>> energies, forces = network.energy_and_forces(graph)  # eV, eV/Angstrom
+    >>> energies.shape, forces.shape
+    ((1,), (3, 3))
     """
 
     def __init__(self, spec: Spec, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> None:

@@ -23,6 +23,14 @@ class Parameters(Mapping[str, Array]):
     ----------
     arrays : mapping of str to array
         Names are ``level/term/leg`` paths such as ``neighbourhood/term2/leg1``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nbody_ref.network import Parameters
+    >>> weights = Parameters({"root/mixing": np.ones((2, 3))})
+    >>> weights.n, weights.flat().shape
+    (6, (6,))
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:

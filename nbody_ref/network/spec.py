@@ -50,6 +50,15 @@ class Spec:
     ------
     ArgumentError
         If a field is not what it must be, or a term of a neighbourhood does not vanish at the cutoff.
+
+    Examples
+    --------
+    >>> from nbody_ref.gates import Bare, Gate
+    >>> import math
+    >>> from nbody_ref.network import Spec
+    >>> spec = Spec((1, 8), math.inf, (Gate((Bare(),), "2x0e"), Gate((Bare(),), "1x0e")))
+    >>> Spec.from_dict(spec.to_dict()) == spec
+    True
     """
 
     species: tuple[int, ...]

@@ -80,6 +80,14 @@ class Trace:
         Types of those variables that are states.
     kinds : dict of str to tuple
         Kind of every node of each level.
+
+    Examples
+    --------
+    >>> from nbody_ref.network import default
+    >>> network = default([1])
+    >>> trace = network.trace(network.graph([([[0, 0, 0], [0, 0, 0.74]], [1, 1])]))
+    >>> len(trace.forward) == len(trace.adjoint)
+    True
     """
 
     forward: dict[str, Array]

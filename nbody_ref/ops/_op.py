@@ -151,6 +151,7 @@ class CheckedOp(Op):
     statics: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = {}  # of statics
     dots: tuple[str, ...] = ()  # names of tangents, if not x_dot
+    likely = "*arrays"  # tangents for the example
     result = "y"
 
     def __init__(self, f: Callable[..., Array]) -> None:
@@ -274,9 +275,37 @@ class CheckedOp(Op):
             return method(*arguments, **keywords)
 
         public.__name__ = public.__qualname__ = f.__name__ + suffix
-        public.__module__, public.__doc__ = f.__module__, doc
+        public.__module__, public.__doc__ = f.__module__, f"{doc}\n\n{_example(f, suffix, self.likely)}"
         public.__signature__ = signature  # type: ignore[attr-defined]
         return public
+
+
+RETURNS = """Returns
+-------
+tuple of array or None
+    One for each array argument, in their order, of its shape and dtype; None where `needs`, one flag each, says no.
+
+"""
+CALLS = {
+    "_jvp": ">>> {0}_jvp(*arrays, {1}, *statics).shape == {0}(*arrays, *statics).shape",
+    "_vjp": ">>> bars = {0}_vjp({0}(*arrays, *statics), *arrays, *statics)",
+    "_vjp_jvp": ">>> bars = {0}_vjp_jvp({0}(*arrays, *statics), *arrays, None, {1}, *statics)",
+}
+
+
+def _example(f: Any, suffix: str, dots: str) -> str:
+    """What a derivative returns, and a call of it on the op's own example, as sections of its docstring."""
+    lines = [
+        "Examples",
+        "--------",
+        ">>> import numpy as np",
+        ">>> from nbody_ref.ops import REGISTRY",
+        f">>> arrays, statics = REGISTRY[{f.__name__!r}].example(np.random.default_rng(0))",
+        CALLS[suffix].format(f.__name__, dots),
+        *([] if suffix == "_jvp" else [">>> len(bars) == len(arrays)"]),
+        "True",
+    ]
+    return ("" if suffix == "_jvp" else RETURNS) + "\n".join(lines)
 
 
 class Linear(CheckedOp):

@@ -67,6 +67,7 @@ def wigner(q: Any, lmax: int, basis: str = "real", out: Array | None = None) -> 
 class _Wigner(CheckedOp):
     inputs, statics, result = ("q",), ("lmax", "basis"), "D"
     dots, defaults = ("omega",), {"basis": "real"}  # a rotation vector: R moves to exp(t omega) R
+    likely = "arrays[0][:, :3]"
 
     def check(self, function: str, q: Any, lmax: Any, basis: Any = "real") -> Arguments:
         turn, lmax = _turn(function, q, lmax, basis)
