@@ -40,7 +40,14 @@ COPY_SPREAD = 0.05  # eV, of copies; two geometries that agree to 2e-3 A differ 
 
 
 class WrongDataError(DataError):
-    """Data with findings that are wrong; `check` holds all of them."""
+    """Data with findings that are wrong; `check` holds all of them.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import WrongDataError, check, ethanol
+    >>> WrongDataError(check(ethanol()[:20])).check.ok
+    True
+    """
 
     def __init__(self, result: Check) -> None:
         super().__init__("\n".join(str(found) for found in result.wrong))

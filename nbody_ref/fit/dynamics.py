@@ -36,7 +36,17 @@ class Relaxed(NamedTuple):
 
 
 def relax(potential: Potential, atoms: Any, max_force: float = 0.01, steps: int = 300) -> Relaxed:
-    """Relax a copy of the atoms by BFGS until no force exceeds `max_force` (eV/Angstrom)."""
+    """Relax a copy of the atoms by BFGS until no force exceeds `max_force` (eV/Angstrom).
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> from nbody_ref.fit import Baseline, Potential, relax
+    >>> from nbody_ref.network import default
+    >>> potential = Potential(default([1]), Baseline({1: -13.6}, "isolated"), {1: 0.0}, {})
+    >>> relax(potential, Atoms("H2", [[0, 0, 0], [0, 0, 0.74]]), steps=1).steps <= 1
+    True
+    """
     from ase.optimize import BFGS
 
     molecule = atoms.copy()
@@ -54,6 +64,15 @@ def nve(
     """Velocity-Verlet dynamics of a copy of the atoms at constant energy, in steps of 0.5 fs.
 
     Velocities are drawn at `temperature` (K), without motion or rotation of the whole.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> from nbody_ref.fit import Baseline, Potential, nve
+    >>> from nbody_ref.network import default
+    >>> potential = Potential(default([1]), Baseline({1: -13.6}, "isolated"), {1: 0.0}, {})
+    >>> nve(potential, Atoms("H3", [[0, 0, 0], [0, 0, 0.9], [0, 0.9, 0]]), femtoseconds=1.0).times
+    array([0. , 0.5, 1. ])
     """
     from ase import units
     from ase.md.velocitydistribution import Stationary, ZeroRotation

@@ -37,6 +37,15 @@ class Evaluation:
         Frames that depend on each other; None: each stands for itself.
     note : str
         What a reader of the errors must know.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Baseline, Potential, ethanol, evaluate
+    >>> from nbody_ref.network import default
+    >>> zero = dict.fromkeys((1, 6, 8), 0.0)
+    >>> potential = Potential(default([1, 6, 8]), Baseline(zero, "isolated"), zero, {})
+    >>> len(evaluate(potential, ethanol()[:2]).frames)
+    2
     """
 
     frames: Frames
@@ -215,6 +224,15 @@ def evaluate(potential: Potential, frames: Frames | Iterable[Any], **reading: An
     -----
     A potential that was fitted to forces alone knows energies up to one constant for each composition: the mean error
     of each is taken off, and the note says so.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Baseline, Potential, ethanol, evaluate
+    >>> from nbody_ref.network import default
+    >>> zero = dict.fromkeys((1, 6, 8), 0.0)
+    >>> potential = Potential(default([1, 6, 8]), Baseline(zero, "isolated"), zero, {})
+    >>> evaluate(potential, ethanol()[:2]).prediction.forces.shape
+    (18, 3)
     """
     if not isinstance(frames, Frames):
         listed = list(frames)

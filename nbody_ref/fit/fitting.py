@@ -82,6 +82,13 @@ def fit(
     `metadata["interrupted"]` is true. Copies of a frame (`nbody_ref.fit.copies`) stay on one side of the hold-out.
     Every number is float64. BLAS runs on one thread below 4000 weights, so that results repeat to the bit; above, on as
     many as it is given.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import ethanol, fit
+    >>> potential = fit(ethanol()[:8], size="small", smoothness=1.5, regularisation=1e-6)
+    >>> potential.network.species
+    (1, 6, 8)
     """
     if network is not None:
         options = {**options, "cutoff": network.cutoff}

@@ -43,6 +43,12 @@ class Prediction(NamedTuple):
         eV/Angstrom, molecule after molecule.
     atom_energies : (N,) float64
         eV; they add up to the energies of the molecules.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Prediction
+    >>> Prediction([0.0], [[0.0] * 3], [0.0])._fields
+    ('energies', 'forces', 'atom_energies')
     """
 
     energies: Array
@@ -67,6 +73,14 @@ class Potential:
         Of the training that it comes from; removed once the potential is saved.
     left_out : LeftOut, optional
         After a fit: its errors on every frame by the fit without it. Not saved.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import Baseline, Potential
+    >>> from nbody_ref.network import default
+    >>> potential = Potential(default([1]), Baseline({1: -13.6}, "isolated"), {1: 0.0}, {})
+    >>> potential.predict([([[0, 0, 0], [0, 0, 0.74]], [1, 1])]).forces.shape
+    (2, 3)
     """
 
     network: Network | PublishedModel
@@ -271,6 +285,16 @@ def load(path: str | os.PathLike[str]) -> Potential:
     ------
     FileError
         If the file is truncated, foreign or inconsistent, or a number in it is NaN or infinite; the message says how.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nbody_ref.fit import Baseline, Potential, load
+    >>> from nbody_ref.network import default
+    >>> folder = tempfile.mkdtemp()
+    >>> Potential(default([1]), Baseline({1: -13.6}, "isolated"), {1: 0.0}, {}).save(f"{folder}/h.npz")
+    >>> load(f"{folder}/h.npz").network.species
+    (1,)
     """
     config, arrays, metadata = load_model(path)
     if config.get("kind") != "potential":

@@ -30,6 +30,12 @@ class Prepared(NamedTuple):
         JSON-ready: the split, if there was one.
     notes : list of str
         What there is to say.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import ethanol, prepare
+    >>> prepare(ethanol()[:20], n_train=10)._fields
+    ('frames', 'test', 'record', 'notes')
     """
 
     frames: Frames

@@ -73,6 +73,14 @@ def train(
         If a frame lacks its energy or forces, or labels do not fit the model's outputs.
     FileError
         If the checkpoint belongs to another training.
+
+    Examples
+    --------
+    >>> from nbody_ref.fit import DescentOptions, ethanol, train
+    >>> from nbody_ref.network import default
+    >>> model, descent = train(default([1, 6, 8]), ethanol()[:6], DescentOptions(steps=1))
+    >>> model.species
+    (1, 6, 8)
     """
     if not (frames.has_energy.all() and frames.has_forces.all()):
         raise DataError("train: every frame must have its energy and its forces, some have not")

@@ -57,6 +57,14 @@ def fuse(*states_and_table: Any) -> Array:
     -----
     Error bound by composition: that of `cg_product` at every vertex. Gradient: `fuse_vjp`;
     derivation: docs/derivations/fusion_evaluation.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nbody_ref.fusion import Diagram, FusionTable, Term, fuse
+    >>> dot = Term(Diagram((0, 1), ["1o", "1o"], ["0e"]), ((0, 0), (0, 0)))
+    >>> fuse(np.array([[3.0, 0.0, 4.0]]), FusionTable.build(["1x1o"], [dot])).round(3)
+    array([[-14.434]])
     """
     return FUSE.value(*states_and_table)
 

@@ -135,6 +135,12 @@ class Activation:
     ------
     NBodyRefError
         If the name is unknown or the factor is not finite.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.activation import Activation
+    >>> Activation("silu", 2.0).factor
+    2.0
     """
 
     name: str
@@ -193,6 +199,13 @@ def activation(x: Any, kind: Activation) -> Array:
     |computed - exact| <= 16 u S, S the sum of the sizes of the terms of |y| (docs/derivations/activation.md). Computed
     in float64 and rounded once. leaky_relu has a kink at zero; its derivative there is the left one, 0.01. Gradient:
     `activation_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.activation import Activation, activation
+    >>> import numpy as np
+    >>> activation(np.array([[0.0, 1.0]]), Activation("tanh")).round(4)
+    array([[0.    , 0.7616]])
     """
     return ACTIVATION.value(x, kind)
 
@@ -243,7 +256,14 @@ activation_jvp, activation_vjp, activation_vjp_jvp = ACTIVATION.derivatives()
 
 @dataclass(frozen=True)
 class ActivationFunction(Function):
-    """An activation enclosed, with the k of docs/derivations/activation.md."""
+    """An activation enclosed, with the k of docs/derivations/activation.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.activation import Activation, ActivationFunction
+    >>> ActivationFunction(Activation("tanh")).kind.name
+    'tanh'
+    """
 
     kind: Activation
 
@@ -265,7 +285,15 @@ class ActivationFunction(Function):
 
 
 def derivatives(x: Array, kind: Activation, order: int) -> Array:
-    """Derivatives of order 0..order, (order + 1, ...)."""
+    """Derivatives of order 0..order, (order + 1, ...).
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.activation import Activation, derivatives
+    >>> import numpy as np
+    >>> derivatives(np.zeros(1), Activation("tanh"), 2).ravel() + 0.0
+    array([0., 1., 0.])
+    """
     g = np.empty((order + 1, *x.shape), x.dtype)
     flat, rows, code = x.reshape(-1), g.reshape(order + 1, -1), _SHAPES[kind.name].code
     exponentials = np.empty(min(BLOCK, x.size))

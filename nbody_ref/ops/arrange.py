@@ -58,7 +58,15 @@ Runs = tuple[tuple[float, int], ...]
 
 
 def take(x: Any, spans: Spans) -> Array:
-    """Columns of a state, side by side: x (N, dim) -> (N, sum of stop - start), spans ((start, stop), ...)."""
+    """Columns of a state, side by side: x (N, dim) -> (N, sum of stop - start), spans ((start, stop), ...).
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.arrange import take
+    >>> import numpy as np
+    >>> take(np.array([[1.0, 2.0, 3.0]]), ((1, 3),))
+    array([[2., 3.]])
+    """
     return TAKE.value(x, spans)
 
 
@@ -102,7 +110,15 @@ take_jvp, take_vjp, take_vjp_jvp = TAKE.derivatives()
 
 
 def add(*states: Any) -> Array:
-    """Sum of states of one type, from left to right."""
+    """Sum of states of one type, from left to right.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.arrange import add
+    >>> import numpy as np
+    >>> add(np.ones((1, 2)), np.ones((1, 2)))
+    array([[2., 2.]])
+    """
     return ADD.value(*states)
 
 
@@ -145,6 +161,13 @@ def rescale(x: Any, runs: Runs) -> Array:
     """Columns times constants: x (..., dim), runs ((factor, number of columns), ...) that cover all columns.
 
     Stored weights of a published model meet its constants here: path factors, 1/sqrt(fan-in), 1/(mean neighbours).
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.arrange import rescale
+    >>> import numpy as np
+    >>> rescale(np.ones((1, 3)), ((2.0, 1), (3.0, 2)))
+    array([[2., 3., 3.]])
     """
     return RESCALE.value(x, runs)
 
@@ -201,6 +224,14 @@ def bias(x: Array, b: Array, kind: Array) -> Array:
     x : (N, dim) float64, float32, complex128 or complex64
     b : (n_kinds, dim) same dtype
     kind : (N,) integers below n_kinds
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.arrange import bias
+    >>> import numpy as np
+    >>> bias(np.zeros((2, 2)), np.array([[1.0, 2.0]]), np.array([0, 0]))
+    array([[1., 2.],
+           [1., 2.]])
     """
     return BIAS.value(x, b, kind)
 
@@ -242,7 +273,15 @@ bias_jvp, bias_vjp, bias_vjp_jvp = BIAS.derivatives()
 
 
 def complex_from_pairs(x: Any) -> Array:
-    """Pairs (re, im) read as complex numbers: (N, 2 n) float64 or float32 -> (N, n) complex."""
+    """Pairs (re, im) read as complex numbers: (N, 2 n) float64 or float32 -> (N, n) complex.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.arrange import complex_from_pairs
+    >>> import numpy as np
+    >>> complex_from_pairs(np.array([[1.0, 2.0]]))
+    array([[1.+2.j]])
+    """
     return COMPLEX_FROM_PAIRS.value(x)
 
 
@@ -276,7 +315,15 @@ complex_from_pairs_jvp, complex_from_pairs_vjp, complex_from_pairs_vjp_jvp = COM
 
 
 def pairs_from_complex(x: Any) -> Array:
-    """Complex numbers as pairs (re, im): (N, n) complex128 or complex64 -> (N, 2 n) real."""
+    """Complex numbers as pairs (re, im): (N, n) complex128 or complex64 -> (N, 2 n) real.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.arrange import pairs_from_complex
+    >>> import numpy as np
+    >>> pairs_from_complex(np.array([[1 + 2j]]))
+    array([[1., 2.]])
+    """
     return PAIRS_FROM_COMPLEX.value(x)
 
 

@@ -55,6 +55,13 @@ class ProductTable:
     ------
     IrrepsError
         If a path does not exist or there is none, or channel counts differ in a channelwise product.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.cg_product import ProductTable
+    >>> table = ProductTable.build("1x1o", "1x1o")
+    >>> str(table.irreps_out)
+    '1x0e + 1x1e + 1x2e'
     """
 
     irreps_a: Irreps
@@ -151,6 +158,15 @@ def cg_product(a: Array, b: Array, table: ProductTable) -> Array:
     -----
     |computed - exact| <= k u S, S = sum|C a b|, k = ceil(n/2) + 4 for n terms. Derivation:
     docs/derivations/cg_product.md; gradient `cg_product_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.cg_product import ProductTable, cg_product
+    >>> import numpy as np
+    >>> table = ProductTable.build("1x1o", "1x1o")
+    >>> cg_product(np.eye(3)[:1], np.eye(3)[:1], table).round(3)
+    array([[-0.577,  0.   ,  0.   ,  0.   ,  0.   ,  0.   , -0.408,  0.   ,
+            -0.707]])
     """
     return CG_PRODUCT.value(a, b, table)
 

@@ -51,6 +51,13 @@ class ChannelMixingTable:
     ------
     IrrepsError
         If an irrep of the result has no input, or one with another number of channels.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.channel_mixing import ChannelMixingTable
+    >>> from nbody_ref import Irreps
+    >>> ChannelMixingTable(Irreps("2x1o + 2x1o"), Irreps("2x1o")).irreps_out
+    Irreps('2x1o')
     """
 
     irreps_in: Irreps
@@ -121,6 +128,15 @@ def channel_mixing(F: Array, W: Array, kind: Array, table: ChannelMixingTable) -
     -----
     |computed - exact| <= (n_paths + 1) u sum|F W|. Derivation: docs/derivations/channel_mixing.md; gradient
     `channel_mixing_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.channel_mixing import ChannelMixingTable, channel_mixing
+    >>> import numpy as np
+    >>> from nbody_ref import Irreps
+    >>> table = ChannelMixingTable(Irreps("2x0e + 2x0e"), Irreps("2x0e"))
+    >>> channel_mixing(np.ones((1, 4)), np.arange(4.0)[None], np.zeros(1, int), table)
+    array([[2., 4.]])
     """
     return CHANNEL_MIXING.value(F, W, kind, table)
 

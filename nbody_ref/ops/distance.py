@@ -66,6 +66,15 @@ def relative(r_senders: Any, r_receivers: Any, edges: Edges) -> Array:
     -----
     One subtraction: |computed - exact| <= u |r_rel|. Gradient: `relative_vjp`; derivation:
     docs/derivations/distance.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.distance import relative
+    >>> import numpy as np
+    >>> from nbody_ref.graphs import Edges
+    >>> edges = Edges.build(np.array([0]), np.array([1]), 2, 2)
+    >>> relative(np.eye(3)[:2], np.eye(3)[:2], edges)
+    array([[-1.,  1.,  0.]])
     """
     return RELATIVE.value(r_senders, r_receivers, edges)
 
@@ -134,6 +143,13 @@ def distance(r_rel: Any, edges: Edges | None = None) -> Array:
     Notes
     -----
     |computed - exact| <= 3 u d. Gradient: `distance_vjp`; derivation: docs/derivations/distance.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.distance import distance
+    >>> import numpy as np
+    >>> distance(np.array([[3.0, 4.0, 0.0]]))
+    array([5.])
     """
     return DISTANCE.value(r_rel, edges)
 
@@ -207,6 +223,15 @@ def pair_distance(r_rel: Any, pairs: Edges, slots: Edges, parents: Edges) -> Arr
     ------
     ShapeError, DTypeError, GeometryError
         As `distance`; if two children of one parent are at the same position, they are named.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.distance import pair_distance
+    >>> import numpy as np
+    >>> from nbody_ref.graphs import Edges
+    >>> one = Edges.build(np.array([0]), np.array([0]), 1, 1)
+    >>> pair_distance(np.array([[0.0, 3.0, 4.0]]), one, one, one)
+    array([5.])
     """
     return PAIR_DISTANCE.value(r_rel, pairs, slots, parents)
 

@@ -72,6 +72,14 @@ def edge_fusion(o: Array, x: Array, Y: Array, w: Array, edges: Edges, table: Edg
     -----
     |computed - exact| <= k u S, k = terms of the longest sums of both vertices + 6 + edges of the centre, S the sum of
     |C C w a b d|. Derivation: docs/derivations/edge_fusion.md; gradient `edge_fusion_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.edge_fusion import EDGE_FUSION, edge_fusion
+    >>> import numpy as np
+    >>> arrays, (edges, table) = EDGE_FUSION.example(np.random.default_rng(0))
+    >>> edge_fusion(*arrays, edges, table).shape[1] == table.irreps_out.dim
+    True
     """
     return EDGE_FUSION.value(o, x, Y, w, edges, table)
 

@@ -30,6 +30,12 @@ class EdgeDiagram(NamedTuple):
         Part of the centre's state, degree of the harmonics, part of the neighbour's state.
     k, J : Irrep
         Internal spin, between the two vertices, and the result.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.edge_fusion_table import EdgeDiagram, EdgeFusionTable
+    >>> [diagram.Y for diagram in EdgeFusionTable.build("1x0e", "1x0e", 1, "(oj)Y").diagrams]
+    [0, 1]
     """
 
     o: int
@@ -63,6 +69,13 @@ class EdgeFusionTable:
         If a diagram does not exist or there is none, or numbers of fragments do not fit.
     ArgumentError
         If another argument is not what it must be.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.edge_fusion_table import EdgeFusionTable
+    >>> table = EdgeFusionTable.build("1x0e", "1x0e", 1, "(oj)Y")
+    >>> str(table.irreps_out)
+    '1x0e + 1x1o'
     """
 
     irreps_o: Irreps

@@ -54,6 +54,13 @@ def fragments(Y: Array, lmax: int) -> Array:
     -----
     |computed - exact| <= 2 u |Y| in the real and the imaginary part each. Gradient `fragments_vjp`; derivation:
     docs/derivations/gauge.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.gauge import fragments
+    >>> import numpy as np
+    >>> fragments(np.array([[1.0, 0.0, 1.0, 0.0]]), 1).shape
+    (1, 4)
     """
     return FRAGMENTS.value(Y, lmax)
 
@@ -120,6 +127,13 @@ def to_complex(state: Array, irreps: Irreps | str) -> Array:
     Notes
     -----
     |computed - exact| <= 4 u times the two components combined.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.gauge import to_complex
+    >>> import numpy as np
+    >>> to_complex(np.array([[0.0, 1.0, 0.0]]), "1x1o").round(3)
+    array([[0.+0.j, 1.+0.j, 0.+0.j]])
     """
     return _turn("to_complex", state, Irreps(irreps), lambda l: real_to_complex(l).conj().T)
 
@@ -129,6 +143,14 @@ def to_real(state: Array, irreps: Irreps | str) -> Array:
 
     The result is complex: it has vanishing imaginary part (up to rounding) exactly for states that are real in the real
     gauge, such as those of real networks.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.gauge import to_complex, to_real
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 2.0, 3.0]])
+    >>> bool(np.abs(to_real(to_complex(x, "1x1o"), "1x1o") - x).max() < 1e-15)
+    True
     """
     return _turn("to_real", state, Irreps(irreps), real_to_complex)
 

@@ -128,7 +128,15 @@ def spherical_harmonics(
 
 
 def solid(r: Any, lmax: int, normalization: str = "integral", out: Array | None = None) -> Array:
-    """Real solid harmonics of vectors (n, 3) -> (n, (lmax + 1)**2); `solid_harmonics` in the chain form."""
+    """Real solid harmonics of vectors (n, 3) -> (n, (lmax + 1)**2); `solid_harmonics` in the chain form.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.harmonics import solid
+    >>> import numpy as np
+    >>> solid(np.array([[0.0, 0.0, 2.0]]), 1, "norm")
+    array([[1., 0., 2., 0.]])
+    """
     return _solid("solid", r, lmax, normalization, out)
 
 
@@ -188,7 +196,15 @@ solid_jvp, solid_vjp, solid_vjp_jvp = SOLID.derivatives()
 
 
 def spherical(r: Any, lmax: int, normalization: str = "integral", out: Array | None = None) -> Array:
-    """Real spherical harmonics of vectors (n, 3) -> (n, (lmax + 1)**2); `spherical_harmonics` in the chain form."""
+    """Real spherical harmonics of vectors (n, 3) -> (n, (lmax + 1)**2); `spherical_harmonics` in the chain form.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.harmonics import spherical
+    >>> import numpy as np
+    >>> spherical(np.array([[0.0, 0.0, 2.0]]), 1, "norm")
+    array([[1., 0., 1., 0.]])
+    """
     return _spherical("spherical", r, lmax, normalization, out)
 
 

@@ -75,6 +75,13 @@ def sine_powers(dist: Any, s: Any, phi: Any, degree: int) -> Array:
     Notes
     -----
     |computed - exact| <= (K + 8) u d^-k (1 + |2 pi s d| + |phi|). Gradient: `sine_powers_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.learned_radial import sine_powers
+    >>> import numpy as np
+    >>> sine_powers(np.array([2.0]), np.array([[0.125]]), np.array([[0.0]]), 1)
+    array([[1. , 0.5]])
     """
     return SINE_POWERS.value(dist, s, phi, degree)
 
@@ -202,6 +209,13 @@ def soft_cutoff(dist: Any, radius: Any, width: Any) -> Array:
     -----
     It does not vanish at any distance: the energy jumps where a neighbour list ends, by exp(-(cutoff - a)/b).
     |computed - exact| <= 8 u y (1 + |a - d|/b). Gradient: `soft_cutoff_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.learned_radial import soft_cutoff
+    >>> import numpy as np
+    >>> soft_cutoff(np.array([2.0]), np.array([[2.0]]), np.array([[0.5]]))
+    array([[0.5]])
     """
     return SOFT_CUTOFF.value(dist, radius, width)
 

@@ -52,6 +52,13 @@ def concat(*states: Array) -> Array:
     ------
     ShapeError, DTypeError
         If there is none, or the leading axes or dtypes differ.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.linear import concat
+    >>> import numpy as np
+    >>> concat(np.zeros((1, 1)), np.ones((1, 2)))
+    array([[0., 1., 1.]])
     """
     return CONCAT.value(*states)
 
@@ -103,6 +110,13 @@ def cast(x: Array, dtype: Any) -> Array:
     ------
     DTypeError
         If `x` or `dtype` is neither real nor complex floating, or complex numbers would lose their imaginary part.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.linear import cast
+    >>> import numpy as np
+    >>> cast(np.ones((1, 2)), np.float32).dtype
+    dtype('float32')
     """
     return CAST.value(x, dtype)
 
@@ -157,6 +171,14 @@ def affine(r: Array, coefficients: Any) -> Array:
     ------
     ShapeError, DTypeError
         If `r` is not (N, 3) and real floating, or `coefficients` is no matrix with N columns.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.linear import affine
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> affine(np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0]]), csr_array([[0.5, 0.5]]))
+    array([[1., 0., 0.]])
     """
     return AFFINE.value(r, coefficients)
 

@@ -71,6 +71,17 @@ def message(x: Array, Y: Array, w: Array, edges: Edges, table: MessageTable) -> 
     |computed - exact| <= k u S with S the sum of |w C x Y| and k = n + 2 l1 + 5 for n
     neighbours (l1 <= 3). Bits do not depend on the number of threads. Derivation: docs/derivations/message.md;
     gradient `message_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.message import message
+    >>> import numpy as np
+    >>> from nbody_ref.graphs import Edges
+    >>> from nbody_ref.ops.message_table import MessageTable
+    >>> table, edges = MessageTable.build("1x0e", 0), Edges.build(np.array([0]), np.array([1]), 2, 2)
+    >>> message(np.array([[1.0], [2.0]]), np.ones((1, 1)), np.ones((1, 1)), edges, table)
+    array([[2.],
+           [0.]])
     """
     return MESSAGE.value(x, Y, w, edges, table)
 

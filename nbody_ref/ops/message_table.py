@@ -43,6 +43,12 @@ class MessageTable:
     ------
     IrrepsError
         If a path does not exist or there is none.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.message_table import MessageTable
+    >>> str(MessageTable.build("1x0e", 1).irreps_out)
+    '1x0e + 1x1o'
     """
 
     irreps_in: Irreps
@@ -137,7 +143,14 @@ def _checked(irreps: Irreps, lmax: int, path: MessagePath) -> MessagePath:
 
 
 def listed_paths(function: str, paths: Any) -> tuple[Any, ...]:
-    """Paths as a tuple of triples."""
+    """Paths as a tuple of triples.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.message_table import listed_paths
+    >>> listed_paths("f", [[0, 1, 1]])
+    ((0, 1, 1),)
+    """
     try:
         found = tuple(tuple(path) for path in paths)
     except TypeError:

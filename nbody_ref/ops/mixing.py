@@ -32,7 +32,15 @@ Placed = tuple[int, list[tuple[int, int]], list[tuple[int, int]], int]
 
 
 class MixingBlock(NamedTuple):
-    """One W^l, (mul_in, mul_out) row-major, starting at `offset` of the flat weights."""
+    """One W^l, (mul_in, mul_out) row-major, starting at `offset` of the flat weights.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.mixing import MixingBlock, MixingTable
+    >>> from nbody_ref import Irreps
+    >>> MixingTable(Irreps("2x1o"), Irreps("3x1o")).blocks[0].mul_out
+    3
+    """
 
     irrep: Irrep
     mul_in: int
@@ -46,7 +54,15 @@ class MixingBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class MixingTable:
-    """One block for each part of `irreps_out`; its rows are all parts of that irrep in `irreps_in`, as written."""
+    """One block for each part of `irreps_out`; its rows are all parts of that irrep in `irreps_in`, as written.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.mixing import MixingTable
+    >>> from nbody_ref import Irreps
+    >>> [block.offset for block in MixingTable(Irreps("3x0e + 2x1o"), Irreps("2x0e + 1x1o")).blocks]
+    [0, 6]
+    """
 
     irreps_in: Irreps
     irreps_out: Irreps
@@ -119,6 +135,15 @@ def mixing(F: Array, W: Array, kind: Array, table: MixingTable) -> Array:
     -----
     |computed - exact| <= k u S, S = sum |F W|, k = mul_in/4 + 3 (a remainder counts one each). Independent of the
     number of threads and of the other rows. Derivation: docs/derivations/mixing.md; gradient `mixing_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.mixing import MixingTable, mixing
+    >>> import numpy as np
+    >>> from nbody_ref import Irreps
+    >>> table = MixingTable(Irreps("2x0e"), Irreps("1x0e"))
+    >>> mixing(np.array([[1.0, 2.0]]), np.array([[10.0, 1.0]]), np.zeros(1, int), table)
+    array([[12.]])
     """
     return MIXING.value(F, W, kind, table)
 

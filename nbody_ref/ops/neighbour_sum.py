@@ -51,6 +51,15 @@ def neighbour_sum(x: Array, edges: Edges) -> Array:
     -----
     |computed - exact| <= (n - 1) u sum|x|, n neighbours. Derivation: docs/derivations/neighbour_sum.md; gradient
     `neighbour_sum_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.neighbour_sum import neighbour_sum
+    >>> import numpy as np
+    >>> from nbody_ref.graphs import Edges
+    >>> edges = Edges.build(np.array([0, 0]), np.array([1, 2]), 3, 3)
+    >>> neighbour_sum(np.array([[1.0], [2.0], [4.0]]), edges).ravel()
+    array([6., 0., 0.])
     """
     return NEIGHBOUR_SUM.value(x, edges)
 

@@ -63,6 +63,14 @@ def squared_norms(x: Any, irreps: Irreps) -> Array:
     Notes
     -----
     |computed - exact| <= (2l + 3) u q. Gradient: `squared_norms_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.norm import squared_norms
+    >>> import numpy as np
+    >>> from nbody_ref import Irreps
+    >>> squared_norms(np.array([[3.0, 0.0, 4.0]]), Irreps("1x1o"))
+    array([[25.]])
     """
     return SQUARED_NORMS.value(x, irreps)
 
@@ -138,6 +146,14 @@ def norms(x: Any, irreps: Irreps, epsilon: float = 0.0) -> Array:
     -----
     |computed - exact| <= (2l + 4) u y while no square underflows: components below 1e-154 (float32: 1e-19) count as
     zero. Gradient: `norms_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.norm import norms
+    >>> import numpy as np
+    >>> from nbody_ref import Irreps
+    >>> norms(np.array([[3.0, 0.0, 4.0]]), Irreps("1x1o"))
+    array([[5.]])
     """
     return NORMS.value(x, irreps, epsilon)
 

@@ -78,6 +78,14 @@ def radial(dist: Any, basis: Radial, lmax: int) -> Array:
     -----
     Error bound k u S with k = 15 n + 2 p + 24 + 2 l (families with a cutoff) or 2 |s| + 12 + 2 l (inverse powers);
     S and the derivation: docs/derivations/radial.md. Gradient: `radial_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.radial import radial
+    >>> import numpy as np
+    >>> from nbody_ref.ops.radial_families import InversePowers
+    >>> radial(np.array([2.0]), InversePowers((0, 1)), 0)
+    array([[[1. , 0.5]]])
     """
     return RADIAL.value(dist, basis, lmax)
 
@@ -143,6 +151,13 @@ def check_distances(function: str, dist: Any, dtypes: Any = REAL) -> Array:
     ------
     ShapeError, DTypeError, GeometryError
         If they are not; the edge is named.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.radial import check_distances
+    >>> import numpy as np
+    >>> check_distances("f", np.array([1.0, 2.0]))
+    array([1., 2.])
     """
     d = check_array(function, "dist", dist, (None,), dtypes)
     if d.size and not (np.isfinite(d).all() and d.min() > 0):

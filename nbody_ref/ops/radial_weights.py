@@ -64,6 +64,12 @@ class RadialTable:
     ------
     IrrepsError
         If the numbers do not fit each other.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.radial_weights import RadialTable
+    >>> RadialTable(lmax=1, n=2, degrees=(0, 1), muls=(3, 3)).degrees
+    (0, 1)
     """
 
     lmax: int
@@ -151,6 +157,14 @@ def radial_weights(R: Array, V: Array, kind: Array, table: RadialTable) -> Array
     -----
     |computed - exact| <= (n/4 + 3) u sum|R V|. Derivation: docs/derivations/radial_weights.md; gradient
     `radial_weights_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.radial_weights import RadialTable, radial_weights
+    >>> import numpy as np
+    >>> table = RadialTable(lmax=0, n=2, degrees=(0,), muls=(1,))
+    >>> radial_weights(np.array([[[1.0, 2.0]]]), np.array([[10.0, 1.0]]), np.zeros(1, int), table)
+    array([[12.]])
     """
     return RADIAL_WEIGHTS.value(R, V, kind, table)
 
@@ -216,6 +230,14 @@ def radial_copies(R: Array, table: RadialTable) -> Array:
     Notes
     -----
     Exact: nothing is rounded. Derivation: docs/derivations/radial_weights.md; gradient `radial_copies_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.radial_weights import RadialTable, radial_copies
+    >>> import numpy as np
+    >>> table = RadialTable(lmax=0, n=2, degrees=(0,), muls=(2,), index=(1,))
+    >>> radial_copies(np.array([[[1.0, 2.0]]]), table)
+    array([[2., 2.]])
     """
     return RADIAL_COPIES.value(R, table)
 

@@ -64,6 +64,15 @@ def so2_message(x: Any, r: Any, w: Any, edges: Edges, table: MessageTable, norma
     |computed - exact| <= k u S with S the sum over edges of |w| |Y^{l2}| |x|, norms of fragments, and
     k = n + (140 l + 60) sqrt(2l + 1) for n neighbours and the largest degree l. Work grows as l^3 for a pair of parts,
     where the dense coupling has l^5; this function is written for clarity, not for speed.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.so2_message import so2_message
+    >>> import numpy as np
+    >>> from nbody_ref.ops.message import MESSAGE
+    >>> (x, Y, w), (edges, table) = MESSAGE.example(np.random.default_rng(0))
+    >>> so2_message(x, np.ones((len(Y), 3)), w, edges, table).shape[1] == table.irreps_out.dim
+    True
     """
     dtype = np.complex128 if table.basis == "complex" else np.float64
     x = check_array("so2_message", "x", x, (edges.n_senders, table.irreps_in.dim), (dtype,))
@@ -98,6 +107,13 @@ def to_polar_axis(r: Any) -> Array:
     ------
     GeometryError
         If a vector is zero, NaN or infinite.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.so2_message import to_polar_axis
+    >>> import numpy as np
+    >>> to_polar_axis(np.array([[0.0, 0.0, 2.0]])) + 0.0
+    array([[2., 0., 0., 0.]])
     """
     r = check_array("to_polar_axis", "r", r, (None, 3), (np.float64,))
     check_finite("to_polar_axis", "r", r)
@@ -116,6 +132,13 @@ def path_coefficients(table: MessageTable, normalization: str = "component") -> 
     """For each path the vectors (a_m), (b_m), m = -M..M with M the smaller of the degrees of input and result.
 
     One of them is zero: in the real gauge a for odd l1 + l2 + l and b for even, in the complex gauge always b.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.so2_message import path_coefficients
+    >>> from nbody_ref.ops.message_table import MessageTable
+    >>> len(path_coefficients(MessageTable.build("1x1o", 1)))
+    4
     """
     pole = spherical_harmonics(table.lmax, np.array([0.0, 0.0, 1.0]), normalization)
     found = []
@@ -154,6 +177,12 @@ def so2_matrix(l1: int, l: int) -> Array:
     Notes
     -----
     As many l2 as there are such maps, and O is orthogonal: nothing is lost either way. docs/derivations/so2_message.md.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.so2_message import so2_matrix
+    >>> so2_matrix(0, 1)
+    array([[1.]])
     """
     return _so2_matrix(check_degree("so2_matrix", "l1", l1), check_degree("so2_matrix", "l", l))
 

@@ -41,6 +41,14 @@ class WeightMap:
     ------
     ShapeError
         If the matrix has another shape, or indices beyond it.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.weight_map import WeightMap
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> WeightMap((2,), (1,), csr_array([[1.0, 2.0]])).shape_out
+    (1,)
     """
 
     shape_in: tuple[int, ...]
@@ -98,6 +106,14 @@ def weight_map(w: Array, table: WeightMap) -> Array:
     -----
     |computed - exact| <= (n + 1) u sum|M w| for rows of n nonzeros, summed in double precision. Gradient:
     `weight_map_vjp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.weight_map import WeightMap, weight_map
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_array
+    >>> weight_map(np.array([10.0, 1.0]), WeightMap((2,), (1,), csr_array([[1.0, 2.0]])))
+    array([12.])
     """
     return WEIGHT_MAP.value(w, table)
 

@@ -59,6 +59,13 @@ def wigner(q: Any, lmax: int, basis: str = "real", out: Array | None = None) -> 
     -----
     |computed - exact| <= (49 l + 4) u in every entry of the complex, (69 l + 12) u of the real gauge. Rotations about
     the polar axis and by pi are like all others. Derivatives: `wigner_jvp`, `wigner_vjp`, `wigner_vjp_jvp`.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.wigner import wigner
+    >>> import numpy as np
+    >>> wigner(np.array([[1.0, 0.0, 0.0, 0.0]]), 1)[0] + 0.0
+    array([1., 1., 0., 0., 0., 1., 0., 0., 0., 1.])
     """
     turn, lmax = _turn("wigner", q, lmax, basis)
     return _matrices("wigner", turn, 0, lmax, basis, out)
@@ -169,6 +176,14 @@ def representation(irreps: Irreps, rotation: Any, inversion: bool = False, basis
         If `rotation` is not a scipy Rotation.
     ArgumentError
         If the matrix would have more than 32768 rows.
+
+    Examples
+    --------
+    >>> from nbody_ref.ops.wigner import representation
+    >>> from nbody_ref import Irreps
+    >>> from scipy.spatial.transform import Rotation
+    >>> representation(Irreps("1x0e + 1x1o"), Rotation.identity(), inversion=True).diagonal()
+    array([ 1., -1., -1., -1.])
     """
     irreps = Irreps(irreps)
     check_basis("Irreps.D", basis)
