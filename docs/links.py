@@ -57,12 +57,13 @@ def link(app, doctree, docname):
 def mend_backlinks(app):
     """Pages of source lead back to where an object is described, also if several modules show it."""
     objects = app.env.get_domain("py").objects
+    found = {name: thing.node_id for name, thing in objects.items()}
     for module, entry in list(getattr(app.env, "_viewcode_modules", {}).items()):
         if entry:
             code, tags, used, other = entry
-            names = {base: {n for n in used if f"{base}.{n}" in objects} for base in (module, other)}
+            names = {base: {n for n in used if found.get(f"{base}.{n}") == f"{base}.{n}"} for base in (module, other)}
             base = max(names, key=lambda key: len(names[key]))
-            places = {name: objects[f"{base}.{name}"].docname for name in tags if name in names[base]}
+            places = {name: objects[f"{base}.{name}"].docname for name in names[base] if name in tags}
             app.env._viewcode_modules[module] = code, tags, places, base
     return []
 

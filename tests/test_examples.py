@@ -11,7 +11,20 @@ import pytest
 import nbody_ref.ops
 from nbody_ref.ops._op import REGISTRY, CheckedOp, load_ops
 
-WITHOUT = {"write_report", "edge_fusion_arrays"}  # need files and a fit, or a table of another layer
+RADIAL = {
+    "Bessel",
+    "ExponentialCosine",
+    "InversePowers",
+    "Radial",
+    "RadialFunction",
+    "radial_from_dict",
+}  # gates show them
+WITHOUT = RADIAL | {
+    "Check",
+    "WrongDataError",
+    "edge_fusion_arrays",
+    "write_report",
+}  # shown by `check`; need files or tables
 ROOMS = ("gates", "network", "models", "fit", "fusion")
 
 

@@ -40,14 +40,7 @@ COPY_SPREAD = 0.05  # eV, of copies; two geometries that agree to 2e-3 A differ 
 
 
 class WrongDataError(DataError):
-    """Data with findings that are wrong; `check` holds all of them.
-
-    Examples
-    --------
-    >>> from nbody_ref.fit import WrongDataError, check, ethanol
-    >>> WrongDataError(check(ethanol()[:20])).check.ok
-    True
-    """
+    """Data with findings that are wrong; `check` holds all of them."""
 
     def __init__(self, result: Check) -> None:
         super().__init__("\n".join(str(found) for found in result.wrong))
@@ -64,12 +57,6 @@ class Check:
         What is wrong first.
     record : dict
         JSON-ready: frames, compositions, charge, independent frames, temperature, distances, keys.
-
-    Examples
-    --------
-    >>> from nbody_ref.fit import check, ethanol
-    >>> sorted(check(ethanol()[:20]).record)[:3]
-    ['compositions', 'copies', 'correlation']
     """
 
     findings: tuple[Finding, ...]

@@ -280,32 +280,20 @@ class CheckedOp(Op):
         return public
 
 
-RETURNS = """Returns
--------
-tuple of array or None
-    One for each array argument, in their order, of its shape and dtype; None where `needs`, one flag each, says no.
-
-"""
+RETURNS = "Returns\n-------\ntuple of array or None\n    One for each array, of its shape and dtype.\n\n"
 CALLS = {
-    "_jvp": ">>> {0}_jvp(*arrays, {1}, *statics).shape == {0}(*arrays, *statics).shape",
-    "_vjp": ">>> bars = {0}_vjp({0}(*arrays, *statics), *arrays, *statics)",
-    "_vjp_jvp": ">>> bars = {0}_vjp_jvp({0}(*arrays, *statics), *arrays, None, {1}, *statics)",
+    "_jvp": "{0}_jvp(*arrays, {1}, *statics).shape == {0}(*arrays, *statics).shape",
+    "_vjp": "len({0}_vjp({0}(*arrays, *statics), *arrays, *statics)) == len(arrays)",
+    "_vjp_jvp": "len({0}_vjp_jvp({0}(*arrays, *statics), *arrays, None, {1}, *statics)) == len(arrays)",
 }
 
 
 def _example(f: Any, suffix: str, dots: str) -> str:
     """What a derivative returns, and a call of it on the op's own example, as sections of its docstring."""
-    lines = [
-        "Examples",
-        "--------",
-        ">>> import numpy as np",
-        ">>> from nbody_ref.ops import REGISTRY",
-        f">>> arrays, statics = REGISTRY[{f.__name__!r}].example(np.random.default_rng(0))",
-        CALLS[suffix].format(f.__name__, dots),
-        *([] if suffix == "_jvp" else [">>> len(bars) == len(arrays)"]),
-        "True",
-    ]
-    return ("" if suffix == "_jvp" else RETURNS) + "\n".join(lines)
+    given = f"arrays, statics = REGISTRY[{f.__name__!r}].example(np.random.default_rng(0))"
+    lines = ("import numpy as np", "from nbody_ref.ops import REGISTRY", given, CALLS[suffix].format(f.__name__, dots))
+    examples = "Examples\n--------\n" + "\n".join(f">>> {line}" for line in lines) + "\nTrue"
+    return examples if suffix == "_jvp" else RETURNS + examples
 
 
 class Linear(CheckedOp):

@@ -34,12 +34,6 @@ class Radial:
 
     A new family is a frozen dataclass with the number `n` and `fill`, in a module of this package or of the user's own.
     With `jet`, `sizes` and `chain` its values can be certified; with `exact` it is defined over any ring.
-
-    Examples
-    --------
-    >>> from nbody_ref.ops.radial_families import Bessel, Radial
-    >>> isinstance(Bessel(8, cutoff=5.0), Radial)
-    True
     """
 
     n: int
@@ -102,12 +96,6 @@ class InversePowers(Radial):
     Parameters
     ----------
     powers : tuple of int
-
-    Examples
-    --------
-    >>> from nbody_ref.ops.radial_families import InversePowers
-    >>> InversePowers((1, 2)).n
-    2
     """
 
     powers: tuple[int, ...] = (0, 1, 2)
@@ -211,12 +199,6 @@ class Bessel(_CutOff):
         r_c, Angstrom.
     p : int
         Degree of the cutoff at small distance; value, first and second derivative vanish at r_c for every p >= 1.
-
-    Examples
-    --------
-    >>> from nbody_ref.ops.radial_families import Bessel
-    >>> Bessel(8, cutoff=5.0).to_dict()["cutoff"]
-    5.0
     """
 
     n: int
@@ -266,12 +248,6 @@ class ExponentialCosine(_CutOff):
         As in `Bessel`.
     scale : float
         sigma, Angstrom.
-
-    Examples
-    --------
-    >>> from nbody_ref.ops.radial_families import ExponentialCosine
-    >>> ExponentialCosine(8, cutoff=5.0).n
-    8
     """
 
     n: int
@@ -320,12 +296,6 @@ def radial_from_dict(data: Mapping[str, Any]) -> Radial:
     ------
     ArgumentError
         If the family is unknown.
-
-    Examples
-    --------
-    >>> from nbody_ref.ops.radial_families import radial_from_dict
-    >>> radial_from_dict({"radial": "InversePowers", "powers": [1]})
-    InversePowers(powers=(1,))
     """
     name = data.get("radial")
     if name not in FAMILIES:
@@ -344,12 +314,6 @@ class RadialFunction(Function):
     ------
     NBodyRefError
         If the exact values of the family are not known.
-
-    Examples
-    --------
-    >>> from nbody_ref.ops.radial_families import InversePowers, RadialFunction
-    >>> RadialFunction(InversePowers((1,)), 0).lmax
-    0
     """
 
     basis: Radial
