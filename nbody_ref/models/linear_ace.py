@@ -62,7 +62,7 @@ def linear_ace(
 
     Examples
     --------
-    >>> from nbody_ref.models import linear_ace
+    >>> from nbody_ref.models.linear_ace import linear_ace
     >>> network = linear_ace([1, 8], degrees=(4, 3))
     >>> network.species, network.cutoff
     ((1, 8), 5.0)
