@@ -65,7 +65,7 @@ def _fit_arguments(parser: Any) -> None:
     add_reading_arguments(parser)
     model = parser.add_argument_group("what is fitted")
     model.add_argument("--cutoff", type=float, metavar="A", help="radius of neighbourhoods, Angstrom (default: 5)")
-    sizes = ["auto", "small", "medium", "large"]
+    sizes = ["auto", "small", "medium", "large", "xlarge", "xxlarge"]
     model.add_argument("--size", choices=sizes, help="how many features (default: auto, by the number of labels)")
     solvers = ["auto", "primal", "dual", "qr"]
     model.add_argument("--solver", choices=solvers, help="of the equations (default: auto; qr: twice the digits)")

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg.blas import dsyrk
 
 from nbody_ref.errors import DataError
 from nbody_ref.fit.baseline import counts
+from nbody_ref.fit.dense import add_gram, cholesky, outer_gram, solve_cholesky
 from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.objectives import digests
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, column_scale
@@ -314,7 +314,7 @@ class _System:
         self._dual = len(self.gram) == len(self.a)
         shifted = self.gram.copy()
         shifted[np.diag_indices(len(shifted))] += self.mu
-        self._factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+        self._factor = cholesky(shifted)
 
     def solve(self, b: Array) -> Array:
         """u, refined against cancellation."""
@@ -325,14 +325,14 @@ class _System:
 
     def _once(self, b: Array) -> Array:
         if not self._dual:
-            return np.asarray(scipy.linalg.cho_solve(self._factor, b, check_finite=False))
-        inner = scipy.linalg.cho_solve(self._factor, self.a @ b, check_finite=False)
+            return solve_cholesky(self._factor, b)
+        inner = solve_cholesky(self._factor, self.a @ b)
         return np.asarray((b - self.a.T @ inner) / self.mu)
 
 
 def _gram(a: Array) -> Array:
     """Lower triangle of A A^T or of A^T A, whichever is smaller."""
-    return np.asarray(dsyrk(1.0, a.T, trans=int(len(a) <= a.shape[1]), lower=1))
+    return outer_gram(a) if len(a) <= a.shape[1] else add_gram(np.zeros((a.shape[1],) * 2, order="F"), a)
 
 
 def _drawn(network: Network, name: str) -> Array:

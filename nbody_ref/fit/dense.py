@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg.blas import dsyrk
 
-__all__ = ["BLOCK", "add_gram", "cholesky", "solve_cholesky"]
+__all__ = ["BLOCK", "add_gram", "cholesky", "outer_gram", "solve_cholesky"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +46,16 @@ def add_gram(lower: Array, rows: Array, block: int = BLOCK) -> Array:
         lower[start:stop, start:stop] += np.tril(rows[:, start:stop].T @ rows[:, start:stop].copy())
         if stop < n:
             lower[stop:, start:stop] += rows[:, stop:].T @ rows[:, start:stop]
+    return lower
+
+
+def outer_gram(rows: Array, block: int = BLOCK) -> Array:
+    """The lower triangle of rows rows^T, Fortran order; what is above it has no meaning."""
+    if len(rows) <= 2 * block:
+        return np.asarray(dsyrk(1.0, rows.T, trans=1, lower=1))
+    lower = np.zeros((len(rows), len(rows)), order="F")
+    for start in range(0, len(rows), block):
+        lower[start:, start : start + block] = rows[start:] @ rows[start : start + block].T
     return lower
 
 

@@ -31,7 +31,8 @@ from nbody_ref.fit.options import Options
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.reading import frames_from_atoms
 from nbody_ref.fit.ridge import ENERGY_WEIGHT
-from nbody_ref.fit.solver import MIN_FRAMES, Task, choose_smoothness, fit_readout, planned
+from nbody_ref.fit.sizes import planned, sized
+from nbody_ref.fit.solver import MIN_FRAMES, Task, choose_smoothness, fit_readout
 from nbody_ref.fit.splits import Split, split
 from nbody_ref.network import Network
 
@@ -108,7 +109,7 @@ def fit(
         choice.energy_weight / ENERGY_WEIGHT,
         known,
     )
-    task = Task(data, choice, tell, network)
+    task = sized(Task(data, choice, tell, network))
     first = task.network(choice.smoothness[0])
     _check_network(first, frames, choice)
     tell.data(data, groups)

@@ -18,6 +18,7 @@ import scipy.linalg
 from scipy.linalg.lapack import dpotri
 
 from nbody_ref.fit.baseline import pseudo_inverse
+from nbody_ref.fit.dense import cholesky, outer_gram
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution
 
 __all__ = ["Taken", "left_out"]
@@ -76,7 +77,7 @@ def left_out(
         return [_without(m[np.ix_(s, s)], whole[s], len(part.energies)) for s, part in zip(where, parts, strict=True)]
     gram = system.gram(a, scale)
     gram[np.diag_indices(len(gram))] += mu
-    factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)[0]
+    factor = cholesky(gram)
     found = []
     for k, (e, f) in enumerate(parts):
         block = force_rows(k)
@@ -92,9 +93,9 @@ def left_out(
 
 def _dual(stacked: Array, mu: float, onto: Array) -> Array:
     """M / mu from the matrix of all rows; `onto` is N N^+."""
-    small = stacked @ stacked.T
+    small = outer_gram(stacked)
     small[np.diag_indices(len(small))] += mu
-    factor = scipy.linalg.cho_factor(small, lower=True, overwrite_a=True, check_finite=False)[0]
+    factor = cholesky(small)
     lower = dpotri(factor, lower=1)[0]
     m = np.tril(lower) + np.tril(lower, -1).T
     n = len(onto)

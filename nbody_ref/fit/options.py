@@ -18,7 +18,7 @@ from nbody_ref.network.default import SIZES
 __all__ = ["Options", "available_memory"]
 
 # a size is the default for fewer force labels than this
-LIMITS = {"small": 3_000, "medium": 12_000}
+LIMITS = {"small": 1_200, "large": 5_000, "xlarge": 22_000}
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Options:
     ----------
     cutoff : float
         Radius of neighbourhoods, Angstrom.
-    size : {"auto", "small", "medium", "large"}
-        How many features; "auto" goes by the number of labels.
+    size : {"auto", "small", "medium", "large", "xlarge", "xxlarge"}
+        How many features; "auto" goes by the number of labels, as far as memory and `WORK` allow.
     smoothness : float or tuple of float
         Exponents to choose from: random weights of the n-th radial function fall as n^-smoothness.
     regularisation : float or tuple of float
@@ -76,7 +76,7 @@ class Options:
 
     cutoff: float = 5.0
     size: str = "auto"
-    smoothness: tuple[float, ...] = (1.0, 1.5, 2.0)
+    smoothness: tuple[float, ...] = (1.0, 1.5)
     regularisation: tuple[float, ...] = tuple(10.0**-k for k in range(2, 12))
     holdout: float = 0.2
     solver: str = "auto"
@@ -133,7 +133,7 @@ class Options:
         """Size of the network for this many force labels."""
         if self.size != "auto":
             return self.size
-        return next((name for name, limit in LIMITS.items() if force_rows < limit), "large")
+        return next((name for name, limit in LIMITS.items() if force_rows < limit), list(SIZES)[-1])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready record."""

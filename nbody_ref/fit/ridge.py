@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg.blas import dsyrk
 
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.fit.baseline import pseudo_inverse
+from nbody_ref.fit.dense import add_gram, cholesky, outer_gram, solve_cholesky
 from nbody_ref.fit.rows import Rows
 
 __all__ = ["SOLVERS", "Equations", "Solution", "column_scale"]
@@ -109,7 +109,7 @@ class Equations:
             columns = rows.forces.shape[1]
             if self._gram is None:
                 self._gram, self._product = np.zeros((columns, columns), order="F"), np.zeros(columns)
-            self._gram = dsyrk(1.0, rows.forces.T, beta=1.0, c=self._gram, lower=1, overwrite_c=1)
+            self._gram = add_gram(self._gram, rows.forces)
             self._product += rows.forces.T @ labels
         else:
             self._keep(rows.forces, labels)
@@ -170,7 +170,7 @@ class Equations:
         """Lower triangle of A^T A with the scaled energy rows `a`, by the primal solver."""
         gram = np.zeros((len(scale),) * 2, order="F") if self._gram is None else self._gram * scale[:, None]
         gram *= scale
-        return np.asarray(dsyrk(1.0, a.T, beta=1.0, c=gram, lower=1, overwrite_c=1))
+        return add_gram(gram, a)
 
     def stacked(self, a: Array, scale: Array) -> Array:
         """A as a whole below the scaled energy rows `a`, by the dual solver."""
@@ -186,7 +186,7 @@ class Equations:
     def _dual(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
         stacked = self.stacked(a, scale)
         labels = np.concatenate([y, *(labels for _, labels in self._blocks)])
-        gram = dsyrk(1.0, stacked.T, trans=1, lower=1)
+        gram = outer_gram(stacked)
         yield from (stacked.T @ _positive_solve(gram, labels, shift) for shift in shifts)
 
     def _qr(self, a: Array, y: Array, scale: Array, shifts: Sequence[float]) -> Iterator[Array]:
@@ -237,7 +237,7 @@ def _positive_solve(lower: Array, right: Array, shift: float) -> Array:
     shifted = lower.copy(order="F")
     shifted[np.diag_indices(len(shifted))] += shift
     try:
-        factor = scipy.linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+        factor = cholesky(shifted)
     except scipy.linalg.LinAlgError:
         return np.full(len(right), np.nan)
-    return np.asarray(scipy.linalg.cho_solve(factor, right, check_finite=False))
+    return solve_cholesky(factor, right)

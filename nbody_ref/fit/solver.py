@@ -23,10 +23,10 @@ from nbody_ref.fit.frames import Frames
 from nbody_ref.fit.honest import errors_left_out
 from nbody_ref.fit.interrupt import deferred
 from nbody_ref.fit.narrator import Narrator
-from nbody_ref.fit.options import Options, available_memory
+from nbody_ref.fit.options import Options
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution, column_scale
-from nbody_ref.fit.rows import Rows, bytes_per_frame, column_orders, column_smoothness, frame_chunks, rows
+from nbody_ref.fit.rows import Rows, column_orders, column_smoothness, frame_chunks, rows
 from nbody_ref.network import Network, default
 
 __all__ = [
@@ -39,8 +39,8 @@ __all__ = [
     "equations",
     "errors",
     "fit_readout",
-    "planned",
     "take_in",
+    "usual_solver",
 ]
 
 Array = np.ndarray[Any, Any]
@@ -64,19 +64,22 @@ class Task:
     tell : Narrator
     given : Network, optional
         To be fitted instead of the default one.
+    size : str
+        Of the default network; "auto": by the number of labels alone.
     """
 
     data: FitData
     choice: Options
     tell: Narrator
     given: Network | None = None
+    size: str = "auto"
 
     def network(self, smoothness: float, size: str | None = None) -> Network:
         """The network that was given, or the default one for these frames."""
         if self.given is not None:
             return self.given
         choice = self.choice
-        size = size or choice.network_size(self.data.n_force_rows)
+        size = size or (choice.network_size(self.data.n_force_rows) if self.size == "auto" else self.size)
         return default(
             self.data.frames.species, cutoff=choice.cutoff, smoothness=smoothness, size=size, seed=choice.seed
         )
@@ -108,7 +111,7 @@ def choose_smoothness(task: Task) -> float:
     train, held = data.train[:SCAN_FRAMES], data.held[: max(1, SCAN_FRAMES // 4)]
     scores = []
     for exponent in exponents:
-        network = task.network(exponent, "small")
+        network = task.network(exponent)
         system = equations(data, network, "dual")
         for chunk, block in _stream(data, network, train):
             _add([system], data, chunk, block)
@@ -286,36 +289,6 @@ def _add(systems: Sequence[Equations], data: FitData, indices: Sequence[int], bl
 def usual_solver(data: FitData, network: Network) -> str:
     """Dual if columns outnumber rows, else primal."""
     return "dual" if data.n_equations < network.parameters[network.readout].size else "primal"
-
-
-def planned(task: Task, network: Network) -> str:
-    """The solver. Says what memory it needs, and refuses if that is too much.
-
-    Raises
-    ------
-    DataError
-        If the fit would need more memory than it may use.
-    """
-    data, choice = task.data, task.choice
-    columns = int(np.prod(network.parameters[network.readout].shape))
-    force_rows, usual = data.n_force_rows, usual_solver(data, network)
-    solver = usual if choice.solver == "auto" else choice.solver
-    held = 3 * int(data.frames[data.held].n_atoms.sum()) + 3 * len(data.frames)
-    core = {
-        "primal": 3.0 * columns**2,
-        "dual": 2.0 * force_rows * columns + 2.0 * force_rows**2,
-        "qr": 6.0 * columns * min(columns, force_rows),
-    }
-    chunk = max(CHUNK_BYTES, float(bytes_per_frame(network, int(data.frames.n_atoms.max()))))
-    need = (8 * (sum(core[name] for name in {solver, usual}) + held * columns) + 2 * chunk) / 1e9
-    limit = available_memory() if choice.memory is None else choice.memory
-    task.tell.memory(columns, data.n_equations, solver, need)
-    if need > limit:
-        raise DataError(
-            f"fit: would need {need:.1f} GB, may use {limit:.1f}: take fewer frames, a smaller size "
-            f"(--size small), or allow more memory (--memory)"
-        )
-    return solver
 
 
 def equations(data: FitData, network: Network, solver: str, scale: Array | None = None) -> Equations:

@@ -21,7 +21,13 @@ from nbody_ref.ops.radial import ExponentialCosine
 __all__ = ["SIZES", "default"]
 
 # channels of products of two, three and four densities
-SIZES = {"small": (64, 64, 16), "medium": (64, 80, 32), "large": (64, 96, 48)}
+SIZES = {
+    "small": (64, 64, 16),
+    "medium": (64, 80, 32),
+    "large": (64, 96, 48),
+    "xlarge": (96, 160, 96),
+    "xxlarge": (128, 220, 140),
+}
 LMAX = 3
 TOTAL_DEGREE = 6  # of products of four densities
 
@@ -44,8 +50,8 @@ def default(
         Radius of a neighbourhood, Angstrom.
     smoothness : float
         Weights of radial function n are drawn with variance proportional to (n + 1)**(-2 smoothness).
-    size : {"small", "medium", "large"} or tuple of int
-        Channels of products of two, three and four densities; "small" suits tens of frames, "large" a thousand.
+    size : {"small", "medium", "large", "xlarge", "xxlarge"} or tuple of int
+        Channels of products of two, three and four densities; "small" suits tens of frames, "xxlarge" a thousand.
     n_radial : int
         Radial functions.
     seed : int

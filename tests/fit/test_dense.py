@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from nbody_ref.fit.dense import add_gram, cholesky, solve_cholesky
+from nbody_ref.fit.dense import add_gram, cholesky, outer_gram, solve_cholesky
 
 U = 2.0**-53
 
@@ -22,6 +22,8 @@ def test_gram_matrix_in_blocks(n, block):
     allowed = 62 * U * (np.abs(rows).T @ np.abs(rows) + 1)
     assert (np.abs(np.tril(found - whole - 1)) <= np.tril(allowed)).all()
     assert (np.triu(found, 1) == 0).all()  # nothing above the diagonal is touched
+    again = outer_gram(np.ascontiguousarray(rows.T), block) + np.ones((n, n))
+    assert (np.abs(np.tril(again - whole - 1)) <= np.tril(allowed)).all()
 
 
 @pytest.mark.parametrize(("n", "block"), [(7, 100), (40, 16), (41, 8), (50, 7), (33, 16)])

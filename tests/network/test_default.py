@@ -44,4 +44,4 @@ def test_numpy_numbers_give_the_network_of_python_numbers():
     other = default(np.array([1, 6], np.uint8), np.float32(4), np.float32(1.5), size, np.int8(3), np.uint8(1))
     assert other.spec == plain.spec and json.dumps(other.spec.to_dict()) == json.dumps(plain.spec.to_dict())
     assert all(np.array_equal(other.parameters[name], plain.parameters[name]) for name in plain.parameters)
-    assert set(SIZES) == {"small", "medium", "large"}
+    assert list(SIZES) == ["small", "medium", "large", "xlarge", "xxlarge"]
