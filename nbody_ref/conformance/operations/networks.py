@@ -268,7 +268,9 @@ def model_of(make: Any, label: str) -> ModelOperation:
         def make(dtype: str) -> EnergyModel:
             if np.dtype(model.spec.dtype).kind == "c":
                 dtype = np.result_type(dtype, np.complex64).name
-            return model if dtype == model.spec.dtype else type(model)(replace(model.spec, dtype=dtype), seed=0)
+            same = dtype == model.spec.dtype
+            remade: EnergyModel = model if same else type(model)(replace(model.spec, dtype=dtype), seed=0)
+            return remade
 
     made = make("float64")
     kind = "network" if isinstance(made, Network) else "published"
