@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from nbody_ref.checks import LARGEST, as_integer, check_flag, check_integer, shown
@@ -128,9 +129,11 @@ class Irreps:
     (20, (0, 8), 1)
     """
 
-    __slots__ = ("parts",)
+    __slots__ = ("_dim", "_hash", "parts")
     __array_ufunc__ = None  # NumPy's numbers leave products to us
     parts: tuple[Part, ...]
+    _dim: int
+    _hash: int
 
     def __init__(self, parts: IrrepsLike = ()) -> None:
         if isinstance(parts, Irreps):
@@ -143,7 +146,9 @@ class Irreps:
             raise IrrepsError(
                 f"Irreps: parts with and without a parity letter cannot be mixed, got {shown(_join(found))}"
             )
-        object.__setattr__(self, "parts", found)
+        object.__setattr__(self, "parts", _one_of_equal(found))
+        object.__setattr__(self, "_dim", sum(part.dim for part in found))  # asked for at every call of an op
+        object.__setattr__(self, "_hash", hash(found))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Irreps are immutable")
@@ -161,7 +166,7 @@ class Irreps:
     @property
     def dim(self) -> int:
         """Length of the flat state."""
-        return sum(part.dim for part in self.parts)
+        return self._dim
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -246,16 +251,22 @@ class Irreps:
     __rmul__ = __mul__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Irreps) and self.parts == other.parts
+        return isinstance(other, Irreps) and (self.parts is other.parts or self.parts == other.parts)
 
     def __hash__(self) -> int:
-        return hash(self.parts)
+        return self._hash
 
     def __str__(self) -> str:
         return _join(self.parts)
 
     def __repr__(self) -> str:
         return f"Irreps({str(self)!r})"
+
+
+@lru_cache(maxsize=4096)
+def _one_of_equal(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The first of equal tuples, so that equal types are seen to be equal at once."""
+    return parts
 
 
 def _join(parts: Iterable[Part]) -> str:

@@ -189,3 +189,12 @@ def test_types_beyond_any_use_are_refused_at_once():
         Irreps.harmonics(10**9)
     with pytest.raises(ArgumentError, match="'parity' must be True or False"):
         Irreps.harmonics(2, parity="yes")
+
+
+def test_a_type_built_twice_is_one_key_with_its_length():
+    texts = "2x0e + 3x1o", [(2, "0e"), (3, "1o")], [(np.int64(2), Irrep(0, 1)), (3, Irrep(1, -1))]
+    types = [Irreps(text) for text in texts]
+    assert len(set(types)) == 1 and len({id(irreps.parts) for irreps in types}) == 1
+    assert all(irreps.dim == sum(part.dim for part in irreps) == 11 for irreps in types)
+    others = Irreps("2x0e + 3x1e"), Irreps("2x0e + 1x1o + 2x1o"), Irreps("3x1o + 2x0e")
+    assert all(types[0] != other for other in others)

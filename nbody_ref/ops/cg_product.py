@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -120,7 +120,7 @@ class ProductTable:
             found = tuple(path for path in found if Irrep.parse(path[2]) in kept)
         return cls(a, b, mode, found, basis)
 
-    @property
+    @cached_property
     def irreps_out(self) -> Irreps:
         """One part for each path."""
         a, b, full = self.irreps_a, self.irreps_b, self.mode == "full"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +85,7 @@ class MixingTable:
             if not self.irreps_in.count(part.irrep):
                 raise IrrepsError(f"MixingTable: 'irreps_out' has {part}, but 'irreps_in' has no {part.irrep}")
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[MixingBlock, ...]:
         """The W^l in the order of `irreps_out`."""
         found, at = [], 0
@@ -94,7 +94,7 @@ class MixingTable:
             at += found[-1].mul_in * mul
         return tuple(found)
 
-    @property
+    @cached_property
     def n_weights(self) -> int:
         """Length of the weights of one kind."""
         return sum(block.mul_in * block.mul_out for block in self.blocks)
