@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +13,17 @@ from nbody_ref.fit.frames import check_geometry
 
 if TYPE_CHECKING:
     from nbody_ref.fit.potential import Potential
+    from nbody_ref.fit.support import Outside
 
 __all__ = ["PotentialCalculator"]
 
 
 class PotentialCalculator(Calculator):
     """Energy (eV), energies of atoms (eV) and forces (eV/Angstrom) of one molecule.
+
+    Energies of atoms are shares of a sum: chemistry is in the sum alone. `results` also holds "outside", a list of
+    texts: what of the molecule lies outside the training data (`nbody_ref.fit.support`), empty if nothing does. The
+    first time that it is not a warning is given.
 
     Parameters
     ----------
@@ -37,6 +43,7 @@ class PotentialCalculator(Calculator):
     def __init__(self, potential: Potential, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self.potential = potential
+        self._warned = False
 
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
         """What has changed since the last calculation: ASE's list, and the states that atoms come with."""
@@ -54,12 +61,20 @@ class PotentialCalculator(Calculator):
         check_geometry("calculator", molecule.numbers, molecule.positions, error=GeometryError)
         geometry = [(molecule.positions, molecule.numbers, *_given(self.potential, molecule))]
         if list(properties or []) == ["forces"] and not self.potential.baseline.determines(molecule.numbers):
-            self.results = {"forces": self.potential.forces(geometry)}
+            self.results = {"forces": self.potential.forces(geometry), "outside": self._outside(molecule)}
             return
         self.potential.check_composition(molecule.numbers, "calculator: the molecule")
         energies, forces, shares = self.potential.predict(geometry)
         energy = float(energies[0])
         self.results = {"energy": energy, "free_energy": energy, "energies": shares, "forces": forces}
+        self.results["outside"] = self._outside(molecule)
+
+    def _outside(self, molecule: Any) -> list[Outside]:
+        found = self.potential.outside(molecule.numbers, molecule.positions)
+        if found and not self._warned:
+            self._warned = True
+            warnings.warn(f"outside the training data, energies and forces may be wrong: {found[0]}", stacklevel=2)
+        return found
 
 
 def _given(potential: Potential, atoms: Any) -> list[Any]:

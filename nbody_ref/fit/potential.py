@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,8 @@ from nbody_ref.errors import FileError, GeometryError, NBodyRefError
 from nbody_ref.files import load_model, save_model
 from nbody_ref.fit.baseline import Baseline
 from nbody_ref.fit.frames import Frames, symbols
+from nbody_ref.fit.support import Outside, Support
+from nbody_ref.fit.walls import Walls
 from nbody_ref.models.base import PublishedModel
 from nbody_ref.models.registry import model_from_dict
 from nbody_ref.network import Network, Spec
@@ -73,6 +77,8 @@ class Potential:
         Of the training that it comes from; removed once the potential is saved.
     left_out : LeftOut, optional
         After a fit: its errors on every frame by the fit without it. Not saved.
+    support : Support, optional
+        Of the training data: inside their shortest distances there are walls (`nbody_ref.fit.walls`).
 
     Examples
     --------
@@ -89,6 +95,7 @@ class Potential:
     metadata: dict[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = field(default=None, repr=False, compare=False)
     left_out: LeftOut | None = field(default=None, repr=False, compare=False)
+    support: Support | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, model: Network | PublishedModel, frames: Frames) -> Potential:
@@ -100,7 +107,8 @@ class Potential:
             As `nbody_ref.fit.train` returns it.
         frames : Frames
         """
-        return cls(model, Baseline.build(frames), dict.fromkeys(model.species, 0.0))
+        support = Support.build(frames, model.species, model.cutoff)
+        return cls(model, Baseline.build(frames), dict.fromkeys(model.species, 0.0), support=support)
 
     def predict(self, geometries: Sequence[tuple[Array, ...]]) -> Prediction:
         """Energies and forces of molecules.
@@ -140,13 +148,32 @@ class Potential:
         return Prediction(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def _predict(self, geometries: Sequence[tuple[Array, ...]]) -> Prediction:
-        network, graph = self.network, self.network.graph(geometries)
+        seen, rounds, walls = list(geometries), {}, self._walls
+        if walls is not None:
+            for k, (positions, numbers, *given) in enumerate(geometries):
+                y, pushed = walls.pushed(positions, numbers)
+                if pushed:
+                    seen[k], rounds[k] = (y, numbers, *given), pushed
+        network, graph = self.network, self.network.graph(seen)
         atoms, forces = network.node_energies_and_forces(graph)
-        for (_, numbers, *_), start in zip(geometries, graph.frame_ptr, strict=False):
+        for k, ((positions, numbers, *_), start) in enumerate(zip(geometries, graph.frame_ptr, strict=False)):
+            mine = slice(int(start), int(start) + len(numbers))
             constants = np.array([self.constants[int(z)] for z in numbers])
-            atoms[int(start) : int(start) + len(numbers)] += self.baseline.atom_energies(numbers) + constants
+            atoms[mine] += self.baseline.atom_energies(numbers) + constants
+            if walls is not None and k in rounds:
+                shares, pushing = walls.energies_and_forces(positions, numbers)
+                atoms[mine] += shares
+                forces[mine] = walls.pulled_back(forces[mine], rounds[k]) + pushing
         energies = np.add.reduceat(atoms, graph.frame_ptr[:-1].astype(np.intp))
         return Prediction(energies, forces, atoms)
+
+    @cached_property
+    def _walls(self) -> Walls | None:
+        return None if self.support is None else Walls(self.support)
+
+    def outside(self, numbers: Array, positions: Array) -> list[Outside]:
+        """What of a molecule lies outside the training data; empty if nothing does or the data are not known."""
+        return [] if self.support is None else self.support.outside(numbers, positions)
 
     def check_species(self, numbers: Array, where: str) -> None:
         """Refuse elements that were not in the training data, by name."""
@@ -165,13 +192,14 @@ class Potential:
         """A few lines for people: what the potential is of, what it was fitted to, how large its errors were."""
         network, record = self.network, self.metadata
         known = [_formula(dict(zip(symbols(network.species), row, strict=True))) for row in self.baseline.compositions]
-        kinds = {"isolated": "any composition", "none": f"up to a constant, of {', '.join(known)}"}
+        kinds = {"isolated": "atomisation, above isolated atoms", "none": f"up to a constant, of {', '.join(known)}"}
         whose = kinds.get(self.baseline.kind, f"combinations of {', '.join(known)}")
         lines = [
             f"potential for {', '.join(symbols(network.species))}",
             f"energies of  {whose} (baseline: {self.baseline.kind})",
             f"network      cutoff {network.cutoff:g} A, {_weights(network)}",
         ]
+        lines += ["trained on   unknown: the file says nothing"] if self.support is None else self.support.lines()
         data = record.get("data", {})
         if "file" in data:
             lines.append(
@@ -214,6 +242,8 @@ class Potential:
             "baseline": baseline,
             "constants": {str(z): e for z, e in self.constants.items()},
         }
+        if self.support is not None:
+            config["support"] = self.support.to_dict()
         save_model(path, config, dict(self.network.parameters), self.metadata)
         if self.checkpoint is not None:
             self.checkpoint.unlink(missing_ok=True)
@@ -304,9 +334,15 @@ def load(path: str | os.PathLike[str]) -> Potential:
         baseline = _baseline(config["baseline"], network.species)
         constants = _by_number(config["constants"], network.species)
         _check_record(metadata)
+        support = None
+        if "support" in config:
+            support = Support.from_dict(config["support"], network.species, network.cutoff)
     except (KeyError, TypeError, ValueError, AttributeError, NBodyRefError) as error:
         raise FileError(f"{path}: its description does not fit together: {type(error).__name__}: {error}") from error
-    return Potential(network, baseline, constants, metadata)
+    if support is None and "frames_used" in metadata:
+        text = f"{path}: unknown support: the file does not say which distances and molecules it was fitted to"
+        warnings.warn(text, stacklevel=2)
+    return Potential(network, baseline, constants, metadata, support=support)
 
 
 def _network(config: Mapping[str, Any], arrays: Mapping[str, Array]) -> Network | PublishedModel:

@@ -27,6 +27,7 @@ from nbody_ref.fit.options import Options
 from nbody_ref.fit.potential import Potential
 from nbody_ref.fit.ridge import ENERGY_WEIGHT, Equations, Solution, column_scale
 from nbody_ref.fit.rows import Rows, column_orders, column_smoothness, frame_chunks, rows
+from nbody_ref.fit.support import Support
 from nbody_ref.network import Network, default
 
 __all__ = [
@@ -260,7 +261,8 @@ def _potential(task: Task, network: Network, readout: Readout, record: dict[str,
     constants = {z: float(c) for z, c in zip(species, readout.solution.constants, strict=True)}
     known = independent(composition(frame.numbers, species) for frame in (labelled if len(labelled) else used))
     baseline = replace(data.baseline, compositions=known if data.baseline.compositions else ())
-    potential = Potential(fitted, baseline, constants, metadata)
+    support = Support.build(used, species, network.cutoff)
+    potential = Potential(fitted, baseline, constants, metadata, support=support)
     return potential if len(labelled) else _about_the_mean(potential, used)
 
 

@@ -259,7 +259,8 @@ def test_geometries_that_are_no_pairs_are_refused(potential, wrong):
 
 def test_summary_says_what_the_potential_is_of_and_how_large_its_errors_were(potential, bare):
     text = potential.summary()
-    for words in ("H, C, O", "any composition (baseline: isolated)", "ethanol.xyz", "'REF_energy'", "hold-out", "meV"):
+    known = ("H, C, O", "trained on   C2H6O", "(baseline: isolated)")
+    for words in (*known, "ethanol.xyz", "'REF_energy'", "hold-out", "meV"):
         assert words in text
     assert "combinations of C2H6O (baseline: least squares)" in bare.summary()
     replace(potential, metadata={}).summary()  # a potential made by hand has no record
