@@ -2,9 +2,11 @@ r"""Where a potential may be used: the distances and compositions of the data th
 
 For each pair of elements the distances that occur are intervals, cut where none occurs for a while. Each end is moved
 outwards by a margin: 0.05 Angstrom, or more where the data thin out slowly, since the rarest of few frames are not the
-rarest there are: six mean excesses of the outermost distances, the scale of an exponential tail. Distances from the
-cutoff on are not seen by a network and say nothing. What counts as one molecule are atoms that distances within the
-cutoff connect: two molecules far apart are each what they are alone.
+rarest there are: six mean excesses of the outermost distances, the scale of an exponential tail. A bond that is
+stretched far is at distances of atoms that are not bonded, so that the distance from each atom to the nearest one of
+each element has intervals of its own. Distances from the cutoff on are not seen by a network and say nothing. What
+counts as one molecule are atoms that distances within the cutoff connect: two molecules far apart are each what they
+are alone.
 """
 
 from __future__ import annotations
@@ -73,6 +75,8 @@ class Support:
         Shortest distance of the data, of the pairs that were seen.
     compositions : tuple of tuple of int
         Numbers of atoms of each species.
+    nearest : mapping of (int, int) to tuple of (float, float)
+        Intervals of the distance from an atom of the first element to the nearest one of the second.
     """
 
     species: tuple[int, ...]
@@ -80,23 +84,28 @@ class Support:
     intervals: Mapping[Pair, tuple[tuple[float, float], ...]]
     shortest: Mapping[Pair, float]
     compositions: tuple[tuple[int, ...], ...]
+    nearest: Mapping[Pair, tuple[tuple[float, float], ...]]
 
     @classmethod
     def build(cls, frames: Frames, species: tuple[int, ...], cutoff: float) -> Support:
         """Of training frames; isolated atoms are among the compositions if their energies are known."""
         found: dict[Pair, list[Array]] = {}
+        closest: dict[Pair, list[Array]] = {}
         for numbers, positions, *_ in frames:
             i, j = np.triu_indices(len(numbers), 1)
             dist = np.linalg.norm(positions[i] - positions[j], axis=1)
             codes = 1000 * np.minimum(numbers[i], numbers[j]) + np.maximum(numbers[i], numbers[j])
             for code in np.unique(codes):
                 found.setdefault((int(code) // 1000, int(code) % 1000), []).append(dist[codes == code])
+            for pair, _, dist in _nearest(numbers, positions, cutoff):
+                closest.setdefault(pair, []).append(dist)
         seen = {pair: np.sort(np.concatenate(parts)) for pair, parts in sorted(found.items())}
         shortest = {pair: float(dist[0]) for pair, dist in seen.items()}
         intervals = {pair: _intervals(dist[dist < cutoff + GAP]) for pair, dist in seen.items()}
+        nearest = {pair: _intervals(np.sort(np.concatenate(parts))) for pair, parts in sorted(closest.items())}
         known = {part for frame in frames for part in _parts(frame.numbers, frame.positions, species, cutoff)}
         known |= {composition(np.array([z]), species) for z in frames.atoms if z in species}
-        return cls(species, cutoff, intervals, shortest, tuple(sorted(known)))
+        return cls(species, cutoff, intervals, shortest, tuple(sorted(known)), nearest)
 
     def outside(self, numbers: Array, positions: Array) -> list[Outside]:
         """What of a molecule lies outside, worst distance of each pair of elements first; empty if nothing does."""
@@ -109,14 +118,22 @@ class Support:
         for code in np.unique(1000 * low + high):
             pair = (int(code) // 1000, int(code) % 1000)
             mine = np.flatnonzero((low == pair[0]) & (high == pair[1]))
-            ends = np.array(self.intervals.get(pair, ())).reshape(-1, 2)
-            away = np.maximum(ends[:, 0] - dist[mine, None], dist[mine, None] - ends[:, 1])
-            away = away.min(axis=1) if len(ends) else np.full(len(mine), np.inf)
+            away = _away(dist[mine], self.intervals.get(pair, ()))
             worst = int(np.argmax(away))
             if away[worst] > 0:
                 k, (a, b) = mine[worst], symbols(pair)
                 text = (
                     f"pair {a}-{b}: atoms {i[k]} and {j[k]} are {dist[k]:.3f} A apart, training data: {self.told(pair)}"
+                )
+                found.append(Outside(text, float(away[worst])))
+        for pair, atoms, apart in _nearest(numbers, positions, self.cutoff):
+            away = _away(apart, self.nearest.get(pair, ((0.0, np.inf),)))
+            worst = int(np.argmax(away))
+            if away[worst] > 0:
+                a, b = symbols(pair)
+                known = ", ".join(f"{low:.2f}-{high:.2f}" for low, high in self.nearest[pair])
+                text = (
+                    f"atom {atoms[worst]} ({a}): the nearest {b} is at {apart[worst]:.3f} A, training data: {known} A"
                 )
                 found.append(Outside(text, float(away[worst])))
         found.sort(key=lambda one: -one.size)
@@ -155,7 +172,9 @@ class Support:
         """JSON-ready."""
         intervals = {f"{a} {b}": [list(ends) for ends in found] for (a, b), found in self.intervals.items()}
         shortest = {f"{a} {b}": value for (a, b), value in self.shortest.items()}
-        return {"intervals": intervals, "shortest": shortest, "compositions": [list(c) for c in self.compositions]}
+        nearest = {f"{a} {b}": [list(ends) for ends in found] for (a, b), found in self.nearest.items()}
+        compositions = [list(c) for c in self.compositions]
+        return {"intervals": intervals, "nearest": nearest, "shortest": shortest, "compositions": compositions}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any], species: tuple[int, ...], cutoff: float) -> Support:
@@ -172,13 +191,14 @@ class Support:
             return a, b
 
         shortest = {pair(name): float(value) for name, value in record["shortest"].items()}
-        intervals = {
-            pair(name): tuple((float(a), float(b)) for a, b in ends) for name, ends in record["intervals"].items()
-        }
+        intervals, nearest = (
+            {pair(name): tuple((float(a), float(b)) for a, b in ends) for name, ends in record[key].items()}
+            for key in ("intervals", "nearest")
+        )
         parts = tuple(tuple(int(n) for n in part) for part in record["compositions"])
         if not all(len(part) == len(species) for part in parts) or not np.isfinite([*shortest.values()]).all():
             raise ValueError("support: compositions or distances that do not fit the species")
-        return cls(species, cutoff, intervals, shortest, parts)
+        return cls(species, cutoff, intervals, shortest, parts, nearest)
 
 
 class Watch:
@@ -220,6 +240,32 @@ class Watch:
         if far or self._since > self.patience:
             how = f"for {self._since} steps" if not far else "far"
             raise LeftDataError(f"outside the training data {how}, at step {self._calls}: {found[0]}", self.last_inside)
+
+
+def _away(dist: Array, ends: tuple[tuple[float, float], ...]) -> Array:
+    """How far distances are from the nearest of some intervals, infinite if there is none; not positive inside."""
+    if not ends:
+        return np.full(len(dist), np.inf)
+    low, high = np.array(ends).T
+    return np.asarray(np.maximum(low - dist[:, None], dist[:, None] - high).min(axis=1))
+
+
+def _nearest(numbers: Array, positions: Array, cutoff: float) -> list[tuple[Pair, Array, Array]]:
+    """For each ordered pair of elements: atoms of the first, and their distances to the nearest of the second.
+
+    Atoms that have none within the cutoff are left out.
+    """
+    dist = np.linalg.norm(positions[:, None] - positions, axis=2)
+    np.fill_diagonal(dist, np.inf)
+    found = []
+    kinds = [int(z) for z in np.unique(numbers)]
+    for b in kinds:
+        least = dist[:, numbers == b].min(axis=1)
+        for a in kinds:
+            atoms = np.flatnonzero((numbers == a) & (least < cutoff))
+            if len(atoms):
+                found.append(((a, b), atoms, least[atoms]))
+    return found
 
 
 def _intervals(dist: Array) -> tuple[tuple[float, float], ...]:

@@ -74,7 +74,8 @@ class Walls:
         if len(numbers) < 2:
             return positions, []
         a, b = np.triu_indices(len(numbers), 1)
-        edge, y, rounds = self.edges[numbers[a], numbers[b]], positions, []
+        y: Array = positions
+        edge, rounds = self.edges[numbers[a], numbers[b]], list[_Round]()
         for _ in range(ROUNDS):
             v = y[a] - y[b]
             dist = np.sqrt(np.einsum("px,px->p", v, v))

@@ -84,7 +84,7 @@ def test_an_observer_stops_far_outside_or_after_its_patience_with_the_last_frame
         with pytest.raises(LeftDataError, match="for 3 steps") as stopped:
             watch()
         assert np.array_equal(stopped.value.last_inside.positions, inside)
-        atoms.positions[:] = moved(frames[0], 2.2).positions
+        atoms.positions[:] = moved(frames[0], 2.2).positions  # where hydrogen of the methyl group may be, unbonded
         atoms.get_forces()
-    with pytest.raises(LeftDataError, match="far"):
+    with pytest.raises(LeftDataError, match=r"far, at step 1: atom 2 \(O\): the nearest H is at 2"):
         Watch(atoms)()
