@@ -104,7 +104,8 @@ class Walls:
         dist = np.sqrt(np.einsum("px,px->p", v, v))
         edge, strength = self.edges[numbers[a], numbers[b]], self.strengths[numbers[a], numbers[b]]
         mine = np.flatnonzero(dist < edge)
-        i, j, v, dist, edge, strength = (array[mine] for array in (a, b, v, dist, edge, strength))
+        i, j, v, dist = a[mine], b[mine], v[mine], dist[mine]
+        edge, strength = edge[mine], strength[mine]
         z = (edge - dist) / dist
         energy = strength * z**3 / (z + SOFT)
         steep = strength * z**2 * (2 * z + 3 * SOFT) / (z + SOFT) ** 2 * edge / dist**2  # -dV/dr, D5
