@@ -202,7 +202,7 @@ class Support:
 
 
 class Watch:
-    """An observer of relaxations and dynamics of ASE that stops them outside the training data.
+    """An observer that stops relaxations and dynamics of ASE outside their data: ``dynamics.attach(Watch(atoms))``.
 
     Parameters
     ----------
@@ -217,10 +217,6 @@ class Watch:
     ------
     LeftDataError
         On a call: with the reason and the last geometry inside.
-
-    Examples
-    --------
-    >>> dynamics.attach(Watch(atoms))  # doctest: +SKIP
     """
 
     def __init__(self, atoms: Any, patience: int = 100, large: float = LARGE) -> None:
