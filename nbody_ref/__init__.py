@@ -14,6 +14,7 @@ from nbody_ref.irreps import Irrep, Irreps
 
 if TYPE_CHECKING:
     from nbody_ref import (
+        after,
         conformance,
         conventions,
         exact,
@@ -37,6 +38,7 @@ __all__ = [
     "Irreps",
     "NBodyRefError",
     "__version__",
+    "after",
     "clebsch_gordan",
     "conformance",
     "conventions",
@@ -65,6 +67,7 @@ _FUNCTIONS = {
     "wigner_D": "nbody_ref.ops.wigner",
 }
 _MODULES = {
+    "after",
     "conformance",
     "conventions",
     "exact",

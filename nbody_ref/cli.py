@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 import nbody_ref
+from nbody_ref.after import command as after
 from nbody_ref.conformance.doors import command as conformance
 from nbody_ref.errors import NBodyRefError
 from nbody_ref.exact import command as tables
@@ -95,6 +96,7 @@ def _parser() -> tuple[Parser, dict[str, Parser]]:
     quick.add_argument("-o", "--output", type=Path, default=Path("quickstart"), metavar="DIR")
     quick.add_argument("--seed", type=fitting.whole, default=0, help="of split, weights and velocities (default: 0)")
     fitting.add_parsers(command)
+    after.add_parsers(command)
     check = command("verify", _verify, "Run the exact checks of coefficients, rotations, harmonics and gates.")
     check.add_argument("--lmax", type=fitting.whole, default=8, help="largest degree (default: 8)")
     made["conform"] = cast(Parser, conformance.add_parser(commands))

@@ -14,7 +14,7 @@ PACKAGE = Path(nbody_ref.__file__).parent
 TESTS = Path(__file__).parent
 ORDER = (
     "errors checks irreps scheme exact kernels certified tables conventions graphs hierarchy ops fusion gates "
-    "network files models fit excited conformance lessons doctor cli"
+    "network files models fit excited after conformance lessons doctor cli"
 ).split()
 STDLIB_ONLY = ("errors", "checks", "irreps", "scheme", "exact")
 RUNS_BACK = {("irreps", "nbody_ref.ops.wigner")}  # Irreps.D loads it when called

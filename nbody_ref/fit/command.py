@@ -14,7 +14,7 @@ from nbody_ref.errors import ArgumentError, DataError, FileError
 if TYPE_CHECKING:
     from nbody_ref.fit.run_folder import OutputFolder
 
-__all__ = ["add_parsers", "add_reading_arguments", "reading", "whole"]
+__all__ = ["add_parsers", "add_reading_arguments", "ask_to_overwrite", "reading", "whole", "write_json"]
 
 MODEL = "potential.safetensors"
 CHECKPOINT = "training.checkpoint"
@@ -123,7 +123,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         print(result)
         if options.json is not None:
-            _write_json(Path(options.json), result.to_dict())
+            write_json(Path(options.json), result.to_dict())
     return 0 if result.ok else 1
 
 
@@ -142,7 +142,8 @@ def _fit(options: argparse.Namespace) -> int:
         print("nbody-ref: nothing was fitted; --anyway fits all the same", file=sys.stderr)
         return WRONG_DATA
     frames, test, record, notes = prepare(frames, test, options.n_train, options.seed or 0)
-    _ask_to_overwrite(options)
+    if not (options.output / CHECKPOINT).exists():  # a training that was cut short goes on
+        ask_to_overwrite(options.output, MODEL, options.overwrite)
     with OutputFolder(options.output, log="log.txt", continues=CHECKPOINT) as folder:
         for line in (*str(result).splitlines(), *notes):
             folder.say(line)
@@ -160,18 +161,21 @@ def on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ask_to_overwrite(options: argparse.Namespace) -> None:
-    """A folder with a fit in it is kept, unless the user says otherwise; a training that was cut short goes on."""
-    old = options.output / MODEL
-    if options.overwrite or not old.exists() or (options.output / CHECKPOINT).exists():
+def ask_to_overwrite(folder: Path, name: str, overwrite: bool, what: str = "an earlier fit") -> None:
+    """A folder in which the file `name` says that there is something is kept, unless the user says otherwise.
+
+    Raises
+    ------
+    FileError
+        If it is there, and neither `overwrite` nor somebody at a terminal says that it may go.
+    """
+    if overwrite or not (folder / name).exists():
         return
     if on_a_terminal():
-        if input(f"{old} is there. Overwrite it? [y/N] ").strip().lower() in ("y", "yes"):
+        if input(f"{folder / name} is there. Overwrite it? [y/N] ").strip().lower() in ("y", "yes"):
             return
-        raise FileError(f"{options.output} holds an earlier fit, which is kept: choose another folder (-o DIR)")
-    raise FileError(
-        f"{options.output} holds an earlier fit: choose another folder (-o DIR), or replace it (--overwrite)"
-    )
+        raise FileError(f"{folder} holds {what}, which is kept: choose another folder (-o DIR)")
+    raise FileError(f"{folder} holds {what}: choose another folder (-o DIR), or replace it (--overwrite)")
 
 
 def _choices(options: argparse.Namespace) -> dict[str, Any]:
@@ -201,7 +205,7 @@ def _write_results(folder: OutputFolder, potential: Any, frames: Any, test: Any)
         results["test frames"] = evaluate(potential, test)
         potential.metadata["test_errors"] = results["test frames"].to_dict()
         potential.save(folder / MODEL)
-        _write_json(folder / "errors.json", potential.metadata["test_errors"])
+        write_json(folder / "errors.json", potential.metadata["test_errors"])
     honest = evaluate_left_out(potential, frames)
     if honest is not None:
         results["frames left out (each predicted by a fit that has seen neither it nor frames like it beside it)"] = (
@@ -213,7 +217,8 @@ def _write_results(folder: OutputFolder, potential: Any, frames: Any, test: Any)
     folder.say(f"potential: {folder / MODEL}\nreport:    {folder / 'report.html'}")
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON, whole or not at all."""
     from nbody_ref.files import write_atomically
 
     write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
@@ -239,7 +244,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     result = evaluate(potential, frames)
     print(result.table())
     if options.json is not None:
-        _write_json(options.json, result.to_dict())
+        write_json(options.json, result.to_dict())
     if options.report is not None:
         write_report(str(options.report), potential, {Path(options.file[0]).name: result})
     return 0

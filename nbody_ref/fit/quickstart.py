@@ -20,6 +20,7 @@ __all__ = ["quickstart"]
 
 TRAIN, TEST = 80, 100
 EXACT_LMAX = 4
+KELVIN = 8.617333262e-5  # eV, of Boltzmann's constant
 
 
 def quickstart(folder: Path, say: Callable[[str], None] = print, seed: int = 0) -> bool:
@@ -28,7 +29,7 @@ def quickstart(folder: Path, say: Callable[[str], None] = print, seed: int = 0) 
     Parameters
     ----------
     folder : Path
-        Receives ``potential.safetensors`` and ``report.html``.
+        Receives ``potential.safetensors``, ``report.html`` and ``relaxed.xyz``.
     say : function of str
         Receives lines to show.
     seed : int
@@ -39,6 +40,8 @@ def quickstart(folder: Path, say: Callable[[str], None] = print, seed: int = 0) 
     bool
         Whether every exact check passed.
     """
+    from ase.io import write
+
     start = time.perf_counter()
     passed = _exact(say)
     frames = ethanol()
@@ -59,10 +62,12 @@ def quickstart(folder: Path, say: Callable[[str], None] = print, seed: int = 0) 
     say("")
     say(evaluation.table())
     say("")
-    trajectory = _move(potential, evaluation, say, seed)
+    relaxed, trajectory = _move(potential, evaluation, say, seed)
     write_report(str(folder / "report.html"), potential, {f"{TEST} other frames": evaluation}, trajectory, log)
     say(f"4. Written: {folder / 'potential.safetensors'}, {folder / 'report.html'}")
     say(f"   {time.perf_counter() - start:.1f} s in all. Your own data: nbody-ref fit FILE.xyz -o DIR")
+    write(folder / "relaxed.xyz", relaxed, format="extxyz")
+    say(f"   Its frequencies: nbody-ref vib {folder / 'potential.safetensors'} {folder / 'relaxed.xyz'}")
     return passed
 
 
@@ -82,7 +87,9 @@ def _exact(say: Callable[[str], None]) -> bool:
     return not failed
 
 
-def _move(potential: Potential, evaluation: Evaluation, say: Callable[[str], None], seed: int) -> Trajectory:
+def _move(
+    potential: Potential, evaluation: Evaluation, say: Callable[[str], None], seed: int
+) -> tuple[Any, Trajectory]:
     """Relax the first test molecule and let it move for 1 ps."""
     from ase import Atoms
 
@@ -95,11 +102,13 @@ def _move(potential: Potential, evaluation: Evaluation, say: Callable[[str], Non
         f"force {relaxed.max_force:.4f} eV/A ({state})"
     )
     trajectory = nve(potential, relaxed.atoms, temperature=300.0, femtoseconds=1000.0, seed=seed)
+    kinetic = float((trajectory.total - trajectory.potential).mean())
+    kelvin = 2 * kinetic / ((3 * trajectory.n_atoms - 6) * KELVIN)
     say(
-        f"   1 ps at constant energy from 300 K: drift {trajectory.drift:.4f} meV/atom/ps, fluctuation "
-        f"{trajectory.fluctuation:.4f} meV/atom ({time.perf_counter() - start:.1f} s)"
+        f"   1 ps at constant energy, mean temperature {kelvin:.0f} K: drift {trajectory.drift:.4f} meV/atom/ps, "
+        f"fluctuation {trajectory.fluctuation:.4f} meV/atom ({time.perf_counter() - start:.1f} s)"
     )
-    return trajectory
+    return relaxed.atoms, trajectory
 
 
 def compile_kernels(say: Callable[[str], None]) -> None:

@@ -22,7 +22,7 @@ def test_quickstart_verifies_fits_moves_and_writes(short, tmp_path):
     text = "\n".join(lines)
     for words in ("checks passed", "compiled", "predict the mean", "relaxed in", "drift", "report.html"):
         assert words in text
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["potential.safetensors", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["potential.safetensors", "relaxed.xyz", "report.html"]
     potential = load(tmp_path / "potential.safetensors")
     assert len(potential.metadata["quickstart_split"]["train"]) == 12
     assert "Dynamics at constant energy" in (tmp_path / "report.html").read_text()
