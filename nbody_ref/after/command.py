@@ -1,4 +1,4 @@
-"""``nbody-ref predict``, ``relax``, ``md`` and ``vib``: what a fitted potential says about molecules.
+"""``nbody-ref predict``, ``relax``, ``md``, ``vib`` and ``select``: what comes after a fit.
 
 Each writes a folder of its own, in it ``COMMAND.json`` with the keys that the documentation lists, and ends by naming
 the command that is usually next. Exit status 1: a relaxation did not converge, a molecule is outside the training data,
@@ -31,7 +31,7 @@ Work = Callable[[argparse.Namespace, "OutputFolder"], tuple[int, dict[str, Any],
 
 
 def add_parsers(command: Command) -> None:
-    """The four commands; `command` makes a parser of a name, what it runs and what it does."""
+    """The five commands; `command` makes a parser of a name, what it runs and what it does."""
     for name, work, text in (
         ("predict", _predict, "Energies and forces of geometries."),
         ("relax", _relax, "Relax a molecule to a minimum."),
@@ -46,6 +46,13 @@ def add_parsers(command: Command) -> None:
             parser.add_argument("--frame", type=whole, default=0, metavar="N", help="of FILE, from 0 (default: 0)")
         add_folder_arguments(parser, name)
         {"relax": _relax_arguments, "md": _md_arguments, "vib": _vib_arguments}.get(name, lambda _: None)(parser)
+    parser = command("select", in_folder(_select), "The most informative geometries of a pool, to be labelled next.")
+    parser.add_argument("file", nargs="+", metavar="POOL", help="geometries, or patterns of names")
+    parser.add_argument("-n", type=whole, required=True, metavar="N", help="how many")
+    parser.add_argument("--known", action="append", metavar="FILE", help="geometries that have labels already")
+    parser.add_argument("--cutoff", type=float, default=5.0, metavar="A", help="of the fit, Angstrom (default: 5)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="(default: 0)")
+    add_folder_arguments(parser, "select")
 
 
 def add_folder_arguments(parser: Any, name: str) -> None:
@@ -220,8 +227,8 @@ def _md(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict[st
         error = found["temperature_error_K"]
         about = "" if error is None else f" +- {error:.0f}"
         folder.say(
-            f"{found['trajectory']}: {found['femtoseconds']:g} fs, mean temperature {found['temperature_K']:.0f}{about} "
-            f"K, drift {found['drift_meV_per_atom_ps']:.4f} meV/atom/ps"
+            f"{found['trajectory']}: {found['femtoseconds']:g} fs, mean {found['temperature_K']:.0f}{about} K, "
+            f"drift {found['drift_meV_per_atom_ps']:.4f} meV/atom/ps"
         )
         for line in walk.why:
             folder.say(f"ENDED at {found['femtoseconds']:g} fs, outside the training data: {line}")
@@ -276,3 +283,17 @@ def _vib(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict[s
     result |= {"imaginary": bad, "max_force_eV_per_A": largest, "thermochemistry": thermo, "outside": why}
     following = f"nbody-ref md {options.model} {options.file} --temperature 300"
     return 1 if why or (bad and not options.as_is) else 0, result, following
+
+
+def _select(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict[str, Any], str]:
+    from ase.io import write
+
+    from nbody_ref.after.geometries import read_geometries, unlabelled
+    from nbody_ref.after.selection import select
+
+    images = read_geometries(options.file)
+    known = unlabelled(read_geometries(options.known)) if options.known else None
+    chosen = select(unlabelled(images), options.n, known, options.cutoff, options.seed)
+    write(folder / "selected.xyz", [images[i] for i in chosen], format="extxyz")
+    folder.say(f"{options.n} of {len(images)} frames, the most informative first, in selected.xyz: {chosen}")
+    return 0, {"pool": len(images), "selected": chosen}, f"label {folder / 'selected.xyz'}, then nbody-ref fit FILE"

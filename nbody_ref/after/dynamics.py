@@ -96,6 +96,7 @@ class Walk:
         self.table = self.folder / f"energies{self.name}.csv"
         self.state = self.folder / f"state{self.name}.npz"
         self._files = {"trajectory": self.trajectory, "table": self.table}
+        self._lines: dict[str, list[str]] = {what: [] for what in self._files}  # since the last state
 
     def begin(self, atoms: Any, number: int = 0) -> None:
         """Go on from the state in the folder, or thermalise a copy of the atoms and start.
@@ -124,7 +125,7 @@ class Walk:
             if self.settings.ensemble == "langevin":  # turns as well
                 draw_momenta(self.atoms, self.settings.temperature, self._rng)
             self.why = outside(self.atoms)
-            self._append("table", b"fs,temperature_K,potential_eV,total_eV\n")
+            self._lines["table"].append("fs,temperature_K,potential_eV,total_eV\n")
             self._record()
             self._save()
         self._dynamics = self._integrator()
@@ -184,18 +185,11 @@ class Walk:
         free = 3 * len(self.atoms) if self.settings.ensemble == "langevin" else max(3 * len(self.atoms) - 6, 1)
         kelvin = 2 * kinetic / (free * units.kB)
         numbers = (self.step * self.settings.time_step, kelvin, potential, kinetic + potential)
-        self._append("table", (",".join(repr(float(x)) for x in numbers) + "\n").encode())
+        self._lines["table"].append(",".join(repr(float(x)) for x in numbers) + "\n")
         if self.step % self.settings.every == 0 or self.why:
             text = io.StringIO()
             write(text, self.atoms, format="extxyz")
-            self._append("trajectory", text.getvalue().encode())
-
-    def _append(self, what: str, content: bytes) -> None:
-        try:
-            with open(self._files[what], "ab") as file:
-                file.write(content)
-        except OSError as error:
-            raise FileError(f"cannot write {self._files[what]}: {error.strerror or error}") from error
+            self._lines["trajectory"].append(text.getvalue())
 
     def _parameters(self) -> str:
         import hashlib
@@ -204,6 +198,13 @@ class Walk:
         return hashlib.sha256(b"".join(np.ascontiguousarray(found[k]).tobytes() for k in sorted(found))).hexdigest()
 
     def _save(self) -> None:
+        for what, path in self._files.items():
+            try:
+                with open(path, "a", encoding="utf-8", newline="") as file:
+                    file.writelines(self._lines[what])
+            except OSError as error:
+                raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+            self._lines[what].clear()
         buffer = io.BytesIO()
         record = {
             "identity": self._identity,

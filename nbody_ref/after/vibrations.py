@@ -79,7 +79,7 @@ class Vibrations(NamedTuple):
         from ase.thermochemistry import IdealGasThermo
 
         energy = float(self.atoms.get_potential_energy())
-        shape = "monatomic" if len(self.atoms) == 1 else "linear" if self.linear else "nonlinear"
+        shape: Any = "monatomic" if len(self.atoms) == 1 else "linear" if self.linear else "nonlinear"
         gas: Any = IdealGasThermo(
             list(self.energies.real), shape, energy, self.atoms, symmetrynumber=symmetry, spin=(multiplicity - 1) / 2
         )

@@ -39,8 +39,8 @@ class Model:
 
 
 def walk(folder, atoms, steps, beyond=np.inf, **settings):
-    folder.mkdir(exist_ok=True)
-    found = Walk(Model(atoms, beyond), Settings(**settings), folder)
+    folder.mkdir(exist_ok=True)  # 2 fs: omega dt is 1.1 for the fastest spring, below 2
+    found = Walk(Model(atoms, beyond), Settings(time_step=2.0, **settings), folder)
     found.begin(atoms)
     found.run(steps)
     return found
@@ -49,7 +49,7 @@ def walk(folder, atoms, steps, beyond=np.inf, **settings):
 def test_thermalised_atoms_have_the_stated_mean_temperature(atoms):
     molecule = atoms.copy()
     molecule.calc = Harmonic(atoms.positions.copy())
-    thermalise(molecule, 300.0, np.random.default_rng(3))
+    thermalise(molecule, 300.0, np.random.default_rng(3), 2.0)
     # for harmonic motion total energy / (degrees of freedom k) is the mean temperature; six coordinates, the motions
     # of the whole, were emptied of kinetic energy only, so that what the mean misses of them is at most 6 / 27 of it
     mean = molecule.get_total_energy() / (21 * units.kB)
@@ -58,11 +58,11 @@ def test_thermalised_atoms_have_the_stated_mean_temperature(atoms):
 
 @pytest.mark.parametrize("ensemble", ["nve", "langevin"])
 def test_a_walk_that_was_cut_short_goes_on_to_the_same_bits(tmp_path, atoms, ensemble):
-    whole = walk(tmp_path / "a", atoms, 260, ensemble=ensemble)
-    walk(tmp_path / "b", atoms, 130, ensemble=ensemble)
+    whole = walk(tmp_path / "a", atoms, 160, ensemble=ensemble)
+    walk(tmp_path / "b", atoms, 60, ensemble=ensemble)
     with open(tmp_path / "b" / "trajectory.xyz", "ab") as file:
         file.write(b"torn off by a crash")
-    again = walk(tmp_path / "b", atoms, 260, ensemble=ensemble)
+    again = walk(tmp_path / "b", atoms, 160, ensemble=ensemble)
     assert np.array_equal(whole.atoms.positions, again.atoms.positions)
     assert np.array_equal(whole.atoms.get_momenta(), again.atoms.get_momenta())
     for name in ("trajectory.xyz", "energies.csv"):
@@ -76,9 +76,9 @@ def test_a_state_of_other_settings_is_refused(tmp_path, atoms):
 
 
 def test_a_walk_ends_outside_the_data_with_the_reason_and_stays_ended(tmp_path, atoms):
-    found = walk(tmp_path, atoms, 5000, beyond=0.14, temperature=200.0)
-    assert found.step < 5000 and "A from rest" in found.why[0]
-    again = walk(tmp_path, atoms, 5000, beyond=0.14, temperature=200.0)
+    found = walk(tmp_path, atoms, 300, beyond=0.05)
+    assert found.step < 300 and "A from rest" in found.why[0]
+    again = walk(tmp_path, atoms, 300, beyond=0.05)
     assert again.step == found.step and again.summary()["outside"] == found.why
 
 
