@@ -45,7 +45,13 @@ def fitted(data, tmp_path_factory):
 
 def test_fit_leaves_one_obviously_named_model_file(fitted):
     assert [p.name for p in fitted.glob("*.safetensors")] == ["potential.safetensors"]
-    assert {p.name for p in fitted.iterdir()} == {"potential.safetensors", "report.html", "log.txt", "errors.json"}
+    assert {p.name for p in fitted.iterdir()} == {
+        "potential.safetensors",
+        "report.html",
+        "log.txt",
+        "errors.json",
+        "fit.toml",
+    }
     log = (fitted / "log.txt").read_text()
     for words in ("'REF_energy'", "seed 0", "baseline", "memory", "predict the mean", "potential.safetensors"):
         assert words in log
@@ -76,7 +82,7 @@ def test_fit_with_a_separate_test_file(data, tmp_path, capsys):
 def test_fit_of_all_weights_leaves_the_same_files(data, tmp_path, capsys):
     status, text, _ = run(capsys, "fit", data, "-o", tmp_path, *FAST, "--train", "all", "--steps", "1")
     assert status == 0 and "training 36864 covariant weights, at most 1 steps" in text
-    assert {p.name for p in tmp_path.iterdir()} == {"potential.safetensors", "report.html", "log.txt"}
+    assert {p.name for p in tmp_path.iterdir()} == {"potential.safetensors", "report.html", "log.txt", "fit.toml"}
 
 
 MISTAKES = {

@@ -152,6 +152,7 @@ def _predict(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, di
     potential = load(options.model)
     images = read_geometries(options.file, potential)
     calculator: Any = potential.calculator()
+    single: Any = SinglePointCalculator
     beyond, forces_only = {}, 0
     for i, atoms in enumerate(tqdm(images, disable=not sys.stderr.isatty(), unit="frame")):
         whole_energy = potential.baseline.determines(atoms.numbers)
@@ -163,7 +164,7 @@ def _predict(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, di
         if outside(atoms):
             beyond[i] = outside(atoms)
             atoms.info["outside"] = "; ".join(beyond[i])
-        atoms.calc = SinglePointCalculator(atoms, **found)
+        atoms.calc = single(atoms, **found)
     write(folder / "predictions.xyz", images, format="extxyz")
     folder.say(f"{len(images)} frames: energies (eV) and forces (eV/A) in predictions.xyz")
     if forces_only:
@@ -195,7 +196,12 @@ def _relax(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict
     )
     for line in why:
         folder.say(f"the end is outside the training data: {line}")
-    result = {"converged": converged, "steps": done.steps, "energy_eV": energy, "energy_drop_eV": done.energy_drop}
+    result: dict[str, Any] = {
+        "converged": converged,
+        "steps": done.steps,
+        "energy_eV": energy,
+        "energy_drop_eV": done.energy_drop,
+    }
     result |= {"max_force_eV_per_A": done.max_force, "outside": why}
     following = f"nbody-ref vib {options.model} {folder / 'relaxed.xyz'}"
     return 0 if converged else 1, result, following

@@ -15,7 +15,7 @@ import numpy as np
 
 from nbody_ref.checks import check_integer
 from nbody_ref.errors import ArgumentError
-from nbody_ref.fit.frames import Frames
+from nbody_ref.fit.frames import Frame, Frames
 from nbody_ref.fit.ridge import column_scale
 from nbody_ref.fit.rows import column_orders, frame_chunks, rows_along
 from nbody_ref.network import default
@@ -24,7 +24,7 @@ __all__ = ["select"]
 
 Array = np.ndarray[Any, Any]
 
-DIRECTIONS = 3  # random ones, along which the force of a frame stands for all of it
+DIRECTIONS = 3  # along which the force of a frame stands for all of it
 NOISE = 1e-3  # s^2, relative to the mean variance of a row before any label
 LARGEST = 2000  # frames of a pool that are looked at: the covariance of their rows takes 0.3 GB
 CHUNK_BYTES = 1e8
@@ -107,13 +107,22 @@ def _label(k: Array, frame: int, rows: int, noise: float) -> None:
 
 
 def _rows(frames: Frames, cutoff: float, rng: np.random.Generator) -> Array:
-    """Scaled rows of some random forces of each frame, (F, DIRECTIONS, columns)."""
+    """Scaled rows of the force along some directions of each frame, (F, DIRECTIONS, columns)."""
     network = default(frames.species, cutoff=cutoff, smoothness=1.5, size="small", seed=0)
+    waves, phases = rng.uniform(0, 3, DIRECTIONS), rng.uniform(0, 2 * np.pi, (DIRECTIONS, 120, 120))
     parts = []
     for chunk in frame_chunks(network, frames, CHUNK_BYTES):
         some = frames[list(chunk)]
-        directions = rng.standard_normal((DIRECTIONS, int(some.n_atoms.sum()), 3))
+        directions = np.concatenate([_directions(frame, waves, phases) for frame in some], axis=1)
         parts.append(rows_along(network, some, directions).forces)
     x = np.concatenate(parts)
     x *= column_scale((x**2).sum(axis=0), len(x), column_orders(network))
     return x.reshape(len(frames), DIRECTIONS, -1)
+
+
+def _directions(frame: Frame, waves: Array, phases: Array) -> Array:
+    """Motions (DIRECTIONS, n, 3) that turn with the molecule and follow its atoms: those of a copy are the same."""
+    r_rel = frame.positions[None] - frame.positions[:, None]
+    dist = np.linalg.norm(r_rel, axis=-1) + np.eye(len(r_rel))
+    pull = np.cos(waves[:, None, None] * dist + phases[:, frame.numbers[:, None], frame.numbers]) / dist
+    return np.asarray(np.einsum("dij,ijx->dix", pull, r_rel))

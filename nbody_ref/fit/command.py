@@ -52,7 +52,8 @@ def _check_arguments(parser: Any) -> None:
 
 def _fit_arguments(parser: Any) -> None:
     text = (
-        "labelled geometries: extxyz, what ASE reads, npz, folders of DeePMD; several, or patterns such as 'runs/*.out'"
+        "labelled geometries: extxyz, what ASE reads, npz, folders of DeePMD; several, patterns such as 'runs/*.out', "
+        "or the fit.toml of an earlier fit"
     )
     parser.add_argument("file", nargs="+", metavar="FILE", help=text)
     folder = f"receives {MODEL}, report.html and log.txt (default: fit)"
@@ -130,8 +131,11 @@ def _check(options: argparse.Namespace) -> int:
 def _fit(options: argparse.Namespace) -> int:
     from nbody_ref.fit import check, fit, prepare
     from nbody_ref.fit.reading import load_frames
+    from nbody_ref.fit.recipe import NAME, read_recipe, write_recipe
     from nbody_ref.fit.run_folder import OutputFolder
 
+    if len(options.file) == 1 and options.file[0].endswith(".toml"):
+        read_recipe(options)
     chosen = _choices(options)
     frames = load_frames(options.file, **reading(options))
     test = None if options.test is None else load_frames(options.test, **reading(options))
@@ -147,6 +151,7 @@ def _fit(options: argparse.Namespace) -> int:
     with OutputFolder(options.output, log="log.txt", continues=CHECKPOINT) as folder:
         for line in (*str(result).splitlines(), *notes):
             folder.say(line)
+        write_recipe(folder / NAME, options)
         if chosen.get("train") == "all":
             chosen["checkpoint"] = folder / CHECKPOINT
         potential = fit(frames, log=folder.say, progress=sys.stderr.isatty(), anyway=True, **chosen)
