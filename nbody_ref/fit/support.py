@@ -3,10 +3,10 @@ r"""Where a potential may be used: the distances and compositions of the data th
 For each pair of elements the distances that occur are intervals, cut where none occurs for a while. Each end is moved
 outwards by a margin: 0.05 Angstrom, or more where the data thin out slowly, since the rarest of few frames are not the
 rarest there are: six mean excesses of the outermost distances, the scale of an exponential tail. A bond that is
-stretched far is at distances of atoms that are not bonded, so that the distance from each atom to the nearest one of
-each element has intervals of its own. Distances from the cutoff on are not seen by a network and say nothing. What
-counts as one molecule are atoms that distances within the cutoff connect: two molecules far apart are each what they
-are alone.
+stretched far is at distances of atoms that are not bonded, so that the distance from each atom to the nearest one has
+intervals of its own, and to the nearest one of an element to which it is bonded in all data. Distances from the cutoff
+on are not seen by a network and say nothing. What counts as one molecule are atoms that distances within the cutoff
+connect: two molecules far apart are each what they are alone.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ Pair = tuple[int, int]
 MARGIN = 0.05  # Angstrom
 GAP = 0.2  # Angstrom without a distance end an interval
 TAIL = 6.0  # mean excesses added at an end
+BOND = 1.3  # sums of covalent radii
 LARGE = 0.3  # Angstrom outside an interval
 
 
@@ -76,7 +77,7 @@ class Support:
     compositions : tuple of tuple of int
         Numbers of atoms of each species.
     nearest : mapping of (int, int) to tuple of (float, float)
-        Intervals of the distance from an atom of the first element to the nearest one of the second.
+        Intervals of the distance from an atom of the first element to the nearest one of the second, 0 for any.
     """
 
     species: tuple[int, ...]
@@ -102,7 +103,8 @@ class Support:
         seen = {pair: np.sort(np.concatenate(parts)) for pair, parts in sorted(found.items())}
         shortest = {pair: float(dist[0]) for pair, dist in seen.items()}
         intervals = {pair: _intervals(dist[dist < cutoff + GAP]) for pair, dist in seen.items()}
-        nearest = {pair: _intervals(np.sort(np.concatenate(parts))) for pair, parts in sorted(closest.items())}
+        least = {pair: np.sort(np.concatenate(parts)) for pair, parts in sorted(closest.items())}
+        nearest = {pair: _intervals(dist) for pair, dist in least.items() if dist[-1] < _bonded(pair)}
         known = {part for frame in frames for part in _parts(frame.numbers, frame.positions, species, cutoff)}
         known |= {composition(np.array([z]), species) for z in frames.atoms if z in species}
         return cls(species, cutoff, intervals, shortest, tuple(sorted(known)), nearest)
@@ -130,7 +132,7 @@ class Support:
             away = _away(apart, self.nearest.get(pair, ((0.0, np.inf),)))
             worst = int(np.argmax(away))
             if away[worst] > 0:
-                a, b = symbols(pair)
+                a, b = symbols(pair[:1])[0], symbols(pair[1:])[0] if pair[1] else "atom"
                 known = ", ".join(f"{low:.2f}-{high:.2f}" for low, high in self.nearest[pair])
                 text = (
                     f"atom {atoms[worst]} ({a}): the nearest {b} is at {apart[worst]:.3f} A, training data: {known} A"
@@ -246,17 +248,24 @@ def _away(dist: Array, ends: tuple[tuple[float, float], ...]) -> Array:
     return np.asarray(np.maximum(low - dist[:, None], dist[:, None] - high).min(axis=1))
 
 
+def _bonded(pair: Pair) -> float:
+    """Distance below which atoms are bonded: 1.3 of the sum of covalent radii; any, where one element is any."""
+    from ase.data import covalent_radii
+
+    return np.inf if pair[1] == 0 else float(BOND * (covalent_radii[pair[0]] + covalent_radii[pair[1]]))
+
+
 def _nearest(numbers: Array, positions: Array, cutoff: float) -> list[tuple[Pair, Array, Array]]:
     """For each ordered pair of elements: atoms of the first, and their distances to the nearest of the second.
 
-    Atoms that have none within the cutoff are left out.
+    Element 0 stands for any. Atoms that have none within the cutoff are left out.
     """
     dist = np.linalg.norm(positions[:, None] - positions, axis=2)
     np.fill_diagonal(dist, np.inf)
     found = []
     kinds = [int(z) for z in np.unique(numbers)]
-    for b in kinds:
-        least = dist[:, numbers == b].min(axis=1)
+    for b in (*kinds, 0):
+        least = dist[:, (numbers == b) | (b == 0)].min(axis=1)
         for a in kinds:
             atoms = np.flatnonzero((numbers == a) & (least < cutoff))
             if len(atoms):
