@@ -26,6 +26,7 @@ class Relaxed(NamedTuple):
         eV/Angstrom.
     steps : int
     converged : bool
+        Never outside the training data.
     """
 
     atoms: Any
@@ -55,6 +56,7 @@ def relax(potential: Potential, atoms: Any, max_force: float = 0.01, steps: int 
     search: Any = BFGS(molecule, logfile=None)
     converged = bool(search.run(fmax=max_force, steps=steps))
     largest = float(np.linalg.norm(molecule.get_forces(), axis=1).max())
+    converged = converged and not molecule.calc.results.get("outside")
     return Relaxed(molecule, float(first - molecule.get_potential_energy()), largest, search.nsteps, converged)
 
 

@@ -8,7 +8,7 @@ from ase import Atoms
 
 from nbody_ref.errors import FileError
 from nbody_ref.files import load_model, save_model
-from nbody_ref.fit import load
+from nbody_ref.fit import load, relax
 from nbody_ref.fit.support import LeftDataError, Support, Watch
 
 
@@ -88,3 +88,12 @@ def test_an_observer_stops_far_outside_or_after_its_patience_with_the_last_frame
         atoms.get_forces()
     with pytest.raises(LeftDataError, match=r"far, at step 1: atom 2 \(O\): the nearest H is at 2"):
         Watch(atoms)()
+
+
+def test_a_relaxation_that_ends_outside_is_not_converged(potential, frames):
+    assert relax(potential, moved(frames[0], 1.0), max_force=0.05).converged
+    far = moved(frames[0], 2.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ended = relax(potential, far, max_force=100.0)  # at once
+    assert ended.steps == 0 and not ended.converged
