@@ -43,7 +43,7 @@ def add_parsers(command: Command) -> None:
         many = {"nargs": "+", "help": "geometries, or patterns of names"} if name == "predict" else {}
         parser.add_argument("file", metavar="FILE", **many)
         if name != "predict":
-            parser.add_argument("--frame", type=whole, default=0, metavar="N", help="of FILE, from 0 (default: 0)")
+            parser.add_argument("--frame", type=whole, metavar="N", help="from 0 (default: the first molecule)")
         add_folder_arguments(parser, name)
         {"relax": _relax_arguments, "md": _md_arguments, "vib": _vib_arguments}.get(name, lambda _: None)(parser)
     parser = command("select", in_folder(_select), "The most informative geometries of a pool, to be labelled next.")
@@ -131,12 +131,14 @@ def _start(options: argparse.Namespace, folder: OutputFolder) -> tuple[Any, Any]
 
     potential = load(options.model)
     images = read_geometries([options.file], potential)
-    if options.frame >= len(images):
-        raise DataError(f"{options.command}: '--frame' must be less than {len(images)}, got {options.frame}")
-    atoms = images[options.frame]
-    if not potential.baseline.determines(atoms.numbers):
-        potential.check_composition(atoms.numbers, f"{options.command}: frame {options.frame}")
-    which = f", frame {options.frame} of {len(images)} (others: --frame N)" if len(images) > 1 else ""
+    frame = options.frame
+    if frame is None:  # files of labels begin with isolated atoms
+        frame = next((i for i, atoms in enumerate(images) if len(atoms) > 1), 0)
+    if frame >= len(images):
+        raise DataError(f"{options.command}: '--frame' must be less than {len(images)}, got {frame}")
+    atoms = images[frame]
+    potential.check_composition(atoms.numbers, f"{options.command}: frame {frame}")
+    which = f", frame {frame} of {len(images)} (others: --frame N)" if len(images) > 1 else ""
     folder.say(f"{atoms.get_chemical_formula()} from {options.file}{which}; potential {options.model}")
     return potential, atoms
 
@@ -298,8 +300,10 @@ def _select(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dic
     from nbody_ref.after.selection import select
 
     images = read_geometries(options.file)
-    known = unlabelled(read_geometries(options.known)) if options.known else None
-    chosen = select(unlabelled(images), options.n, known, options.cutoff, options.seed)
+    known = [atoms for atoms in read_geometries(options.known) if len(atoms) > 1] if options.known else []
+    pool = [i for i, atoms in enumerate(images) if len(atoms) > 1]  # isolated atoms have no forces
+    some = unlabelled([images[i] for i in pool])
+    chosen = [pool[i] for i in select(some, options.n, unlabelled(known), options.cutoff, options.seed)]
     write(folder / "selected.xyz", [images[i] for i in chosen], format="extxyz")
-    folder.say(f"{options.n} of {len(images)} frames, the most informative first, in selected.xyz: {chosen}")
-    return 0, {"pool": len(images), "selected": chosen}, f"label {folder / 'selected.xyz'}, then nbody-ref fit FILE"
+    folder.say(f"{options.n} of {len(pool)} molecules, the most informative first, in selected.xyz: {chosen}")
+    return 0, {"pool": len(pool), "selected": chosen}, f"label {folder / 'selected.xyz'}, then nbody-ref fit FILE"

@@ -40,8 +40,9 @@ def test_relax_then_vib_then_md(run, files, tmp_path, monkeypatch):
 
 
 def test_relax_that_does_not_converge_says_so_by_its_status(run, files, tmp_path):
-    status, text, _ = run("relax", *files, "-o", tmp_path, "--steps", "1")
-    assert status == 1 and "NOT converged" in text
+    write(tmp_path / "with_atom.xyz", [molecule("H"), read(files[1])], format="extxyz")  # it is not what is relaxed
+    status, text, _ = run("relax", files[0], tmp_path / "with_atom.xyz", "-o", tmp_path, "--steps", "1")
+    assert status == 1 and "frame 1 of 2" in text and "NOT converged" in text
 
 
 def test_nothing_is_overwritten_unasked(run, files, tmp_path):
@@ -67,7 +68,8 @@ def test_options_that_cannot_be_are_a_wrong_command_line(run, files, tmp_path, w
 
 
 def test_select_writes_the_frames_that_it_names(run, files, tmp_path):
-    status, text, _ = run("select", files[1], "-n", 1, "-o", tmp_path / "s", "--json")
+    write(tmp_path / "pool.xyz", [molecule("H"), *read(files[1], index=":")], format="extxyz")
+    status, text, _ = run("select", tmp_path / "pool.xyz", "-n", 1, "-o", tmp_path / "s", "--json")
     (chosen,) = json.loads(text)["selected"]
-    picked, pool = read(tmp_path / "s" / "selected.xyz"), read(files[1], index=":")
-    assert status == 0 and np.array_equal(picked.positions, pool[chosen].positions)
+    picked, pool = read(tmp_path / "s" / "selected.xyz"), read(tmp_path / "pool.xyz", index=":")
+    assert status == 0 and chosen and np.array_equal(picked.positions, pool[chosen].positions)
