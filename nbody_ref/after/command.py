@@ -233,9 +233,9 @@ def _md(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict[st
         found = walk.summary()
         results.append(found)
         error = found["temperature_error_K"]
-        about = "" if error is None else f" +- {error:.0f}"
+        about = "" if error is None else f" +- {error:.1f}"
         folder.say(
-            f"{found['trajectory']}: {found['femtoseconds']:g} fs, mean {found['temperature_K']:.0f}{about} K, "
+            f"{found['trajectory']}: {found['femtoseconds']:g} fs, mean {found['temperature_K']:.1f}{about} K, "
             f"drift {found['drift_meV_per_atom_ps']:.4f} meV/atom/ps"
         )
         for line in walk.why:
