@@ -102,7 +102,7 @@ def test_gradient_does_not_depend_on_the_form_that_is_solved(frames, targets):
     gram[np.diag_indices(len(gram))] += system.mu
     import scipy.linalg
 
-    system._factor = scipy.linalg.cho_factor(gram, lower=True)
+    system._factor = scipy.linalg.cho_factor(gram, lower=True)[0]
     other = system.solve(b)
     condition = 1 + np.linalg.norm(system.a, 2) ** 2 / system.mu
     assert np.linalg.norm(one - other) <= 4 * len(b) * EPS * condition * np.linalg.norm(one)
