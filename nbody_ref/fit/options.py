@@ -18,7 +18,7 @@ from nbody_ref.network.default import SIZES
 __all__ = ["Options", "available_memory"]
 
 # a size is the default for fewer force labels than this
-LIMITS = {"small": 1_200, "large": 5_000, "xlarge": 22_000}
+LIMITS = {"small": 3_000, "medium": 6_000, "large": 12_000, "xlarge": 22_000}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Options:
 
     cutoff: float = 5.0
     size: str = "auto"
-    smoothness: tuple[float, ...] = (1.0, 1.5)
+    smoothness: tuple[float, ...] = (1.0, 1.5, 2.0)
     regularisation: tuple[float, ...] = tuple(10.0**-k for k in range(2, 12))
     holdout: float = 0.2
     solver: str = "auto"
