@@ -18,7 +18,7 @@ from nbody_ref.network.default import SIZES
 __all__ = ["Options", "available_memory"]
 
 # a size is the default for fewer force labels than this
-LIMITS = {"small": 3_000, "medium": 6_000, "large": 12_000, "xlarge": 22_000}
+LIMITS = {"small": 3_000, "medium": 12_000}
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Options:
         """Size of the network for this many force labels."""
         if self.size != "auto":
             return self.size
-        return next((name for name, limit in LIMITS.items() if force_rows < limit), list(SIZES)[-1])
+        return next((name for name, limit in LIMITS.items() if force_rows < limit), "large")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready record."""
