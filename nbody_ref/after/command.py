@@ -191,22 +191,21 @@ def _relax(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict
     done = relax(potential, atoms, max_force=options.max_force, steps=options.steps)
     why, energy = outside(done.atoms), float(done.atoms.get_potential_energy())
     write(folder / "relaxed.xyz", done.atoms, format="extxyz")
-    converged = done.converged and not why
     folder.say(
-        f"{'converged' if converged else 'NOT converged'} in {done.steps} steps of BFGS: energy {energy:.6f} eV, "
+        f"{'converged' if done.converged else 'NOT converged'} in {done.steps} steps of BFGS: energy {energy:.6f} eV, "
         f"down by {done.energy_drop:.4f} eV; largest force {done.max_force:.5f} eV/A; structure in relaxed.xyz"
     )
     for line in why:
         folder.say(f"the end is outside the training data: {line}")
     result: dict[str, Any] = {
-        "converged": converged,
+        "converged": done.converged,
         "steps": done.steps,
         "energy_eV": energy,
         "energy_drop_eV": done.energy_drop,
     }
     result |= {"max_force_eV_per_A": done.max_force, "outside": why}
     following = f"nbody-ref vib {options.model} {folder / 'relaxed.xyz'}"
-    return 0 if converged else 1, result, following
+    return 0 if done.converged else 1, result, following
 
 
 def _md(options: argparse.Namespace, folder: OutputFolder) -> tuple[int, dict[str, Any], str]:

@@ -93,11 +93,8 @@ class Support:
         found: dict[Pair, list[Array]] = {}
         closest: dict[Pair, list[Array]] = {}
         for numbers, positions, *_ in frames:
-            i, j = np.triu_indices(len(numbers), 1)
-            dist = np.linalg.norm(positions[i] - positions[j], axis=1)
-            codes = 1000 * np.minimum(numbers[i], numbers[j]) + np.maximum(numbers[i], numbers[j])
-            for code in np.unique(codes):
-                found.setdefault((int(code) // 1000, int(code) % 1000), []).append(dist[codes == code])
+            for pair, _, _, dist in _pairs(numbers, positions):
+                found.setdefault(pair, []).append(dist)
             for pair, _, dist in _nearest(numbers, positions, cutoff):
                 closest.setdefault(pair, []).append(dist)
         seen = {pair: np.sort(np.concatenate(parts)) for pair, parts in sorted(found.items())}
@@ -111,32 +108,23 @@ class Support:
 
     def outside(self, numbers: Array, positions: Array) -> list[Outside]:
         """What of a molecule lies outside, worst distance of each pair of elements first; empty if nothing does."""
-        i, j = np.triu_indices(len(numbers), 1)
-        dist = np.linalg.norm(positions[i] - positions[j], axis=1)
-        near = dist < self.cutoff
-        i, j, dist = i[near], j[near], dist[near]
-        low, high = np.minimum(numbers[i], numbers[j]), np.maximum(numbers[i], numbers[j])
         found = []
-        for code in np.unique(1000 * low + high):
-            pair = (int(code) // 1000, int(code) % 1000)
-            mine = np.flatnonzero((low == pair[0]) & (high == pair[1]))
-            away = _away(dist[mine], self.intervals.get(pair, ()))
-            worst = int(np.argmax(away))
-            if away[worst] > 0:
-                k, (a, b) = mine[worst], symbols(pair)
+        for pair, i, j, dist in _pairs(numbers, positions, self.cutoff):
+            away = _away(dist, self.intervals.get(pair, ()))
+            k = int(np.argmax(away))
+            if away[k] > 0:
+                a, b = symbols(pair)
                 text = (
                     f"pair {a}-{b}: atoms {i[k]} and {j[k]} are {dist[k]:.3f} A apart, training data: {self.told(pair)}"
                 )
-                found.append(Outside(text, float(away[worst])))
+                found.append(Outside(text, float(away[k])))
         for pair, atoms, apart in _nearest(numbers, positions, self.cutoff):
             away = _away(apart, self.nearest.get(pair, ((0.0, np.inf),)))
             worst = int(np.argmax(away))
             if away[worst] > 0:
                 a, b = symbols(pair[:1])[0], symbols(pair[1:])[0] if pair[1] else "atom"
-                known = ", ".join(f"{low:.2f}-{high:.2f}" for low, high in self.nearest[pair])
-                text = (
-                    f"atom {atoms[worst]} ({a}): the nearest {b} is at {apart[worst]:.3f} A, training data: {known} A"
-                )
+                known = _told(self.nearest[pair])
+                text = f"atom {atoms[worst]} ({a}): the nearest {b} is at {apart[worst]:.3f} A, training data: {known}"
                 found.append(Outside(text, float(away[worst])))
         found.sort(key=lambda one: -one.size)
         for part in sorted(_parts(numbers, positions, self.species, self.cutoff) - set(self.compositions)):
@@ -145,10 +133,7 @@ class Support:
 
     def told(self, pair: Pair) -> str:
         """The intervals of a pair of elements in words, Angstrom."""
-        return (
-            ", ".join(f"{a:.2f}-{b:.2f}" for a, b in self.intervals.get(pair, ())) + " A" * (pair in self.intervals)
-            or "no such pair"
-        )
+        return _told(self.intervals[pair]) if pair in self.intervals else "no such pair"
 
     def formula(self, part: tuple[int, ...]) -> str:
         """A composition in words."""
@@ -238,6 +223,21 @@ class Watch:
         if far or self._since > self.patience:
             how = f"for {self._since} steps" if not far else "far"
             raise LeftDataError(f"outside the training data {how}, at step {self._calls}: {found[0]}", self.last_inside)
+
+
+def _pairs(numbers: Array, positions: Array, cutoff: float = np.inf) -> list[tuple[Pair, Array, Array, Array]]:
+    """For each pair of elements: the atoms of every pair nearer than the cutoff, and their distances."""
+    i, j = np.triu_indices(len(numbers), 1)
+    dist = np.linalg.norm(positions[i] - positions[j], axis=1)
+    near = dist < cutoff
+    i, j, dist = i[near], j[near], dist[near]
+    codes = 1000 * np.minimum(numbers[i], numbers[j]) + np.maximum(numbers[i], numbers[j])
+    return [((int(c) // 1000, int(c) % 1000), i[codes == c], j[codes == c], dist[codes == c]) for c in np.unique(codes)]
+
+
+def _told(ends: tuple[tuple[float, float], ...]) -> str:
+    """Intervals in words, Angstrom."""
+    return ", ".join(f"{low:.2f}-{high:.2f}" for low, high in ends) + " A"
 
 
 def _away(dist: Array, ends: tuple[tuple[float, float], ...]) -> Array:
